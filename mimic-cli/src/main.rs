@@ -1,0 +1,2 @@
+//! The `mimic` command.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The `mimic-server` command.
+fn main() {}
