@@ -1,1 +1,3 @@
-//! See Cargo.toml.
+//! Image references, mirror rules and the rewriter.
+mod reference;
+pub use reference::{DOCKER_HUB, ImageRef, LIBRARY, ParseError, ParseErrorKind, REPOSITORY_MAX, TAG_MAX};
