@@ -207,12 +207,12 @@ impl From<ImageRef<'_>> for Reference {
 }
 
 /// Whether the part before the first `/` is taken for a registry.
-fn looks_like_registry(first: &str) -> bool {
+pub(crate) fn looks_like_registry(first: &str) -> bool {
     first == "localhost" || first.bytes().any(|b| matches!(b, b'.' | b':') || b.is_ascii_uppercase())
 }
 
 /// Checks that `image[..end]` is a `host[:port]`.
-fn check_registry(image: &str, end: usize) -> Result<(), ParseError> {
+pub(crate) fn check_registry(image: &str, end: usize) -> Result<(), ParseError> {
     let bad = |at| Err(ParseError::new(ParseErrorKind::RegistryInvalid, image, at));
     let bytes = &image.as_bytes()[..end];
     let mut at = 0;
@@ -257,7 +257,7 @@ fn check_registry(image: &str, end: usize) -> Result<(), ParseError> {
 }
 
 /// Where the repository that starts at `start` ends: at `:`, at `@` or at the end.
-fn scan_repository(image: &str, start: usize) -> Result<usize, ParseError> {
+pub(crate) fn scan_repository(image: &str, start: usize) -> Result<usize, ParseError> {
     let bytes = image.as_bytes();
     let mut at = start;
     loop {

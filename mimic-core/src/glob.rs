@@ -1,0 +1,65 @@
+//! Globs over paths and names.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+/// A set of globs: `*` and `?` stay inside one component of a path, `**` crosses components, `{a,b}` and `[a-z]` work
+/// as in a shell. The default set matches nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Globs {
+    set: GlobSet,
+    patterns: Vec<String>,
+}
+
+/// A glob that cannot be compiled.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("invalid glob `{glob}`: {reason}")]
+pub struct GlobError {
+    glob: String,
+    reason: String,
+}
+
+impl Globs {
+    /// Compiles a set of globs.
+    ///
+    /// # Errors
+    /// Names the first glob that is none.
+    pub fn new<S: AsRef<str>>(globs: impl IntoIterator<Item = S>) -> Result<Self, GlobError> {
+        let mut set = GlobSetBuilder::new();
+        let mut patterns = Vec::new();
+        for glob in globs {
+            let text = glob.as_ref();
+            let error = |error: &globset::Error| GlobError { glob: text.to_owned(), reason: error.kind().to_string() };
+            set.add(GlobBuilder::new(text).literal_separator(true).build().map_err(|e| error(&e))?);
+            patterns.push(text.to_owned());
+        }
+        let set = set.build().map_err(|error| GlobError {
+            glob: error.glob().unwrap_or_default().to_owned(),
+            reason: error.kind().to_string(),
+        })?;
+        Ok(Self { set, patterns })
+    }
+
+    /// Whether one of the globs matches the whole of `text`.
+    pub fn is_match(&self, text: &str) -> bool {
+        // Asked without a glob, the set still takes the path apart.
+        !self.patterns.is_empty() && self.set.is_match(text)
+    }
+
+    /// The first glob that matches the whole of `text`, as it was written.
+    pub fn find(&self, text: &str) -> Option<&str> {
+        if self.patterns.is_empty() {
+            return None;
+        }
+        self.set.matches(text).first().map(|&index| self.patterns[index].as_str())
+    }
+
+    /// The globs as they were written.
+    pub fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
+    /// Whether there is no glob.
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+}

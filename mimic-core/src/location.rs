@@ -1,0 +1,198 @@
+//! Where copies lie: a mirror's registry and path, or a template for both.
+
+use std::fmt::Write as _;
+
+use crate::reference::{ImageRef, check_registry, looks_like_registry, scan_repository};
+use crate::rule::RuleError;
+
+/// A mirror's location: `harbor.example.com/dockerhub`, or a template such as `mirror.example.com/{registry}/{repository}`.
+#[derive(Clone, Debug)]
+pub struct Location {
+    text: Box<str>,
+    /// Empty for a plain location.
+    pieces: Box<[Piece]>,
+    claim: Claim,
+}
+
+/// A piece of a template.
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(Box<str>),
+    Registry,
+    Repository,
+    Group(Box<str>),
+}
+
+/// All references that the location can ever give lie here; what lies here is final.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Claim {
+    /// A registry, or a path in it (empty for the whole registry).
+    Prefix { registry: Box<str>, path: Box<str> },
+    /// All hosts whose name ends with this text, which begins with a dot.
+    Domain(Box<str>),
+}
+
+/// What a template's placeholders stand for.
+pub(crate) struct Values<'a> {
+    pub(crate) registry: &'a str,
+    pub(crate) repository: (&'a str, &'a str),
+    pub(crate) groups: Option<regex::bytes::Captures<'a>>,
+}
+
+impl Location {
+    /// Parses a location; `groups` are the names that a template may use beside `registry` and `repository`.
+    ///
+    /// # Errors
+    /// [`RuleError`] says what is wrong; its [`hint`](RuleError::hint) how to write it.
+    pub(crate) fn parse(written: &str, groups: &[&str]) -> Result<Self, RuleError> {
+        let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
+        if written.is_empty() {
+            return Err(error("is empty", "write `host/path`, as in `harbor.example.com/dockerhub`".into()));
+        }
+        if let Some((_, rest)) = written.split_once("://") {
+            return Err(error("has a scheme", format!("write `{}`", rest.trim_end_matches('/'))));
+        }
+        if written.ends_with('/') {
+            return Err(error("ends with a slash", format!("write `{}`", written.trim_end_matches('/'))));
+        }
+        if written.contains(['{', '}']) {
+            return Self::parse_template(written, groups);
+        }
+        let (host, path) = written.split_once('/').unwrap_or((written, ""));
+        let (registry, path) = check_place(written, host, path)?;
+        let text = if path.is_empty() { registry.clone() } else { format!("{registry}/{path}").into() };
+        Ok(Self { text, pieces: Box::default(), claim: Claim::Prefix { registry, path } })
+    }
+
+    fn parse_template(written: &str, groups: &[&str]) -> Result<Self, RuleError> {
+        let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
+        let mut pieces = Vec::new();
+        let mut rest = written;
+        while let Some(open) = rest.find(['{', '}']) {
+            let (before, after) = rest.split_at(open);
+            let Some((name, after)) = after.strip_prefix('{').and_then(|after| after.split_once('}')) else {
+                return Err(error("has a brace without its partner", "a placeholder is `{name}`".into()));
+            };
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before.into()));
+            }
+            pieces.push(match name {
+                "registry" => Piece::Registry,
+                "repository" => Piece::Repository,
+                _ if groups.contains(&name) => Piece::Group(name.into()),
+                _ => {
+                    let mut known = String::from("`{registry}`, `{repository}`");
+                    for group in groups {
+                        let _ = write!(known, ", `{{{group}}}`");
+                    }
+                    return Err(error("has an unknown placeholder", format!("known here: {known}")));
+                }
+            });
+            rest = after;
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.into()));
+        }
+        // The fixed part decides what is already on the mirror, so there has to be one.
+        let host = written.split_once('/').map_or(written, |(host, _)| host);
+        let claim = if let Some(end) = host.rfind('}') {
+            let domain = host[end + 1..].to_ascii_lowercase();
+            let name = domain.strip_prefix('.').unwrap_or_default();
+            if check_registry(name, name.len()).is_err() {
+                return Err(error(
+                    "has no fixed host",
+                    "begin with the mirror's host, or end the host with its domain: `{name}.mirror.example.com/…`"
+                        .into(),
+                ));
+            }
+            Claim::Domain(domain.into())
+        } else {
+            // Whole components before the first placeholder.
+            let fixed = written.split('{').next().unwrap_or_default();
+            let fixed = fixed.rsplit_once('/').map_or("", |(fixed, _)| fixed);
+            let (host, path) = fixed.split_once('/').unwrap_or((fixed, ""));
+            let (registry, path) = check_place(written, host, path)?;
+            if *registry != *host {
+                return Err(error("names its registry another way", format!("write `{registry}`")));
+            }
+            Claim::Prefix { registry, path }
+        };
+        Ok(Self { text: written.into(), pieces: pieces.into(), claim })
+    }
+
+    /// The location as configuration would write it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the location has placeholders.
+    pub fn is_template(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// Whether the location tells registries apart.
+    pub(crate) fn names_registry(&self) -> bool {
+        self.pieces.iter().any(|piece| !matches!(piece, Piece::Text(_) | Piece::Repository))
+    }
+
+    pub(crate) fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    /// Appends the place of a repository; `rest` is what follows the matched prefix, for a plain location.
+    pub(crate) fn render<'v>(&self, rest: (&str, &str), values: impl FnOnce() -> Values<'v>, out: &mut String) {
+        if self.pieces.is_empty() {
+            out.push_str(&self.text);
+            if !rest.1.is_empty() {
+                out.push('/');
+                out.push_str(rest.0);
+                out.push_str(rest.1);
+            }
+            return;
+        }
+        let values = values();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Registry => out.push_str(values.registry),
+                Piece::Repository => {
+                    out.push_str(values.repository.0);
+                    out.push_str(values.repository.1);
+                }
+                Piece::Group(name) => {
+                    let group = values.groups.as_ref().and_then(|groups| groups.name(name));
+                    // The subject is a valid reference, hence ASCII; a group that took no part stands for nothing.
+                    out.push_str(
+                        group.and_then(|group| std::str::from_utf8(group.as_bytes()).ok()).unwrap_or_default(),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Checks a fixed place and gives its normalised registry and path.
+fn check_place(written: &str, host: &str, path: &str) -> Result<(Box<str>, Box<str>), RuleError> {
+    let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
+    if !looks_like_registry(host) {
+        return Err(error(
+            "does not begin with a registry",
+            "begin with the mirror's host, as in `harbor.example.com/dockerhub`".into(),
+        ));
+    }
+    if check_registry(host, host.len()).is_err() {
+        return Err(error("is not a valid registry", "write `host`, `host:port` or `host/path`".into()));
+    }
+    if !path.is_empty() {
+        match scan_repository(path, 0) {
+            Ok(end) if end == path.len() => {}
+            Ok(end) => return Err(error("has a tag or digest", format!("write `{host}/{}`", &path[..end]))),
+            Err(_) => return Err(error("has a path that no image can have", "components are lower-case".into())),
+        }
+    }
+    // The name that results are normalised to, so that they are recognised as lying here.
+    let host = host.to_ascii_lowercase();
+    let probe = format!("{host}/a/a");
+    let registry = ImageRef::parse(&probe).map_or(&*host, |image| image.registry());
+    Ok((registry.into(), path.into()))
+}

@@ -1,0 +1,239 @@
+//! The index over all rules: what a lookup costs depends on the image, not on the number of rules.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use regex::bytes::{RegexSet, RegexSetBuilder};
+
+use crate::location::Claim;
+use crate::outcome::RuleRef;
+use crate::reference::REPOSITORY_MAX;
+use crate::rewriter::Subject;
+use crate::rule::Rule;
+use crate::upstream::{Upstream, anchored};
+
+/// Keys come from configuration only, so nobody can choose them to collide.
+type Map<T> = HashMap<Box<[u8]>, T, FixedState>;
+
+/// Expressions tried in one pass; more in one automaton would make it slow to build.
+const PATTERN_GROUP: usize = 64;
+/// Largest automaton of such a group, in bytes.
+const PATTERN_GROUP_LIMIT: usize = 32 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    lists: Vec<(Box<str>, Arc<[Rule]>)>,
+    registries: Map<Registry>,
+    /// By the text after the star, `.gcr.io`.
+    domains: Map<Place>,
+    domain_locations: bool,
+    patterns: Vec<PatternGroup>,
+    all: Vec<RuleId>,
+}
+
+/// A registry, and the prefixes in it that rules or locations name.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    pub(crate) whole: Place,
+    pub(crate) paths: Map<Place>,
+    /// Length of the longest of `paths`, in bytes.
+    longest: usize,
+    has_locations: bool,
+}
+
+/// What is known of one prefix.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// Rules that name it as upstream, in order of precedence.
+    pub(crate) rules: Vec<RuleId>,
+    /// The location that lies here, as written.
+    pub(crate) location: Option<Box<str>>,
+}
+
+#[derive(Debug)]
+struct PatternGroup {
+    /// `None` when the automaton would be too large; then the expressions are tried one by one.
+    set: Option<RegexSet>,
+    rules: Vec<RuleId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RuleId {
+    list: u32,
+    rule: u32,
+}
+
+impl Table {
+    pub(crate) fn new(lists: Vec<(Box<str>, Arc<[Rule]>)>) -> Self {
+        let mut table = Self {
+            lists: Vec::new(),
+            registries: Map::default(),
+            domains: Map::default(),
+            domain_locations: false,
+            patterns: Vec::new(),
+            all: Vec::new(),
+        };
+        let mut patterns = Vec::new();
+        for (list, (_, rules)) in (0..).zip(&lists) {
+            for (rule, content) in (0..).zip(rules.iter()) {
+                table.insert(RuleId { list, rule }, content, &mut patterns);
+            }
+        }
+        table.lists = lists;
+        table.patterns = patterns
+            .chunks(PATTERN_GROUP)
+            .map(|rules| {
+                let texts = rules.iter().filter_map(|&id| match table.rule(id).rule.upstream() {
+                    Upstream::Pattern(pattern) => Some(anchored(pattern.as_str())),
+                    _ => None,
+                });
+                let set = RegexSetBuilder::new(texts).unicode(false).size_limit(PATTERN_GROUP_LIMIT).build();
+                PatternGroup { set: set.ok(), rules: rules.to_vec() }
+            })
+            .collect();
+        table
+    }
+
+    fn insert(&mut self, id: RuleId, rule: &Rule, patterns: &mut Vec<RuleId>) {
+        match rule.upstream() {
+            Upstream::Prefix { registry, path } => self.place(registry, path).rules.push(id),
+            Upstream::Wildcard(domain) => self.domains.entry(domain.as_bytes().into()).or_default().rules.push(id),
+            Upstream::All => self.all.push(id),
+            Upstream::Pattern(_) => patterns.push(id),
+        }
+        for mirror in rule.mirrors() {
+            let location = mirror.location();
+            let place = match location.claim() {
+                Claim::Prefix { registry, path } => {
+                    self.registries.entry(registry.as_bytes().into()).or_default().has_locations = true;
+                    self.place(registry, path)
+                }
+                Claim::Domain(domain) => {
+                    self.domain_locations = true;
+                    self.domains.entry(domain.as_bytes().into()).or_default()
+                }
+            };
+            place.location.get_or_insert_with(|| location.as_str().into());
+        }
+    }
+
+    fn place(&mut self, registry: &str, path: &str) -> &mut Place {
+        let registry = self.registries.entry(registry.as_bytes().into()).or_default();
+        if path.is_empty() {
+            return &mut registry.whole;
+        }
+        registry.longest = registry.longest.max(path.len());
+        registry.paths.entry(path.as_bytes().into()).or_default()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lists.iter().map(|(_, rules)| rules.len()).sum()
+    }
+
+    pub(crate) fn rule(&self, id: RuleId) -> RuleRef<'_> {
+        let (source, rules) = &self.lists[id.list as usize];
+        RuleRef { rule: &rules[id.rule as usize], source }
+    }
+
+    pub(crate) fn rules(&self) -> impl Iterator<Item = RuleRef<'_>> {
+        self.lists.iter().flat_map(|(source, rules)| rules.iter().map(move |rule| RuleRef { rule, source }))
+    }
+
+    pub(crate) fn registries(&self) -> &Map<Registry> {
+        &self.registries
+    }
+
+    /// Rules that share an upstream, in order of precedence.
+    pub(crate) fn same_upstream(&self) -> impl Iterator<Item = &[RuleId]> {
+        let in_registries =
+            self.registries.values().flat_map(|registry| registry.paths.values().chain([&registry.whole]));
+        in_registries.chain(self.domains.values()).map(|place| &*place.rules).chain([&*self.all])
+    }
+
+    /// The location that the image lies at already.
+    pub(crate) fn location_of(&self, subject: &Subject<'_>) -> Option<&str> {
+        let at = |place: &'_ Place| place.location.is_some();
+        let mut found = None;
+        if let Some(registry) = self.registries.get(subject.registry().as_bytes()).filter(|r| r.has_locations) {
+            found = registry.places(subject.repository_parts(), |place| at(place));
+        }
+        if found.is_none() && self.domain_locations {
+            found = self.domains_of(subject.registry()).find(|place| at(place));
+        }
+        found.and_then(|place| place.location.as_deref())
+    }
+
+    /// The first rule, most specific first, that matches and that `applies` accepts.
+    pub(crate) fn find<'t>(
+        &'t self,
+        subject: &Subject<'_>,
+        mut applies: impl FnMut(RuleRef<'t>) -> bool,
+    ) -> Option<RuleRef<'t>> {
+        let mut winner = None;
+        let mut among = |ids: &[RuleId]| {
+            winner = ids.iter().map(|&id| self.rule(id)).find(|&rule| applies(rule));
+            winner.is_some()
+        };
+        let registry = self.registries.get(subject.registry().as_bytes());
+        let _ = registry.is_some_and(|r| r.places(subject.repository_parts(), |place| among(&place.rules)).is_some())
+            || self.domains_of(subject.registry()).any(|place| among(&place.rules))
+            || self.patterns.iter().any(|group| group.matches(self, subject.text(), |id| among(&[id])))
+            || among(&self.all);
+        winner
+    }
+
+    /// Domains that a registry lies below, the longest first.
+    fn domains_of<'t, 'r>(&'t self, registry: &'r str) -> impl Iterator<Item = &'t Place> + use<'t, 'r> {
+        let dots = if self.domains.is_empty() { "" } else { registry };
+        dots.match_indices('.').filter_map(|(dot, _)| self.domains.get(&registry.as_bytes()[dot..]))
+    }
+}
+
+impl Registry {
+    /// The first place, the longest prefix first, that `wanted` accepts.
+    pub(crate) fn places<'t>(
+        &'t self,
+        (library, path): (&str, &str),
+        mut wanted: impl FnMut(&'t Place) -> bool,
+    ) -> Option<&'t Place> {
+        if !self.paths.is_empty() {
+            let mut buffer = [0; REPOSITORY_MAX];
+            let repository = if library.is_empty() {
+                path.as_bytes()
+            } else {
+                let length = library.len() + path.len();
+                buffer[..library.len()].copy_from_slice(library.as_bytes());
+                buffer[library.len()..length].copy_from_slice(path.as_bytes());
+                &buffer[..length]
+            };
+            let mut end = repository.len();
+            loop {
+                if end <= self.longest
+                    && let Some(place) = self.paths.get(&repository[..end])
+                    && wanted(place)
+                {
+                    return Some(place);
+                }
+                match repository[..end].iter().rposition(|&b| b == b'/') {
+                    Some(slash) => end = slash,
+                    None => break,
+                }
+            }
+        }
+        wanted(&self.whole).then_some(&self.whole)
+    }
+}
+
+impl PatternGroup {
+    /// Whether one of the expressions that match is `wanted`, asked in the order written.
+    fn matches(&self, table: &Table, text: &str, mut wanted: impl FnMut(RuleId) -> bool) -> bool {
+        match &self.set {
+            Some(set) => set.matches(text.as_bytes()).iter().any(|index| wanted(self.rules[index])),
+            None => self.rules.iter().any(|&id| match table.rule(id).rule.upstream() {
+                Upstream::Pattern(pattern) => pattern.regex().is_match(text.as_bytes()) && wanted(id),
+                _ => false,
+            }),
+        }
+    }
+}
