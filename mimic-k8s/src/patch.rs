@@ -1,0 +1,86 @@
+//! Writing the patch, [RFC 6902](https://www.rfc-editor.org/rfc/rfc6902).
+
+use std::fmt::Write;
+
+use mimic_core::Outcome;
+
+use crate::annotation::{ORIGINAL_IMAGES, ORIGINAL_IMAGES_POINTER};
+use crate::decide::Decision;
+use crate::json;
+
+/// What a patch changes. Without a rewritten image there is none.
+#[derive(Debug)]
+pub(crate) struct Patch<'r> {
+    /// Names to add to `imagePullSecrets`.
+    pub(crate) pull_secrets: Vec<&'r str>,
+    /// Whether the pod has a list `imagePullSecrets` to add to.
+    pub(crate) has_pull_secrets: bool,
+    /// Whether the originals are noted in an annotation, and where that goes.
+    pub(crate) annotation: Option<Annotate>,
+}
+
+/// How the annotation is added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Annotate {
+    /// The pod has annotations: one more, or a new value.
+    Entry,
+    /// The pod has no annotations: the map comes with the entry.
+    Map,
+}
+
+impl Patch<'_> {
+    /// The operations as JSON text.
+    pub(crate) fn write(&self, images: &[Decision<'_>], originals: Option<&str>) -> String {
+        let mut out = String::with_capacity(128 * (images.len() + 2));
+        for decision in images {
+            if let Outcome::Rewritten { image, .. } = &decision.outcome {
+                let (list, field) = decision.place.pointer();
+                begin(&mut out, "replace", format_args!("/spec/{list}/{}/{field}", decision.index));
+                json::string(&mut out, image);
+            }
+        }
+        if self.has_pull_secrets {
+            for name in &self.pull_secrets {
+                begin(&mut out, "add", format_args!("/spec/imagePullSecrets/-"));
+                secret(&mut out, name);
+            }
+        } else if let [first, others @ ..] = &self.pull_secrets[..] {
+            begin(&mut out, "add", format_args!("/spec/imagePullSecrets"));
+            out.push('[');
+            secret(&mut out, first);
+            for name in others {
+                out.push(',');
+                secret(&mut out, name);
+            }
+            out.push(']');
+        }
+        match (self.annotation, originals) {
+            (Some(Annotate::Entry), Some(originals)) => {
+                begin(&mut out, "add", format_args!("/metadata/annotations/{ORIGINAL_IMAGES_POINTER}"));
+                json::string(&mut out, originals);
+            }
+            (Some(Annotate::Map), Some(originals)) => {
+                begin(&mut out, "add", format_args!("/metadata/annotations"));
+                out.push('{');
+                json::member(&mut out, ORIGINAL_IMAGES, originals);
+                out.push('}');
+            }
+            _ => {}
+        }
+        out.push_str("}]");
+        out
+    }
+}
+
+/// Begins an operation, after ending the one before; the value follows.
+fn begin(out: &mut String, op: &str, path: std::fmt::Arguments<'_>) {
+    out.push_str(if out.is_empty() { "[" } else { "}," });
+    // Writing to a string cannot fail.
+    let _ = write!(out, r#"{{"op":"{op}","path":"{path}","value":"#);
+}
+
+fn secret(out: &mut String, name: &str) {
+    out.push('{');
+    json::member(out, "name", name);
+    out.push('}');
+}

@@ -1,0 +1,47 @@
+//! Writing the answer.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::decide::Verdict;
+use crate::json;
+
+/// Writes the AdmissionReview that answers the request.
+///
+/// `kube::core::admission::AdmissionResponse` is not used because it writes `patch` as an array of numbers, while the API
+/// asks for a base64 string; and because the answer can be written in one go without building it first.
+pub(crate) fn write(verdict: &Verdict<'_>) -> Vec<u8> {
+    let patch = verdict.patch_text();
+    let patch_len = patch.as_ref().map_or(0, String::len);
+    // Room for the patch in base64, the originals once more, and the frame.
+    let mut out = String::with_capacity(512 + patch_len * 4 / 3 + patch_len / 2);
+    out.push_str(r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":"#);
+    json::string(&mut out, verdict.uid());
+    out.push_str(r#","allowed":true"#);
+    if let Some(patch) = patch {
+        out.push_str(r#","patchType":"JSONPatch","patch":""#);
+        STANDARD.encode_string(patch, &mut out);
+        out.push('"');
+    }
+    let audit = [("original-images", verdict.original_images()), ("problems", verdict.problems())];
+    if audit.iter().any(|(_, value)| value.is_some()) {
+        out.push_str(r#","auditAnnotations":{"#);
+        for (key, value) in audit {
+            if let Some(value) = value {
+                json::member(&mut out, key, value);
+            }
+        }
+        out.push('}');
+    }
+    if let [first, others @ ..] = verdict.warnings() {
+        out.push_str(r#","warnings":["#);
+        json::string(&mut out, first);
+        for warning in others {
+            out.push(',');
+            json::string(&mut out, warning);
+        }
+        out.push(']');
+    }
+    out.push_str("}}");
+    out.into_bytes()
+}
