@@ -138,7 +138,7 @@ impl Spec<'_> {
             .map(|(index, container)| NamedImage { index, name: &container.name, reference: &container.image })
             .chain(volumes.filter_map(|(index, volume)| {
                 let source = volume.image.as_ref()?;
-                Some(NamedImage { index, name: &volume.name, image: &source.reference })
+                Some(NamedImage { index, name: &volume.name, reference: &source.reference })
             }))
     }
 }
