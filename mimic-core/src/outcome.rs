@@ -93,8 +93,10 @@ impl<'a> Outcome<'a> {
             Self::Rewritten { rule, .. } => Some(*rule),
             Self::Invalid(_) => None,
             Self::Unchanged(reason) => match reason {
-                Reason::Excluded(rule) | Reason::Kept(rule) | Reason::NoMirror(rule) => Some(*rule),
-                Reason::InvalidResult { rule, .. } => Some(*rule),
+                Reason::Excluded(rule)
+                | Reason::Kept(rule)
+                | Reason::NoMirror(rule)
+                | Reason::InvalidResult { rule, .. } => Some(*rule),
                 Reason::OnMirror { .. } | Reason::NoRule | Reason::Placeholder => None,
             },
         }

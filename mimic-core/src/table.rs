@@ -153,13 +153,12 @@ impl Table {
 
     /// The location that the image lies at already.
     pub(crate) fn location_of(&self, subject: &Subject<'_>) -> Option<&str> {
-        let at = |place: &'_ Place| place.location.is_some();
         let mut found = None;
         if let Some(registry) = self.registries.get(subject.registry().as_bytes()).filter(|r| r.has_locations) {
-            found = registry.places(subject.repository_parts(), |place| at(place));
+            found = registry.places(subject.repository_parts(), |place| place.location.is_some());
         }
         if found.is_none() && self.domain_locations {
-            found = self.domains_of(subject.registry()).find(|place| at(place));
+            found = self.domains_of(subject.registry()).find(|place| place.location.is_some());
         }
         found.and_then(|place| place.location.as_deref())
     }

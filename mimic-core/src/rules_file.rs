@@ -1,0 +1,365 @@
+//! The format of `mirrors.yaml`, and the short form on one line.
+
+use std::collections::HashSet;
+
+use crate::problem::{Problem, nearest};
+use crate::rule::{Library, MirrorSpec, References, Rule, RuleSpec};
+use crate::selector::{Operator, PodSelector, Requirement};
+use crate::yaml::{self, Node, Value};
+
+/// Rules that could be read, and what is wrong with the entries that could not.
+#[derive(Clone, Debug, Default)]
+pub struct RuleList {
+    /// Rules, in the order written.
+    pub rules: Vec<Rule>,
+    /// Entries that were left out.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads `mirrors.yaml`; `name` is what problems call it.
+///
+/// An entry that is wrong is left out and reported; its neighbours are read. A text without content has no rules.
+///
+/// ```
+/// let list = mimic_core::parse_rules_file("mirrors.yaml", "
+/// mirrors:
+///   docker.io: harbor.example.com/dockerhub
+/// rules:
+///   - upstream: quay.io
+///     mirrors: [harbor.example.com/quay]
+///     exclude: [quay.io/acme/**]
+/// ")?;
+/// assert_eq!((list.rules.len(), list.problems.len()), (2, 0));
+/// # Ok::<(), mimic_core::Problem>(())
+/// ```
+///
+/// # Errors
+/// A [`Problem`] when nothing can be read: the text is not YAML, or not a mapping.
+pub fn parse_rules_file(name: &str, text: &str) -> Result<RuleList, Problem> {
+    let root = yaml::parse(text)
+        .map_err(|error| Problem::new(name, format!("not valid YAML: {}", error.message)).at_line(error.line))?;
+    let mut reader = Reader { name, list: RuleList::default() };
+    match &root.value {
+        Value::Null => {}
+        Value::Map(_) => reader.file(&root),
+        _ => {
+            let message = format!("the file holds {}, not a mapping", root.kind());
+            return Err(Problem::new(name, message)
+                .at_line(root.line)
+                .with_hint("the keys of the file are `mirrors` and `rules`"));
+        }
+    }
+    Ok(reader.list)
+}
+
+/// Reads the short form on one line, `docker.io=harbor.example.com/dockerhub,quay.io=…`; `name` is what problems call
+/// it. Empty entries and white space around entries count for nothing.
+pub fn parse_short_form(name: &str, text: &str) -> RuleList {
+    let mut list = RuleList::default();
+    for entry in text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
+        let Some((upstream, location)) = entry.split_once('=') else {
+            list.problems.push(
+                Problem::new(name, format!("entry `{entry}` has no `=`"))
+                    .with_hint("an entry is `upstream=mirror`, as in `docker.io=harbor.example.com/dockerhub`"),
+            );
+            continue;
+        };
+        match Rule::mirror(upstream.trim(), location.trim()) {
+            Ok(rule) => list.rules.push(rule),
+            Err(error) => list.problems.push(Problem::from_rule(name, &error)),
+        }
+    }
+    list
+}
+
+const FILE_KEYS: [&str; 2] = ["mirrors", "rules"];
+const RULE_KEYS: [&str; 11] = [
+    "name",
+    "upstream",
+    "pattern",
+    "mirrors",
+    "references",
+    "library",
+    "exclude",
+    "namespaces",
+    "podSelector",
+    "pullSecret",
+    "keep",
+];
+
+struct Reader<'n> {
+    name: &'n str,
+    list: RuleList,
+}
+
+/// What went wrong within one entry; the entry is left out.
+type Entry<T> = Result<T, Problem>;
+
+impl Reader<'_> {
+    fn file(&mut self, root: &Node) {
+        let Value::Map(entries) = &root.value else { return };
+        let mut seen = HashSet::new();
+        for (key, value) in entries {
+            let known = self.key(key, &FILE_KEYS, &mut seen);
+            match known {
+                Ok("mirrors") => self.mirrors(value),
+                Ok(_) => self.rules(value),
+                Err(problem) => self.list.problems.push(problem),
+            }
+        }
+    }
+
+    /// `mirrors:`, the short form.
+    fn mirrors(&mut self, node: &Node) {
+        let entries = match &node.value {
+            Value::Null => return,
+            Value::Map(entries) => entries,
+            _ => {
+                let problem = self.wrong(node, "`mirrors`", "a mapping of upstream to mirror");
+                return self.list.problems.push(problem);
+            }
+        };
+        let mut seen = HashSet::new();
+        for (key, value) in entries {
+            match self.mirror(key, value, &mut seen) {
+                Ok(rule) => self.list.rules.push(rule),
+                Err(problem) => self.list.problems.push(problem),
+            }
+        }
+    }
+
+    fn mirror<'n>(&self, key: &'n Node, value: &'n Node, seen: &mut HashSet<&'n str>) -> Entry<Rule> {
+        let upstream = self.text(key, "an upstream")?;
+        if !seen.insert(upstream) {
+            return Err(self.problem(key, format!("`{upstream}` is there twice")).with_hint("the first one counts"));
+        }
+        let location = self.text(value, &format!("the mirror of `{upstream}`"))?;
+        Rule::mirror(upstream, location).map_err(|error| {
+            Problem::from_rule(self.name, &error).at_line(if error.field() == "mirrors" {
+                value.line
+            } else {
+                key.line
+            })
+        })
+    }
+
+    /// `rules:`, the long form.
+    fn rules(&mut self, node: &Node) {
+        let items = match &node.value {
+            Value::Null => return,
+            Value::List(items) => items,
+            _ => {
+                let problem = self.wrong(node, "`rules`", "a list of rules");
+                return self.list.problems.push(problem);
+            }
+        };
+        for item in items {
+            match self.rule(item) {
+                Ok(rule) => self.list.rules.push(rule),
+                Err(problems) => self.list.problems.extend(problems),
+            }
+        }
+    }
+
+    /// One rule, or everything that is wrong with its keys.
+    fn rule(&self, node: &Node) -> Result<Rule, Vec<Problem>> {
+        let Value::Map(entries) = &node.value else {
+            return Err(vec![self.wrong(node, "a rule", "a mapping")]);
+        };
+        let mut spec = RuleSpec::default();
+        let mut problems = Vec::new();
+        let mut seen = HashSet::new();
+        for (key, value) in entries {
+            let read = self.key(key, &RULE_KEYS, &mut seen).and_then(|key| self.rule_key(key, value, &mut spec));
+            problems.extend(read.err());
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        spec.check().map_err(|error| {
+            let at = entries.iter().find(|(key, _)| matches!(&key.value, Value::Text(text) if text == error.field()));
+            let line = at.map_or(node.line, |(_, value)| value.line);
+            vec![Problem::from_rule(self.name, &error).at_line(line)]
+        })
+    }
+
+    fn rule_key(&self, key: &str, value: &Node, spec: &mut RuleSpec) -> Entry<()> {
+        let name = format!("`{key}`");
+        match key {
+            "name" => self.text(value, &name)?.clone_into(&mut spec.name),
+            "upstream" => self.text(value, &name)?.clone_into(&mut spec.upstream),
+            "pattern" => self.text(value, &name)?.clone_into(&mut spec.pattern),
+            "mirrors" => {
+                let items = self.list(value, &name)?;
+                spec.mirrors = items.iter().map(|item| self.mirror_spec(item)).collect::<Entry<_>>()?;
+            }
+            "references" => spec.references = self.references(value)?,
+            "library" => {
+                spec.library = match self.word(value, &name, &["keep", "strip"])? {
+                    "strip" => Library::Strip,
+                    _ => Library::Keep,
+                }
+            }
+            "exclude" => spec.exclude = self.texts(value, &name)?,
+            "namespaces" => {
+                let entries = self.map(value, &name)?;
+                let mut seen = HashSet::new();
+                for (key, value) in entries {
+                    match self.key(key, &["include", "exclude"], &mut seen)? {
+                        "include" => spec.include_namespaces = Some(self.texts(value, "`include`")?),
+                        _ => spec.exclude_namespaces = self.texts(value, "`exclude`")?,
+                    }
+                }
+            }
+            "podSelector" => spec.pod_selector = Some(self.selector(value)?),
+            "pullSecret" => spec.pull_secret = Some(self.text(value, &name)?.to_owned()),
+            _ => {
+                let Value::Bool(keep) = value.value else { return Err(self.wrong(value, &name, "true or false")) };
+                spec.keep = keep;
+            }
+        }
+        Ok(())
+    }
+
+    /// A mirror is its location, or a mapping that also says which references it serves.
+    fn mirror_spec(&self, node: &Node) -> Entry<MirrorSpec> {
+        let Value::Map(entries) = &node.value else {
+            let location = self.text(node, "a mirror")?.to_owned();
+            return Ok(MirrorSpec { location, references: References::Any });
+        };
+        let mut spec = MirrorSpec::default();
+        let mut seen = HashSet::new();
+        for (key, value) in entries {
+            match self.key(key, &["location", "references"], &mut seen)? {
+                "location" => self.text(value, "`location`")?.clone_into(&mut spec.location),
+                _ => spec.references = self.references(value)?,
+            }
+        }
+        Ok(spec)
+    }
+
+    fn references(&self, node: &Node) -> Entry<References> {
+        let kinds = [References::Any, References::Tag, References::Digest];
+        let word = self.word(node, "`references`", &kinds.map(References::as_str))?;
+        Ok(kinds.into_iter().find(|kind| kind.as_str() == word).unwrap_or_default())
+    }
+
+    /// Kubernetes' own form: `matchLabels` and `matchExpressions`.
+    fn selector(&self, node: &Node) -> Entry<PodSelector> {
+        let mut requirements = Vec::new();
+        let mut seen = HashSet::new();
+        for (key, value) in self.map(node, "`podSelector`")? {
+            if self.key(key, &["matchLabels", "matchExpressions"], &mut seen)? == "matchLabels" {
+                for (key, value) in self.map(value, "`matchLabels`")? {
+                    let key = self.text(key, "a label's key")?;
+                    let value = match &value.value {
+                        // YAML's idea of `true`; a label's value is a text all the same.
+                        Value::Bool(value) => value.to_string(),
+                        _ => self.text(value, &format!("label `{key}`"))?.to_owned(),
+                    };
+                    requirements.push(Requirement { key: key.to_owned(), operator: Operator::In(vec![value]) });
+                }
+            } else {
+                for item in self.list(value, "`matchExpressions`")? {
+                    requirements.push(self.expression(item)?);
+                }
+            }
+        }
+        Ok(PodSelector { requirements })
+    }
+
+    fn expression(&self, node: &Node) -> Entry<Requirement> {
+        let (mut label, mut operator, mut values) = ("", None, None);
+        let mut seen = HashSet::new();
+        for (key, value) in self.map(node, "an expression")? {
+            match self.key(key, &["key", "operator", "values"], &mut seen)? {
+                "key" => label = self.text(value, "`key`")?,
+                "operator" => {
+                    operator = Some(self.word(value, "`operator`", &["In", "NotIn", "Exists", "DoesNotExist"])?);
+                }
+                _ => values = Some(self.texts(value, "`values`")?),
+            }
+        }
+        if label.is_empty() {
+            return Err(self.problem(node, "an expression has no `key`"));
+        }
+        let operator = match (operator, values.filter(|values| !values.is_empty())) {
+            (Some("In"), Some(values)) => Operator::In(values),
+            (Some("NotIn"), Some(values)) => Operator::NotIn(values),
+            (Some("Exists"), None) => Operator::Exists,
+            (Some("DoesNotExist"), None) => Operator::DoesNotExist,
+            (None, _) => return Err(self.problem(node, format!("the expression on `{label}` has no `operator`"))),
+            (Some(operator), None) => {
+                return Err(self.problem(node, format!("`{operator}` on `{label}` needs `values`")));
+            }
+            (Some(operator), Some(_)) => {
+                return Err(self.problem(node, format!("`{operator}` on `{label}` takes no `values`")));
+            }
+        };
+        Ok(Requirement { key: label.to_owned(), operator })
+    }
+
+    /// A key of a mapping, held to the known ones.
+    fn key<'k, 'n>(&self, node: &'n Node, known: &[&'k str], seen: &mut HashSet<&'n str>) -> Entry<&'k str> {
+        let text = self.text(node, "a key")?;
+        let Some(key) = known.iter().copied().find(|key| *key == text) else {
+            let hint = match nearest(text, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", quoted(known)),
+            };
+            return Err(self.problem(node, format!("unknown key `{text}`")).with_hint(hint));
+        };
+        if !seen.insert(text) {
+            return Err(self.problem(node, format!("key `{text}` is there twice")).with_hint("leave one of them out"));
+        }
+        Ok(key)
+    }
+
+    fn text<'n>(&self, node: &'n Node, what: &str) -> Entry<&'n str> {
+        match &node.value {
+            Value::Text(text) => Ok(text),
+            _ => Err(self.wrong(node, what, "a text")),
+        }
+    }
+
+    fn texts(&self, node: &Node, what: &str) -> Entry<Vec<String>> {
+        self.list(node, what)?
+            .iter()
+            .map(|item| Ok(self.text(item, &format!("an entry of {what}"))?.to_owned()))
+            .collect()
+    }
+
+    fn list<'n>(&self, node: &'n Node, what: &str) -> Entry<&'n [Node]> {
+        match &node.value {
+            Value::List(items) => Ok(items),
+            _ => Err(self.wrong(node, what, "a list")),
+        }
+    }
+
+    fn map<'n>(&self, node: &'n Node, what: &str) -> Entry<&'n [(Node, Node)]> {
+        match &node.value {
+            Value::Map(entries) => Ok(entries),
+            _ => Err(self.wrong(node, what, "a mapping")),
+        }
+    }
+
+    fn word<'n>(&self, node: &'n Node, what: &str, allowed: &[&str]) -> Entry<&'n str> {
+        let text = self.text(node, what)?;
+        if allowed.contains(&text) {
+            return Ok(text);
+        }
+        Err(self.problem(node, format!("{what} is `{text}`")).with_hint(format!("it is one of {}", quoted(allowed))))
+    }
+
+    fn wrong(&self, node: &Node, what: &str, expected: &str) -> Problem {
+        self.problem(node, format!("{what} is {}, expected {expected}", node.kind()))
+    }
+
+    fn problem(&self, node: &Node, message: impl Into<String>) -> Problem {
+        Problem::new(self.name, message).at_line(node.line)
+    }
+}
+
+fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,164 @@
+//! A YAML document as a tree that knows its lines, so that a mistake can be pointed at.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+/// Most nodes of one document, aliases counted as what they stand for: bounds the memory that a file can cost.
+const MAX_NODES: usize = 2_000_000;
+/// Deepest nesting; the format itself needs seven.
+const MAX_DEPTH: usize = 64;
+
+/// A node and where it begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// Counted from 1.
+    pub(crate) line: usize,
+    pub(crate) value: Value,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    /// Nothing, `~` or `null`, unquoted.
+    Null,
+    /// `true` or `false`, unquoted.
+    Bool(bool),
+    /// Any other scalar, numbers included.
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Node, Node)>),
+}
+
+/// Why a text is not a document that can be read, and where.
+pub(crate) struct YamlError {
+    pub(crate) line: usize,
+    pub(crate) message: String,
+}
+
+impl Node {
+    /// What the node is, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Text(_) => "a text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+
+    fn size(&self) -> usize {
+        match &self.value {
+            Value::List(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
+            Value::Map(entries) => 1 + entries.iter().map(|(key, value)| key.size() + value.size()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+}
+
+/// A list or mapping that is still open.
+struct Open {
+    node: Node,
+    anchor: usize,
+    /// A mapping's key that waits for its value.
+    key: Option<Node>,
+}
+
+/// Reads the one document of a text; an empty text is [`Value::Null`].
+pub(crate) fn parse(text: &str) -> Result<Node, YamlError> {
+    let mut builder = Builder::default();
+    let mut parser = Parser::new_from_str(text);
+    while let Some(event) = parser.next_event() {
+        match event {
+            Ok((event, span)) => builder.take(event, span)?,
+            Err(error) => {
+                return Err(YamlError { line: error.marker().line().max(1), message: error.info().to_owned() });
+            }
+        }
+    }
+    Ok(builder.root.unwrap_or(Node { line: 1, value: Value::Null }))
+}
+
+#[derive(Default)]
+struct Builder {
+    open: Vec<Open>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+    root: Option<Node>,
+}
+
+impl Builder {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlError> {
+        let line = span.start.line().max(1);
+        let error = |message: &str| Err(YamlError { line, message: message.to_owned() });
+        match event {
+            Event::DocumentStart(_) if self.root.is_some() => error("a second document begins; one is expected"),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
+                Ok(())
+            }
+            Event::Alias(anchor) => match self.anchors.get(&anchor) {
+                Some(node) => {
+                    let node = node.clone();
+                    self.nodes += node.size();
+                    self.add(node, line)
+                }
+                None => error("an alias to something that is not complete"),
+            },
+            Event::Scalar(text, style, anchor, _) => {
+                self.nodes += 1;
+                let node = Node { line, value: scalar(&text, style) };
+                self.finish(node, anchor, line)
+            }
+            Event::SequenceStart(anchor, _) => self.begin(Value::List(Vec::new()), anchor, line),
+            Event::MappingStart(anchor, _) => self.begin(Value::Map(Vec::new()), anchor, line),
+            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
+                Some(open) => self.finish(open.node, open.anchor, line),
+                None => error("something ends that never began"),
+            },
+        }
+    }
+
+    fn begin(&mut self, value: Value, anchor: usize, line: usize) -> Result<(), YamlError> {
+        self.nodes += 1;
+        if self.open.len() >= MAX_DEPTH {
+            return Err(YamlError { line, message: format!("nested more than {MAX_DEPTH} deep") });
+        }
+        self.open.push(Open { node: Node { line, value }, anchor, key: None });
+        Ok(())
+    }
+
+    fn finish(&mut self, node: Node, anchor: usize, line: usize) -> Result<(), YamlError> {
+        if anchor != 0 {
+            self.nodes += node.size();
+            self.anchors.insert(anchor, node.clone());
+        }
+        self.add(node, line)
+    }
+
+    fn add(&mut self, node: Node, line: usize) -> Result<(), YamlError> {
+        if self.nodes > MAX_NODES {
+            return Err(YamlError { line, message: format!("more than {MAX_NODES} values") });
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match (&mut open.node.value, open.key.take()) {
+            (Value::List(items), _) => items.push(node),
+            (Value::Map(entries), Some(key)) => entries.push((key, node)),
+            (_, _) => open.key = Some(node),
+        }
+        Ok(())
+    }
+}
+
+/// The core schema's scalars, as far as the format has a use for them.
+fn scalar(text: &str, style: ScalarStyle) -> Value {
+    match text {
+        _ if style != ScalarStyle::Plain => Value::Text(text.to_owned()),
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        _ => Value::Text(text.to_owned()),
+    }
+}
