@@ -1,1 +1,38 @@
-//! See Cargo.toml.
+//! What the end-to-end tests stand on: a real kube-apiserver with etcd on loopback, the real `mimic-server` beside it,
+//! and the registration that is shipped in `deploy/manifests`.
+//!
+//! ```no_run
+//! # async fn test() -> anyhow::Result<()> {
+//! use mimic_e2e::{Cluster, MimicServer, Namespace};
+//!
+//! let Some(cluster) = Cluster::shared()? else { return Ok(()) };
+//! let namespace = Namespace::create(cluster, "shop").await?;
+//! let server = MimicServer::start("mirrors:\n  docker.io: harbor.example.com/dockerhub\n").await?;
+//! server.register(&namespace, &[]).await?;
+//! namespace.kubectl(&["run", "web", "--image=nginx"])?;
+//! assert_eq!(mimic_e2e::images(&namespace.pod("web").await?), [("web", "harbor.example.com/dockerhub/library/nginx")]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All that a test starts listens on loopback only and ends with the test. There is one cluster per test binary; each
+//! test has a namespace of its own, because nothing cleans up in that cluster (see `controlplane/README.md`).
+
+mod binaries;
+mod certificates;
+mod cluster;
+mod control_plane;
+mod namespace;
+mod recorder;
+mod registration;
+mod server;
+mod tools;
+mod wait;
+
+pub use certificates::Authority;
+pub use cluster::Cluster;
+pub use namespace::{Kubectl, Namespace, images};
+pub use recorder::Recorder;
+pub use registration::{Registration, shipped_registration};
+pub use server::MimicServer;
+pub use wait::{eventually, eventually_some};

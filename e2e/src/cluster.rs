@@ -1,0 +1,120 @@
+//! The cluster that the tests of one binary share.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use anyhow::{Context, Result, bail};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+use crate::{binaries, control_plane::ControlPlane, tools};
+
+/// A control plane and the way to reach it.
+#[derive(Debug)]
+pub struct Cluster {
+    control_plane: Mutex<ControlPlane>,
+    directory: PathBuf,
+    /// Held as long as the directory is in use; last, so that the control plane has ended by then.
+    _slot: File,
+}
+
+impl Cluster {
+    /// The cluster of this test binary, started by the first test that asks.
+    ///
+    /// `None` where a tool is missing: then a line on stderr says that the test is skipped, and why.
+    ///
+    /// # Errors
+    /// When the cluster does not start, and under `MIMIC_E2E=required` when a tool is missing.
+    pub fn shared() -> Result<Option<&'static Self>> {
+        static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
+        if is_skipped()? {
+            return Ok(None);
+        }
+        match SHARED.get_or_init(|| Self::start().map_err(|error| format!("{error:#}"))) {
+            Ok(cluster) => Ok(Some(cluster)),
+            Err(error) => bail!("no cluster: {error}"),
+        }
+    }
+
+    /// A cluster of one test alone, which may restart it; otherwise as [`Cluster::shared`].
+    pub fn own() -> Result<Option<Self>> {
+        if is_skipped()? { Ok(None) } else { Self::start().map(Some) }
+    }
+
+    fn start() -> Result<Self> {
+        let (directory, slot) = free_slot(&binaries::kept_directory()?)?;
+        let control_plane = Mutex::new(ControlPlane::start(&directory, false)?);
+        Ok(Self { control_plane, directory, _slot: slot })
+    }
+
+    /// Kills the API server and starts it again with all that was in it, at the same address.
+    pub fn restart(&self) -> Result<()> {
+        let mut control_plane = self.control_plane.lock().unwrap_or_else(PoisonError::into_inner);
+        control_plane.kill()?;
+        *control_plane = ControlPlane::start(&self.directory, true)?;
+        Ok(())
+    }
+
+    /// The kubeconfig of an administrator.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.directory.join("kubeconfig")
+    }
+
+    /// A client of its own, since a client belongs to the runtime of the test that made it.
+    pub async fn client(&self) -> Result<Client> {
+        let kubeconfig = Kubeconfig::read_from(self.kubeconfig())?;
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        Ok(Client::try_from(config)?)
+    }
+
+    /// Runs kubectl as an administrator, with `input` on its standard input.
+    pub(crate) fn kubectl(&self, arguments: &[&str], input: &[u8]) -> Result<Output> {
+        let mut child = Command::new("kubectl")
+            .args(arguments)
+            .env("KUBECONFIG", self.kubeconfig())
+            .env("KUBECACHEDIR", self.directory.join("kubectl"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("kubectl did not start")?;
+        let mut stdin = child.stdin.take().context("kubectl has no standard input")?;
+        stdin.write_all(input)?;
+        drop(stdin);
+        Ok(child.wait_with_output()?)
+    }
+}
+
+/// Tells whether tests have to be skipped, and says so to the person who runs them.
+fn is_skipped() -> Result<bool> {
+    let reason = tools::reason_to_skip(binaries::control_plane()?.exists())?;
+    if let Some(reason) = reason {
+        tools::announce(&format!("skipped: {reason}"));
+    }
+    Ok(reason.is_some())
+}
+
+/// Locks a directory for a cluster that no other running test binary uses.
+///
+/// Directories are used again, not removed: the state of the last run can be looked at, and no more than as many stay
+/// as test binaries have ever run at once.
+fn free_slot(parent: &Path) -> Result<(PathBuf, File)> {
+    for number in 0.. {
+        let directory = parent.join(format!("cluster-{number}"));
+        fs::create_dir_all(&directory)?;
+        let slot = File::create(directory.join("lock"))?;
+        match slot.try_lock() {
+            Ok(()) => return Ok((directory, slot)),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
+    unreachable!("a process cannot hold that many locks")
+}

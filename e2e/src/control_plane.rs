@@ -1,0 +1,85 @@
+//! The real etcd and kube-apiserver of `controlplane/`, as a child process.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{binaries, wait::DEADLINE};
+
+/// A running control plane. It ends when this is dropped, and when the process that started it ends in whatever way,
+/// because it watches its standard input.
+#[derive(Debug)]
+pub(crate) struct ControlPlane {
+    child: Child,
+}
+
+impl ControlPlane {
+    /// Starts it with its state in `directory` and waits until it can be used.
+    ///
+    /// With `keep` it goes on with what an earlier one left there, at the same address and with the same credentials;
+    /// without, it starts empty.
+    ///
+    /// # Errors
+    /// With the end of its log when it does not come up.
+    pub(crate) fn start(directory: &Path, keep: bool) -> Result<Self> {
+        let binary = binaries::control_plane()?;
+        if !binary.exists() {
+            binaries::build_control_plane(&binary)?;
+        }
+        let log = directory.join("control-plane.log");
+        let mut command = Command::new(binary);
+        command.arg("-dir").arg(directory).arg("-stdin");
+        if keep {
+            command.arg("-keep");
+        }
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .context("the control plane did not start")?;
+        let output = child.stdout.take().context("the control plane has no standard output")?;
+        let control_plane = Self { child };
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        match lines.recv_timeout(DEADLINE) {
+            Ok(line) if line.starts_with("READY ") => Ok(control_plane),
+            other => bail!("the control plane is not ready ({other:?}); its log ends with\n{}", tail(&log)),
+        }
+    }
+
+    /// Ends it without notice.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        // Fails only for a process that has ended already.
+        let _ = self.kill();
+    }
+}
+
+/// The end of a log file, for an error message.
+fn tail(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}

@@ -1,0 +1,120 @@
+//! The real `mimic-server` as a child process.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::{Authority, Namespace, Registration, binaries, images, wait::eventually};
+
+/// A server with a `mirrors.yaml` and a certificate of its own. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct MimicServer {
+    child: Child,
+    port: u16,
+    authority: Authority,
+    directory: TempDir,
+}
+
+impl MimicServer {
+    /// Starts it with this `mirrors.yaml` and waits until it is ready. Its log is shown when the test fails.
+    pub async fn start(mirrors: &str) -> Result<Self> {
+        let directory = TempDir::with_prefix("mimic-e2e-")?;
+        let path = |name: &str| directory.path().join(name);
+        let authority = Authority::new()?;
+        let (certificate, key) = authority.issue()?;
+        fs::write(path("tls.crt"), certificate.to_pem()?)?;
+        fs::write(path("tls.key"), key.private_key_to_pem_pkcs8()?)?;
+        fs::write(path("mirrors.yaml"), mirrors)?;
+        let (port, admin_port) = free_ports()?;
+        let mut child = Command::new(binaries::mimic_server()?)
+            // Nothing that the person who runs the tests has set may change them.
+            .env_clear()
+            .env("MIMIC_LISTENHOST", "127.0.0.1")
+            .env("MIMIC_LISTENPORT", port.to_string())
+            .env("MIMIC_ADMIN_LISTENHOST", "127.0.0.1")
+            .env("MIMIC_ADMIN_LISTENPORT", admin_port.to_string())
+            .env("MIMIC_CERTIFICATE_SOURCE", "file")
+            .env("MIMIC_CERTIFICATE_CERTFILE", path("tls.crt"))
+            .env("MIMIC_CERTIFICATE_KEYFILE", path("tls.key"))
+            .env("MIMIC_FILE_PATH", path("mirrors.yaml"))
+            .env("MIMIC_KUBERNETES_ENABLED", "false")
+            .env("MIMIC_LOGLEVEL", "debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("mimic-server did not start")?;
+        let log = child.stderr.take().context("mimic-server has no standard error")?;
+        thread::spawn(move || {
+            // `eprintln!`, since the test runner holds that back unless the test fails.
+            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("mimic-server: {line}"));
+        });
+        let mut server = Self { child, port, authority, directory };
+        eventually("mimic-server is ready", async || {
+            if let Some(status) = server.child.try_wait()? {
+                bail!("mimic-server ended: {status}");
+            }
+            Ok(get_succeeds(admin_port, "/readyz"))
+        })
+        .await?;
+        Ok(server)
+    }
+
+    /// Registers it for the namespace and for `more` namespaces, and waits until pods are rewritten. For that,
+    /// its mirrors must have one for `docker.io`.
+    pub async fn register(&self, namespace: &Namespace<'_>, more: &[&str]) -> Result<()> {
+        let url = format!("https://127.0.0.1:{}/mutate", self.port);
+        let namespaces = [&[namespace.name()], more].concat();
+        let registration = Registration::new(&url, &self.authority.pem()?, &namespaces)?;
+        registration.apply(namespace, |pod| images(pod) != [("probe", "busybox")]).await
+    }
+
+    /// Replaces its `mirrors.yaml`, as editors and the kubelet do: at one stroke.
+    pub fn replace_mirrors(&self, mirrors: &str) -> Result<()> {
+        let path = |name: &str| self.directory.path().join(name);
+        fs::write(path("mirrors.yaml.new"), mirrors)?;
+        Ok(fs::rename(path("mirrors.yaml.new"), path("mirrors.yaml"))?)
+    }
+
+    /// Ends it without notice.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for MimicServer {
+    fn drop(&mut self) {
+        // Fails only for a process that has ended already.
+        let _ = self.kill();
+    }
+}
+
+/// Two ports of which nobody listens. Both are taken at once, so that they differ.
+fn free_ports() -> Result<(u16, u16)> {
+    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok((first.local_addr()?.port(), second.local_addr()?.port()))
+}
+
+/// Whether a plain HTTP request is answered with 200.
+fn get_succeeds(port: u16, path: &str) -> bool {
+    let answer = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    answer().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
+}
