@@ -1,0 +1,218 @@
+//! Log lines: constant messages with key-values, as text or as JSON, to stderr.
+
+use std::fmt::{self, Write as _};
+use std::io;
+use std::panic::PanicHookInfo;
+
+use env_logger::fmt::Formatter;
+use log::kv::{self, Key, VisitSource, VisitValue};
+use log::{LevelFilter, Record};
+
+use crate::config::{Log, LogFormat, LogLevel};
+
+/// Starts logging for the whole process. `overrides` are `RUST_LOG`'s directives.
+///
+/// # Errors
+///
+/// When the process has a logger already.
+pub fn init(log: Log, overrides: Option<&str>) -> Result<(), log::SetLoggerError> {
+    let level = level(log.level);
+    let mut builder = env_logger::Builder::new();
+    // Mimic's own modules all begin so; what the libraries say below a warning is for their developers.
+    builder.filter_level(level.min(LevelFilter::Warn)).filter_module("mimic", level);
+    if let Some(overrides) = overrides {
+        builder.parse_filters(overrides);
+    }
+    match log.format {
+        LogFormat::Text => builder.format(|out, record| write_line(out, record, text)),
+        LogFormat::Json => builder.format(|out, record| write_line(out, record, json)),
+    };
+    builder.try_init()
+}
+
+/// Makes panics log lines like all others, so that whoever reads JSON sees them too.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
+        let payload = info.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown");
+        let location = info.location().map(ToString::to_string).unwrap_or_default();
+        log::error!(error = text, location = location.as_str(); "panicked");
+    }));
+}
+
+fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Trace => LevelFilter::Trace,
+        LogLevel::Debug => LevelFilter::Debug,
+        LogLevel::Info => LevelFilter::Info,
+        LogLevel::Warn => LevelFilter::Warn,
+        LogLevel::Error => LevelFilter::Error,
+    }
+}
+
+fn write_line(out: &mut Formatter, record: &Record<'_>, render: fn(&str, &Record<'_>) -> String) -> io::Result<()> {
+    use io::Write as _;
+    let line = render(&out.timestamp_millis().to_string(), record);
+    out.write_all(line.as_bytes())
+}
+
+/// `2026-11-01T12:00:00.000Z INFO  mimic_server::server: listening address=0.0.0.0:8443`
+fn text(time: &str, record: &Record<'_>) -> String {
+    let mut line = format!("{time} {:<5} {}: ", record.level(), record.target());
+    let _ = escape(&mut line, &record.args().to_string(), false);
+    let _ = record.key_values().visit(&mut TextPairs(&mut line));
+    line.push('\n');
+    line
+}
+
+/// `{"time":"…","level":"info","target":"mimic_server::server","message":"listening","address":"0.0.0.0:8443"}`
+fn json(time: &str, record: &Record<'_>) -> String {
+    let mut line = format!("{{\"time\":\"{time}\",\"level\":\"{}\"", record.level().as_str().to_ascii_lowercase());
+    json_pair(&mut line, "target", record.target());
+    json_pair(&mut line, "message", &record.args().to_string());
+    let _ = record.key_values().visit(&mut JsonPairs(&mut line));
+    line.push_str("}\n");
+    line
+}
+
+struct TextPairs<'l>(&'l mut String);
+
+impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
+        let value = value.to_string();
+        write!(self.0, " {key}=")?;
+        let bare =
+            !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || is_unsafe(c) || "\"=\\".contains(c));
+        if bare {
+            self.0.push_str(&value);
+        } else {
+            self.0.push('"');
+            escape(self.0, &value, true)?;
+            self.0.push('"');
+        }
+        Ok(())
+    }
+}
+
+struct JsonPairs<'l>(&'l mut String);
+
+impl<'kvs> VisitSource<'kvs> for JsonPairs<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
+        // A key of the line itself must not appear twice.
+        let clash = matches!(key.as_str(), "time" | "level" | "target" | "message");
+        write!(self.0, ",\"{}{key}\":", if clash { "_" } else { "" })?;
+        value.visit(JsonValue(self.0))
+    }
+}
+
+/// Numbers and booleans as such, everything else as a string.
+struct JsonValue<'l>(&'l mut String);
+
+impl<'v> VisitValue<'v> for JsonValue<'_> {
+    fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
+        self.visit_str(&value.to_string())
+    }
+
+    fn visit_null(&mut self) -> Result<(), kv::Error> {
+        Ok(self.0.write_str("null")?)
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), kv::Error> {
+        Ok(write!(self.0, "{value}")?)
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), kv::Error> {
+        Ok(write!(self.0, "{value}")?)
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), kv::Error> {
+        Ok(write!(self.0, "{value}")?)
+    }
+
+    fn visit_str(&mut self, value: &str) -> Result<(), kv::Error> {
+        self.0.push('"');
+        escape(self.0, value, true)?;
+        self.0.push('"');
+        Ok(())
+    }
+}
+
+fn json_pair(line: &mut String, key: &str, value: &str) {
+    let _ = write!(line, ",\"{key}\":\"");
+    let _ = escape(line, value, true);
+    line.push('"');
+}
+
+/// Writes `text` so that it can neither end the line nor command a terminal; `quoted` escapes what would end a string.
+/// The escapes are JSON's.
+fn escape(out: &mut String, text: &str, quoted: bool) -> fmt::Result {
+    for c in text.chars() {
+        match c {
+            '"' | '\\' if quoted => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if is_unsafe(c) => write!(out, "\\u{:04x}", u32::from(c))?,
+            c => out.push(c),
+        }
+    }
+    Ok(())
+}
+
+/// Control characters, line separators, and those that reorder the text around them.
+fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(render: fn(&str, &Record<'_>) -> String, message: &str, values: &[(&str, kv::Value<'_>)]) -> String {
+        let mut record = Record::builder();
+        record.level(log::Level::Info).target("mimic_server::server").key_values(&values);
+        render("2026-11-01T12:00:00.000Z", &record.args(format_args!("{message}")).build())
+    }
+
+    #[test]
+    fn a_text_line_quotes_only_what_needs_it() {
+        let values = [("address", "0.0.0.0:8443".into()), ("count", 3.into()), ("error", "no such file".into())];
+        assert_eq!(
+            record(text, "listening", &values),
+            "2026-11-01T12:00:00.000Z INFO  mimic_server::server: listening address=0.0.0.0:8443 count=3 \
+             error=\"no such file\"\n"
+        );
+    }
+
+    #[test]
+    fn a_json_line_is_one_object_with_typed_values() {
+        let values = [("count", 3.into()), ("degraded", true.into()), ("error", "say \"no\"".into())];
+        let line = record(json, "listening", &values);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&line).expect("the line is JSON"),
+            serde_json::json!({
+                "time": "2026-11-01T12:00:00.000Z", "level": "info", "target": "mimic_server::server",
+                "message": "listening", "count": 3, "degraded": true, "error": "say \"no\"",
+            })
+        );
+    }
+
+    #[test]
+    fn nothing_in_a_value_can_forge_a_line_or_command_a_terminal() {
+        let nasty = "a\nb\r\u{1b}[31m\u{9b}x\u{202e}\u{7f}\0é";
+        for render in [text, json] {
+            let line = record(render, "x", &[("image", nasty.into())]);
+            assert_eq!(line.matches('\n').count(), 1, "{line:?}");
+            assert!(!line.trim_end().contains(is_unsafe), "{line:?}");
+            assert!(line.contains('é'));
+        }
+        let line = record(json, nasty, &[("message", nasty.into())]);
+        let object: serde_json::Value = serde_json::from_str(&line).expect("the line is JSON");
+        assert_eq!(object["message"], nasty);
+        assert_eq!(object["_message"], nasty);
+    }
+}
