@@ -141,6 +141,10 @@ impl<'a> ImageRef<'a> {
         use ParseErrorKind as Kind;
         let registry = reference.registry();
         check_registry(registry, registry.len())?;
+        if !looks_like_registry(registry) {
+            // Written out, it would be read as the first component of a name on Docker Hub.
+            return Err(ParseError::new(Kind::RegistryInvalid, registry, 0));
+        }
         let registry = if registry == LEGACY_DOCKER_HUB { DOCKER_HUB } else { registry };
         let path = reference.repository();
         let end = scan_repository(path, 0)?;
