@@ -1,5 +1,7 @@
 //! Sources come and go; readers always have a whole table.
 
+#![expect(clippy::unwrap_used, reason = "in a test, where it failed is what one wants to know")]
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
