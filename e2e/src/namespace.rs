@@ -42,10 +42,14 @@ impl<'c> Namespace<'c> {
         Self { cluster, client, name: name.to_owned() }.awaited().await
     }
 
+    /// Makes another one in the same cluster.
+    pub async fn sibling(&self, name: &str) -> Result<Self> {
+        Self::create(self.cluster, name).await
+    }
+
     /// One that every cluster has, such as `kube-system`.
-    pub async fn existing(cluster: &'c Cluster, name: &str) -> Result<Self> {
-        let client = cluster.client().await?;
-        Self { cluster, client, name: name.to_owned() }.awaited().await
+    pub async fn existing_sibling(&self, name: &str) -> Result<Self> {
+        Self { name: name.to_owned(), ..self.clone() }.awaited().await
     }
 
     /// Pods are refused until the default service account is there.

@@ -49,7 +49,7 @@ impl Recorder {
     pub async fn register(&self, namespace: &Namespace<'_>, more: &[&str]) -> Result<()> {
         let url = format!("https://127.0.0.1:{}/mutate", self.port);
         let namespaces = [&[namespace.name()], more].concat();
-        let registration = Registration::new(&url, &self.authority.pem()?, &namespaces)?.failure_policy("Fail");
+        let registration = Registration::new(&self.authority.pem()?, &namespaces)?.url(&url).failure_policy("Fail");
         registration.apply(namespace, |_| !self.take().is_empty()).await?;
         self.take();
         Ok(())

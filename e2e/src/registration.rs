@@ -19,7 +19,7 @@ pub fn shipped_registration(ca: &[u8]) -> Result<String> {
     Ok(template.replace("${CA_BUNDLE}", &base64::encode_block(ca)))
 }
 
-/// A registration like the shipped one, but of a webhook on loopback and for some namespaces only.
+/// A registration like the shipped one, but for some namespaces only, and of a webhook on loopback.
 ///
 /// Registrations hold for the whole cluster: without the latter, tests would get into each other's way.
 #[derive(Clone, Debug)]
@@ -28,30 +28,45 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// For the webhook at `url`, whose certificate `ca` signed.
-    pub fn new(url: &str, ca: &[u8], namespaces: &[&str]) -> Result<Self> {
+    /// With the CA that signed the webhook's certificate, for these namespaces.
+    pub fn new(ca: &[u8], namespaces: &[&str]) -> Result<Self> {
         let mut object: Value = serde_saphyr::from_str(&shipped_registration(ca)?)?;
         object["metadata"]["name"] = json!(format!("mimic-{}", namespaces.join("-")));
-        for webhook in object["webhooks"].as_array_mut().context("the registration has no webhooks")? {
-            let client = webhook["clientConfig"].as_object_mut().context("the webhook has no clientConfig")?;
-            client.remove("service").context("the webhook has no service")?;
-            client.insert("url".to_owned(), json!(url));
-            let selectors = webhook["namespaceSelector"]["matchExpressions"].as_array_mut();
-            selectors.context("the webhook leaves out no namespace")?.push(json!({
-                "key": "kubernetes.io/metadata.name",
-                "operator": "In",
-                "values": namespaces,
-            }));
-        }
-        Ok(Self { object })
+        let mut registration = Self { object };
+        registration.each_webhook(|webhook| {
+            if let Some(requirements) = webhook["namespaceSelector"]["matchExpressions"].as_array_mut() {
+                requirements
+                    .push(json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": namespaces}));
+            }
+        });
+        Ok(registration)
+    }
+
+    fn each_webhook(&mut self, change: impl Fn(&mut Value)) {
+        self.object["webhooks"].as_array_mut().into_iter().flatten().for_each(change);
+    }
+
+    /// Has the API server call this URL instead of the service.
+    #[must_use]
+    pub fn url(mut self, url: &str) -> Self {
+        self.each_webhook(|webhook| {
+            webhook["clientConfig"]["service"] = Value::Null;
+            webhook["clientConfig"]["url"] = json!(url);
+        });
+        self
+    }
+
+    /// Has the API server call another port of the service.
+    #[must_use]
+    pub fn service_port(mut self, port: u16) -> Self {
+        self.each_webhook(|webhook| webhook["clientConfig"]["service"]["port"] = json!(port));
+        self
     }
 
     /// Sets what the API server does when the webhook cannot be asked.
     #[must_use]
     pub fn failure_policy(mut self, policy: &str) -> Self {
-        for webhook in self.object["webhooks"].as_array_mut().into_iter().flatten() {
-            webhook["failurePolicy"] = json!(policy);
-        }
+        self.each_webhook(|webhook| webhook["failurePolicy"] = json!(policy));
         self
     }
 

@@ -5,11 +5,15 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::api::PostParams;
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{Authority, Namespace, Registration, binaries, images, wait::eventually};
@@ -21,6 +25,7 @@ pub struct MimicServer {
     port: u16,
     authority: Authority,
     directory: TempDir,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl MimicServer {
@@ -52,12 +57,16 @@ impl MimicServer {
             .stderr(Stdio::piped())
             .spawn()
             .context("mimic-server did not start")?;
-        let log = child.stderr.take().context("mimic-server has no standard error")?;
+        let stderr = child.stderr.take().context("mimic-server has no standard error")?;
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let mut server = Self { child, port, authority, directory, log: Arc::clone(&log) };
         thread::spawn(move || {
-            // `eprintln!`, since the test runner holds that back unless the test fails.
-            BufReader::new(log).lines().map_while(Result::ok).for_each(|line| eprintln!("mimic-server: {line}"));
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                // The test runner holds this back unless the test fails.
+                eprintln!("mimic-server: {line}");
+                log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
         });
-        let mut server = Self { child, port, authority, directory };
         eventually("mimic-server is ready", async || {
             if let Some(status) = server.child.try_wait()? {
                 bail!("mimic-server ended: {status}");
@@ -73,8 +82,30 @@ impl MimicServer {
     pub async fn register(&self, namespace: &Namespace<'_>, more: &[&str]) -> Result<()> {
         let url = format!("https://127.0.0.1:{}/mutate", self.port);
         let namespaces = [&[namespace.name()], more].concat();
-        let registration = Registration::new(&url, &self.authority.pem()?, &namespaces)?;
-        registration.apply(namespace, |pod| images(pod) != [("probe", "busybox")]).await
+        Registration::new(&self.authority.pem()?, &namespaces)?.url(&url).apply(namespace, is_rewritten).await
+    }
+
+    /// Registers it as [`MimicServer::register`] does, but as the service `mimic` in the namespace `mimic`, as the
+    /// shipped registration has it. A cluster has one such service: for one test of a binary.
+    pub async fn register_service(&self, namespace: &Namespace<'_>) -> Result<()> {
+        let own = namespace.sibling("mimic").await?;
+        let service = json!({
+            "metadata": {"name": "mimic"},
+            "spec": {"type": "ExternalName", "externalName": "localhost"},
+        });
+        let service: Service = serde_json::from_value(service)?;
+        own.api().create(&PostParams::default(), &service).await?;
+        let registration = Registration::new(&self.authority.pem()?, &[namespace.name()])?;
+        registration.service_port(self.port).apply(namespace, is_rewritten).await
+    }
+
+    /// Waits until its log has a line with this text.
+    pub async fn logged(&self, text: &str) -> Result<()> {
+        eventually(&format!("mimic-server logs `{text}`"), async || {
+            let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(log.iter().any(|line| line.contains(text)))
+        })
+        .await
     }
 
     /// Replaces its `mirrors.yaml`, as editors and the kubelet do: at one stroke.
@@ -99,7 +130,12 @@ impl Drop for MimicServer {
     }
 }
 
-/// Two ports of which nobody listens. Both are taken at once, so that they differ.
+/// Whether the server has seen the pod with which registrations are probed.
+fn is_rewritten(probe: &Pod) -> bool {
+    images(probe) != [("probe", "busybox")]
+}
+
+/// Two ports on which nobody listens. Both are taken at once, so that they differ.
 fn free_ports() -> Result<(u16, u16)> {
     let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

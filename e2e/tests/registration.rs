@@ -53,7 +53,7 @@ async fn creation_calls_the_webhook_except_for_mirror_pods_and_those_that_opted_
     let mut mirror = pod("static", json!({"annotations": {"kubernetes.io/config.mirror": "0123"}}));
     mirror["spec"]["nodeName"] = json!("node");
     namespace.kubectl_create(&mirror)?;
-    let system = Namespace::existing(cluster, "kube-system").await?;
+    let system = namespace.existing_sibling("kube-system").await?;
     system.kubectl_create(&pod("in-kube-system", json!({})))?;
     assert_eq!(recorder.take(), [""; 0]);
     Ok(())
