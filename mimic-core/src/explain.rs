@@ -18,15 +18,16 @@ pub struct Explanation<'a> {
 }
 
 /// One step.
-pub(crate) enum Step<'a> {
+pub(crate) enum Step<'a, 's> {
     Parsed(ImageRef<'a>),
     Candidate { rule: RuleRef<'a>, unmet: Option<Unmet> },
     Winner(RuleRef<'a>),
     MirrorUnfit { location: &'a str },
-    MirrorRefused { image: String, error: String },
+    MirrorRefused { image: &'s str, error: &'s str },
+    Excluded { glob: &'a str },
 }
 
-impl fmt::Display for Step<'_> {
+impl fmt::Display for Step<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Parsed(image) => {
@@ -44,10 +45,13 @@ impl fmt::Display for Step<'_> {
             Self::Candidate { rule, unmet: Some(unmet) } => {
                 write!(f, "candidate {rule}: `{}` matches, but {unmet}", rule.rule.upstream())
             }
-            Self::Winner(rule) => write!(f, "winner {rule}: of those that apply it is the most specific"),
+            Self::Winner(rule) => {
+                write!(f, "winner {rule}: the first of the candidates that applies, the most specific coming first")
+            }
             Self::MirrorUnfit { location } => {
                 write!(f, "mirror `{location}` passed over: it serves another kind of reference")
             }
+            Self::Excluded { glob } => write!(f, "its `exclude` has `{glob}`, which matches"),
             Self::MirrorRefused { image, error } => write!(f, "mirror passed over: `{image}` cannot be used, {error}"),
         }
     }

@@ -109,23 +109,18 @@ impl Rewriter {
     /// Decides one image. Allocates only what it returns, and, for rules with `pattern` or `exclude`, one string to
     /// match them on.
     pub fn rewrite<'a>(&'a self, image: &'a str, context: &Context<'_>) -> Outcome<'a> {
-        self.decide(image, context, &mut |_| {})
+        self.decide(image, context, &mut Silent)
     }
 
     /// Decides one image and tells every step.
     pub fn explain<'a>(&'a self, image: &'a str, context: &Context<'_>) -> Explanation<'a> {
         let mut steps = Vec::new();
-        let outcome = self.decide(image, context, &mut |step| steps.push(step().to_string()));
+        let outcome = self.decide(image, context, &mut steps);
         Explanation { image, steps, outcome }
     }
 
-    /// The one decision; `trace` is given every step, to be built only when somebody looks.
-    fn decide<'a>(
-        &'a self,
-        image: &'a str,
-        context: &Context<'_>,
-        trace: &mut impl FnMut(&dyn Fn() -> Step<'a>),
-    ) -> Outcome<'a> {
+    /// The one decision; `trace` is given every step, built only when somebody looks.
+    fn decide<'a, T: Trace<'a>>(&'a self, image: &'a str, context: &Context<'_>, trace: &mut T) -> Outcome<'a> {
         if image.is_empty() || image == PLACEHOLDER {
             return Outcome::Unchanged(Reason::Placeholder);
         }
@@ -133,42 +128,69 @@ impl Rewriter {
             Ok(parsed) => parsed,
             Err(error) => return Outcome::Invalid(error),
         };
-        trace(&|| Step::Parsed(parsed));
+        trace.step(|| Step::Parsed(parsed));
         let subject = Subject::new(parsed);
         if let Some(location) = self.table.location_of(&subject) {
             return Outcome::Unchanged(Reason::OnMirror { location });
         }
-        let winner = self.table.find(&subject, |rule| {
-            let unmet = rule.rule.unmet(&parsed, context);
-            trace(&|| Step::Candidate { rule, unmet });
-            unmet.is_none()
-        });
-        let Some(rule) = winner else {
+        if T::WANTS_ALL {
+            self.table.find(&subject, |rule| {
+                trace.step(|| Step::Candidate { rule, unmet: rule.rule.unmet(&parsed, context) });
+                false
+            });
+        }
+        let Some(rule) = self.table.find(&subject, |rule| rule.rule.unmet(&parsed, context).is_none()) else {
             return Outcome::Unchanged(Reason::NoRule);
         };
-        trace(&|| Step::Winner(rule));
+        trace.step(|| Step::Winner(rule));
         if rule.rule.keep() {
             return Outcome::Unchanged(Reason::Kept(rule));
         }
-        if rule.rule.excluded_by(|| subject.text().to_owned()).is_some() {
+        if let Some(glob) = rule.rule.excluded_by(|| subject.text()) {
+            trace.step(|| Step::Excluded { glob });
             return Outcome::Unchanged(Reason::Excluded(rule));
         }
         let mut refused = None;
         for mirror in rule.rule.mirrors() {
             if !mirror.references().fits(&parsed) {
-                trace(&|| Step::MirrorUnfit { location: mirror.location().as_str() });
+                trace.step(|| Step::MirrorUnfit { location: mirror.location().as_str() });
                 continue;
             }
             match build(rule.rule, mirror.location(), &subject) {
                 Ok(image) => return Outcome::Rewritten { image, rule },
                 Err((image, error)) => {
                     let error = error.map_or_else(|| "it would mean another image".to_owned(), |e| e.to_string());
-                    trace(&|| Step::MirrorRefused { image: image.clone(), error: error.clone() });
+                    trace.step(|| Step::MirrorRefused { image: &image, error: &error });
                     refused.get_or_insert(Reason::InvalidResult { rule, image, error });
                 }
             }
         }
         Outcome::Unchanged(refused.unwrap_or(Reason::NoMirror(rule)))
+    }
+}
+
+/// Who listens to the steps of a decision.
+trait Trace<'a> {
+    /// Whether to look for every rule that matches, where the decision itself needs only the first.
+    const WANTS_ALL: bool;
+
+    fn step<'s>(&mut self, step: impl FnOnce() -> Step<'a, 's>);
+}
+
+/// Nobody: the steps are not even made.
+struct Silent;
+
+impl<'a> Trace<'a> for Silent {
+    const WANTS_ALL: bool = false;
+
+    fn step<'s>(&mut self, _: impl FnOnce() -> Step<'a, 's>) {}
+}
+
+impl<'a> Trace<'a> for Vec<String> {
+    const WANTS_ALL: bool = true;
+
+    fn step<'s>(&mut self, step: impl FnOnce() -> Step<'a, 's>) {
+        self.push(step().to_string());
     }
 }
 

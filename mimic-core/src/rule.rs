@@ -262,9 +262,9 @@ impl Rule {
     }
 
     /// The `exclude` glob that matches; `subject` gives the `registry/repository`.
-    pub(crate) fn excluded_by(&self, subject: impl FnOnce() -> String) -> Option<&str> {
+    pub(crate) fn excluded_by<'s>(&self, subject: impl FnOnce() -> &'s str) -> Option<&str> {
         let conditions = self.conditions.as_deref()?;
-        if conditions.exclude.is_empty() { None } else { conditions.exclude.find(&subject()) }
+        if conditions.exclude.is_empty() { None } else { conditions.exclude.find(subject()) }
     }
 
     /// A repository, in two pieces, as this rule's mirrors have it.

@@ -87,6 +87,17 @@ fn what_was_rewritten_is_final() {
 #[test]
 fn an_explanation_tells_every_step() {
     let rewriter = table(&folders().into_iter().find(|folder| folder.ends_with("conditions")).unwrap());
+    let account_of = |image| rewriter.explain(image, &Context::default()).to_string();
+    assert_eq!(
+        account_of("registry.example.org/base/os:1"),
+        "registry.example.org/base/os:1\n  \
+           parsed as registry `registry.example.org`, repository `base/os`, tag `1`, no digest\n  \
+           candidate rule `mine` of file: `registry.example.org` matches\n  \
+           candidate rule `everything-else` of file: `*` matches\n  \
+           winner rule `mine` of file: the first of the candidates that applies, the most specific coming first\n  \
+           its `exclude` has `registry.example.org/base/*`, which matches\n  \
+           unchanged: excluded by rule `mine` of file"
+    );
     let explanation = rewriter.explain("acme/app:1", &Context::default().with_namespace("team-b"));
     assert_eq!(
         explanation.to_string(),
@@ -94,7 +105,9 @@ fn an_explanation_tells_every_step() {
            parsed as registry `docker.io`, repository `acme/app`, tag `1`, no digest\n  \
            candidate rule `team` of file: `docker.io/acme` matches, but it is for other namespaces (`namespaces`)\n  \
            candidate rule `docker.io` of file: `docker.io` matches\n  \
-           winner rule `docker.io` of file: of those that apply it is the most specific\n  \
+           candidate rule `everything-else` of file: `*` matches\n  \
+           winner rule `docker.io` of file: the first of the candidates that applies, the most specific \
+           coming first\n  \
            rewritten to `mirror.example.com/hub/acme/app:1` by rule `docker.io` of file"
     );
 }
