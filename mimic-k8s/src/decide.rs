@@ -319,7 +319,7 @@ fn note_skip(skip: Skip, request: &Request<'_>, problems: &mut Notes) {
                 request.resource.group.given().map_or(Cow::Borrowed(""), |group| Cow::Owned(format!(".{group}")));
             problems.add(format_args!(
                 "mimic: asked about `{}`, but handles pods only: check the webhook's rules",
-                brief(format_args!("{}{group}", &*request.resource.resource), 50)
+                brief(format_args!("{}{group}", &*request.resource.resource), 45)
             ));
         }
         Skip::Unreadable => {
