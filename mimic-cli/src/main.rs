@@ -1,2 +1,7 @@
 //! The `mimic` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mimic_cli::main()
+}

@@ -1,0 +1,181 @@
+//! `mimic review`
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use json_patch::Patch;
+use mimic_core::{Globs, Outcome};
+use mimic_k8s::{Decision, Place, Review, Settings, Verdict};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::{Format, PodArgs, ReviewArgs};
+use crate::output::Output;
+use crate::rewrite::Why;
+use crate::rules;
+
+/// Largest review, in bytes: the server's default.
+const REVIEW_MAX: u64 = 8 << 20;
+
+pub(crate) fn run(args: ReviewArgs, out: &mut Output) -> anyhow::Result<()> {
+    let Some(rewriter) = rules::load(args.rules, out) else { return Ok(()) };
+    let settings = Settings {
+        annotate: !args.no_annotate,
+        dry_run: args.dry_run,
+        excluded_namespaces: Globs::new(&args.excluded_namespaces)?,
+    };
+    let body = as_if(&args.pod, read(&args.file)?);
+    let review = Review::parse(&body)?;
+    if let Some(reason) = review.unreadable() {
+        out.error(format_args!("the pod cannot be read: {reason}"));
+    }
+    let verdict = review.decide(&rewriter, &settings);
+    let response = verdict.to_response();
+    if args.show {
+        return show(&body, &verdict, &response, out);
+    }
+    match out.format() {
+        Format::Json => out.line(&response),
+        Format::Text => {
+            // Member by member, so that they stay in their order.
+            let mut from = serde_json::Deserializer::from_slice(&response);
+            let mut to = serde_json::Serializer::pretty(out.results());
+            serde_transcode::transcode(&mut from, &mut to)?;
+            out.line(b"");
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let stdin = path == Path::new("-");
+    let name = if stdin { "standard input".to_owned() } else { format!("`{}`", path.display()) };
+    let read = || {
+        let reader: Box<dyn Read> = if stdin { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
+        let mut body = Vec::new();
+        reader.take(REVIEW_MAX + 1).read_to_end(&mut body)?;
+        io::Result::Ok(body)
+    };
+    let body = read().with_context(|| format!("cannot read {name}"))?;
+    anyhow::ensure!(body.len() as u64 <= REVIEW_MAX, "{name} is larger than {} MiB", REVIEW_MAX >> 20);
+    Ok(body)
+}
+
+/// The review as if its pod were in another namespace or had other labels; as it is if neither is given or it is not
+/// of the right shape, which will be said later.
+fn as_if(pod: &PodArgs, body: Vec<u8>) -> Vec<u8> {
+    let labels = pod.labels();
+    if pod.namespace.is_none() && labels.is_empty() {
+        return body;
+    }
+    let Ok(mut review) = serde_json::from_slice::<Value>(&body) else { return body };
+    let Some(request) = review.get_mut("request").filter(|request| request.is_object()) else { return body };
+    if let Some(namespace) = &pod.namespace {
+        request["namespace"] = namespace.as_str().into();
+    }
+    if let Some(metadata) = request.pointer_mut("/object/metadata").filter(|metadata| metadata.is_object()) {
+        for (key, value) in labels {
+            let known = &mut metadata["labels"];
+            if !known.is_object() {
+                *known = Value::Object(serde_json::Map::new());
+            }
+            known[key] = value.into();
+        }
+    }
+    review.to_string().into_bytes()
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    place: &'a str,
+    name: &'a str,
+    before: &'a str,
+    after: &'a str,
+    #[serde(flatten)]
+    why: Why<'a>,
+}
+
+#[derive(Serialize)]
+struct Skipped {
+    skipped: &'static str,
+}
+
+/// Writes what became of each image. What is shown as the image after is read from the pod that the answer's patch was
+/// applied to.
+fn show(body: &[u8], verdict: &Verdict<'_>, response: &[u8], out: &mut Output) -> anyhow::Result<()> {
+    if let Some(skip) = verdict.skipped() {
+        match out.format() {
+            Format::Json => out.json(&Skipped { skipped: skip.as_str() })?,
+            Format::Text => out.text(format_args!("skipped: {}", skip.as_str())),
+        }
+    }
+    let review: Value = serde_json::from_slice(body)?;
+    let mut pod = review["request"]["object"].clone();
+    let patch = patch(response)?;
+    json_patch::patch(&mut pod, &patch).context("the patch does not apply to the pod")?;
+    for decision in verdict.images() {
+        let after = image(&pod, decision);
+        let expected = if patch.is_empty() { None } else { decision.outcome.rewritten() }.unwrap_or(decision.image);
+        anyhow::ensure!(after == expected, "the patch makes `{after}` of an image that is to be `{expected}`");
+        match out.format() {
+            Format::Json => out.json(&Shown {
+                place: decision.place.as_str(),
+                name: decision.name,
+                before: decision.image,
+                after,
+                why: Why::new(&decision.outcome),
+            })?,
+            // What a pod holds may be anything, and this may be a terminal.
+            Format::Text => out.text(format_args!(
+                "{} {}\n  before: {}\n  after:  {}\n  reason: {}",
+                decision.place.as_str(),
+                decision.name.escape_debug(),
+                decision.image.escape_debug(),
+                after.escape_debug(),
+                reason(&decision.outcome),
+            )),
+        }
+    }
+    if out.format() == Format::Text {
+        out.text(if patch.is_empty() { "patch: none" } else { "patch, applied to the pod:" });
+        for operation in patch.iter() {
+            out.text(format_args!("  {}", serde_json::to_string(operation)?));
+        }
+        for warning in verdict.warnings() {
+            out.text(format_args!("warning: {warning}"));
+        }
+    }
+    Ok(())
+}
+
+/// Why, where the image after is told apart.
+fn reason(outcome: &Outcome<'_>) -> String {
+    match outcome {
+        Outcome::Rewritten { rule, .. } => format!("rewritten by {rule}"),
+        _ => outcome.to_string(),
+    }
+}
+
+/// The patch as the API server takes it from the answer; an empty one if there is none.
+fn patch(response: &[u8]) -> anyhow::Result<Patch> {
+    let response: Value = serde_json::from_slice(response)?;
+    let Some(patch) = response["response"]["patch"].as_str() else { return Ok(Patch(Vec::new())) };
+    let patch = BASE64_STANDARD.decode(patch).context("the patch is not base64")?;
+    serde_json::from_slice(&patch).context("the patch is not a JSON Patch")
+}
+
+/// The image that a decision was about; empty if there is none.
+fn image<'p>(pod: &'p Value, decision: &Decision<'_>) -> &'p str {
+    let spec = &pod["spec"];
+    let image = match decision.place {
+        Place::InitContainer => &spec["initContainers"][decision.index]["image"],
+        Place::Container => &spec["containers"][decision.index]["image"],
+        Place::EphemeralContainer => &spec["ephemeralContainers"][decision.index]["image"],
+        Place::Volume => &spec["volumes"][decision.index]["image"]["reference"],
+    };
+    image.as_str().unwrap_or_default()
+}
