@@ -1,4 +1,4 @@
-//! A webhook that changes nothing and remembers what it was asked.
+//! A webhook that remembers what it was asked.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -22,8 +22,17 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts it. It serves for as long as the process runs.
+    /// Starts one that changes nothing. It serves for as long as the process runs.
     pub fn start() -> Result<Self> {
+        Self::serving(None)
+    }
+
+    /// Starts one that adds a container to each pod that it is asked about, as injectors of sidecars do.
+    pub fn injecting(container: &Value) -> Result<Self> {
+        Self::serving(Some(json!([{"op": "add", "path": "/spec/containers/-", "value": container}]).to_string()))
+    }
+
+    fn serving(patch: Option<String>) -> Result<Self> {
         let authority = Authority::new()?;
         let (certificate, key) = authority.issue()?;
         let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
@@ -32,13 +41,14 @@ impl Recorder {
         let acceptor = acceptor.build();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
+        let patch = patch.map(|patch| openssl::base64::encode_block(patch.as_bytes()));
         let requests = Arc::new(Mutex::new(Vec::new()));
         let recorder = Self { port, authority, requests: Arc::clone(&requests) };
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let (acceptor, requests) = (acceptor.clone(), Arc::clone(&requests));
+                let (acceptor, patch, requests) = (acceptor.clone(), patch.clone(), Arc::clone(&requests));
                 // A connection that fails is one that the API server gave up; what it asked is recorded or was not asked.
-                thread::spawn(move || serve(&acceptor, stream, &requests));
+                thread::spawn(move || serve(&acceptor, stream, patch.as_deref(), &requests));
             }
         });
         Ok(recorder)
@@ -49,7 +59,10 @@ impl Recorder {
     pub async fn register(&self, namespace: &Namespace<'_>, more: &[&str]) -> Result<()> {
         let url = format!("https://127.0.0.1:{}/mutate", self.port);
         let namespaces = [&[namespace.name()], more].concat();
-        let registration = Registration::new(&self.authority.pem()?, &namespaces)?.url(&url).failure_policy("Fail");
+        let registration = Registration::new(&self.authority.pem()?, &namespaces)?;
+        let registration = registration.url(&url).set("failurePolicy", "Fail");
+        // Called after Mimic, if that is registered as well, and once for a request.
+        let registration = registration.named("recorder").set("reinvocationPolicy", "Never");
         registration.apply(namespace, |_| !self.take().is_empty()).await?;
         self.take();
         Ok(())
@@ -71,7 +84,7 @@ impl Recorder {
 }
 
 /// Answers the requests of one connection until it ends.
-fn serve(acceptor: &SslAcceptor, stream: TcpStream, requests: &Mutex<Vec<Value>>) -> Result<()> {
+fn serve(acceptor: &SslAcceptor, stream: TcpStream, patch: Option<&str>, requests: &Mutex<Vec<Value>>) -> Result<()> {
     let mut stream = BufReader::new(acceptor.accept(stream)?);
     loop {
         let mut length = 0;
@@ -90,12 +103,13 @@ fn serve(acceptor: &SslAcceptor, stream: TcpStream, requests: &Mutex<Vec<Value>>
         stream.read_exact(&mut body)?;
         let mut review: Value = serde_json::from_slice(&body)?;
         let request = review.get_mut("request").context("not a review")?.take();
-        let answer = json!({
-            "apiVersion": "admission.k8s.io/v1",
-            "kind": "AdmissionReview",
-            "response": {"uid": request["uid"], "allowed": true},
-        })
-        .to_string();
+        let mut response = json!({"uid": request["uid"], "allowed": true});
+        if let Some(patch) = patch {
+            response["patchType"] = json!("JSONPatch");
+            response["patch"] = json!(patch);
+        }
+        let answer = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
+        let answer = answer.to_string();
         requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
         let head =
             format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", answer.len());

@@ -63,10 +63,18 @@ impl Registration {
         self
     }
 
-    /// Sets what the API server does when the webhook cannot be asked.
+    /// Sets a field of the webhook, such as `failurePolicy`.
     #[must_use]
-    pub fn failure_policy(mut self, policy: &str) -> Self {
-        self.each_webhook(|webhook| webhook["failurePolicy"] = json!(policy));
+    pub fn set(mut self, field: &str, value: &str) -> Self {
+        self.each_webhook(|webhook| webhook[field] = json!(value));
+        self
+    }
+
+    /// Gives it a name that begins otherwise than with `mimic`: the API server calls webhooks in the order of the names.
+    #[must_use]
+    pub fn named(mut self, prefix: &str) -> Self {
+        let name = self.object["metadata"]["name"].as_str().unwrap_or_default();
+        self.object["metadata"]["name"] = json!(name.replacen("mimic", prefix, 1));
         self
     }
 

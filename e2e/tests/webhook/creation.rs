@@ -3,7 +3,7 @@
 use anyhow::Result;
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::Api;
-use mimic_e2e::{Namespace, eventually_some, images};
+use mimic_e2e::{Namespace, Recorder, eventually_some, images};
 use serde_json::{Value, json};
 
 use crate::{noted_originals, pod, registered, unregistered};
@@ -114,6 +114,26 @@ async fn a_dry_run_shows_the_rewritten_image_and_stores_nothing() -> Result<()> 
     let shown: Pod = serde_json::from_str(&shown.stdout)?;
     assert_eq!(images(&shown), [("web", "harbor.example.com/dockerhub/library/nginx:1.27")]);
     assert_eq!(namespace.pods().await?, []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn containers_that_another_webhook_adds_are_rewritten() -> Result<()> {
+    let Some((namespace, _server)) = registered("injector").await? else { return Ok(()) };
+    let injector = Recorder::injecting(&json!({"name": "injected", "image": "quay.io/acme/proxy:1"}))?;
+    injector.register(&namespace, &[]).await?;
+    namespace.kubectl_create(&pod("web", [("web", "nginx:1.27")]))?;
+
+    let stored = namespace.pod("web").await?;
+    assert_eq!(
+        images(&stored),
+        [
+            ("web", "harbor.example.com/dockerhub/library/nginx:1.27"),
+            ("injected", "harbor.example.com/quay/acme/proxy:1")
+        ]
+    );
+    let originals = json!({"web": "nginx:1.27", "injected": "quay.io/acme/proxy:1"});
+    assert_eq!(noted_originals(&stored), Some(originals));
     Ok(())
 }
 
