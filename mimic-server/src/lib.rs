@@ -1,5 +1,38 @@
 //! Mimic's webhook server: configuration, TLS, HTTP, logging, health and shutdown around the rewriting of
-//! [`mimic_core`] and [`mimic_k8s`]. It takes no decision about images itself.
+//! [`mimic_core`] and [`mimic_k8s`].
+//!
+//! ```no_run
+//! use mimic_server::{Server, Settings, Signals};
+//!
+//! let settings = Settings::load(std::env::vars_os(), None, &[]).settings.expect("the environment is a configuration");
+//! actix_web::rt::System::new().block_on(async {
+//!     let running = Server::new(settings).start().expect("the ports are free");
+//!     running.until(Signals::listen()?).await
+//! })?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # What this crate does not do
+//!
+//! It takes no decision about images: [`mimic_core`] decides, [`mimic_k8s`] reads reviews and writes answers.
 
+mod args;
+mod certificate;
+mod command;
 pub mod config;
+mod demo;
+pub mod health;
+pub mod http;
 pub mod logging;
+mod namespace;
+mod polling;
+mod server;
+mod shutdown;
+mod sources;
+mod tls;
+
+pub use crate::config::Settings;
+pub use certificate::CertificateError;
+pub use command::run;
+pub use server::{Running, Server, StartError};
+pub use shutdown::Signals;

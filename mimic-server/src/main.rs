@@ -1,2 +1,5 @@
 //! The `mimic-server` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    mimic_server::run()
+}

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use openssl::error::ErrorStack;
 use openssl::ssl::{
-    AlpnError, ClientHelloResponse, SslAcceptor, SslAcceptorBuilder, SslAlert, SslContext, SslMethod, SslRef, SslVersion,
+    AlpnError, ClientHelloResponse, SslAcceptor, SslAcceptorBuilder, SslAlert, SslContext, SslMethod, SslRef,
+    SslVersion,
 };
 
 use crate::certificate::Pair;
@@ -34,10 +35,6 @@ impl Serving {
         builder.check_private_key()?;
         self.context.store(Some(Arc::new(builder.build().into_context())));
         Ok(())
-    }
-
-    pub(crate) fn is_installed(&self) -> bool {
-        self.context.load().is_some()
     }
 
     /// An acceptor that takes up whatever is installed at the time of each handshake.

@@ -11,12 +11,12 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509NameRef, X509Ref};
 
-pub use file::{CertificateFiles, follow};
-pub use selfsigned::self_signed;
+pub(crate) use file::CertificateFiles;
+pub(crate) use selfsigned::self_signed;
 
 /// A certificate chain and its private key that passed every check made here.
 #[derive(Debug, Clone)]
-pub struct Pair {
+pub(crate) struct Pair {
     chain: Vec<X509>,
     key: PKey<Private>,
 }
@@ -49,7 +49,9 @@ pub enum CertificateError {
     #[error("the private key fits certificate {0} of the file; the server's own certificate has to come first")]
     LeafNotFirst(usize),
     /// A certificate did not issue the one before it.
-    #[error("certificate {position} (`{subject}`) did not issue the one before it, which names `{issuer}` as its issuer")]
+    #[error(
+        "certificate {position} (`{subject}`) did not issue the one before it, which names `{issuer}` as its issuer"
+    )]
     Chain {
         /// Counted from 1.
         position: usize,
@@ -86,7 +88,7 @@ fn because(error: Option<&ErrorStack>) -> String {
 
 impl Pair {
     /// Reads a chain, leaf first, and the leaf's key, both PEM, and checks that they belong together now.
-    pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
+    pub(crate) fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, CertificateError> {
         let chain = X509::stack_from_pem(chain).map_err(|error| CertificateError::NoCertificate(Some(error)))?;
         Self::new(chain, read_key(key)?)
     }
@@ -126,22 +128,22 @@ impl Pair {
     }
 
     /// The server's own certificate.
-    pub fn leaf(&self) -> &X509Ref {
+    pub(crate) fn leaf(&self) -> &X509Ref {
         &self.chain[0]
     }
 
     /// Its intermediates, in order.
-    pub fn intermediates(&self) -> &[X509] {
+    pub(crate) fn intermediates(&self) -> &[X509] {
         &self.chain[1..]
     }
 
     /// The leaf's private key.
-    pub fn key(&self) -> &PKey<Private> {
+    pub(crate) fn key(&self) -> &PKey<Private> {
         &self.key
     }
 
     /// SHA-256 of the leaf, as other tools write it: `AB:CD:…`.
-    pub fn fingerprint(&self) -> Result<String, ErrorStack> {
+    pub(crate) fn fingerprint(&self) -> Result<String, ErrorStack> {
         let digest = self.leaf().digest(MessageDigest::sha256())?;
         Ok(digest.iter().enumerate().fold(String::new(), |mut text, (index, byte)| {
             let _ = write!(text, "{}{byte:02X}", if index == 0 { "" } else { ":" });
@@ -171,8 +173,5 @@ fn is_before(a: &Asn1TimeRef, b: &Asn1TimeRef) -> bool {
 /// The common name, or else the whole name.
 fn name(name: &X509NameRef) -> String {
     let common = name.entries_by_nid(openssl::nid::Nid::COMMONNAME).next();
-    match common.and_then(|entry| entry.data().as_utf8().ok()) {
-        Some(common) => common.to_string(),
-        None => format!("{name:?}"),
-    }
+    common.and_then(|entry| entry.data().to_string().ok()).unwrap_or_else(|| format!("{name:?}"))
 }

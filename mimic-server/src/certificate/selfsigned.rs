@@ -15,7 +15,7 @@ const DAYS: u32 = 365;
 
 /// Makes a self-signed certificate with an EC P-256 key for the names of the Service `mimic` and for loopback.
 /// `namespace` is the one that Mimic runs in, when it is known.
-pub fn self_signed(namespace: Option<&str>) -> Result<Pair, ErrorStack> {
+pub(crate) fn self_signed(namespace: Option<&str>) -> Result<Pair, ErrorStack> {
     let key = PKey::from_ec_key(EcKey::generate(&*EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?)?)?;
 
     let mut name = X509NameBuilder::new()?;

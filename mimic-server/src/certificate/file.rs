@@ -1,0 +1,42 @@
+use std::path::{Path, PathBuf};
+
+use super::{CertificateError, Pair};
+use crate::polling::{self, Watched};
+
+/// A certificate and its key in two PEM files that may be replaced at any time.
+#[derive(Debug)]
+pub(crate) struct CertificateFiles {
+    certificate: PathBuf,
+    key: PathBuf,
+    watched: Watched,
+}
+
+impl CertificateFiles {
+    pub(crate) fn new(certificate: &Path, key: &Path) -> Self {
+        let watched = Watched::new([certificate.to_owned(), key.to_owned()]);
+        Self { certificate: certificate.to_owned(), key: key.to_owned(), watched }
+    }
+
+    /// Reads and checks the pair as it is now.
+    pub(crate) fn load(&self) -> Result<Pair, CertificateError> {
+        self.watched.note();
+        Pair::from_pem(&read(&self.certificate)?, &read(&self.key)?)
+    }
+
+    /// Waits until the files changed and reads them.
+    pub(crate) async fn next(&self) -> Result<Pair, CertificateError> {
+        self.watched.changed().await;
+        match self.load() {
+            Ok(pair) => Ok(pair),
+            // Two files are seldom replaced at one moment; the other half may be on its way.
+            Err(_) => {
+                tokio::time::sleep(polling::PERIOD).await;
+                self.load()
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
+    std::fs::read(path).map_err(|error| CertificateError::Read { path: path.display().to_string(), error })
+}

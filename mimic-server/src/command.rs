@@ -1,0 +1,76 @@
+//! The command: arguments in, exit code out.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use actix_web::rt::System;
+use clap::Parser as _;
+use mimic_core::Problem;
+
+use crate::args::Args;
+use crate::config::{Loaded, Settings};
+use crate::server::{Server, StartError};
+use crate::shutdown::Signals;
+use crate::{demo, logging};
+
+/// Runs the `mimic-server` command with the process's arguments and environment.
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    let defaults = if args.demo { demo::DEFAULTS } else { &[] };
+    let Loaded { settings, warnings } = Settings::load(std::env::vars_os(), args.config.as_deref(), defaults);
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(problems) => {
+            // Whatever else can be checked without settings, there is nothing of it.
+            report("warning", &warnings);
+            report("error", &problems);
+            return ExitCode::FAILURE;
+        }
+    };
+    let server = Server::new(settings.clone());
+    let server = if args.demo { server.example(demo::MIRRORS) } else { server };
+    if args.check {
+        let problems = server.check();
+        report("warning", &warnings);
+        report("error", &problems);
+        if problems.is_empty() {
+            let _ = writeln!(io::stdout(), "the configuration is good");
+            return ExitCode::SUCCESS;
+        }
+        return ExitCode::FAILURE;
+    }
+
+    if let Err(error) = logging::init(settings.log, std::env::var("RUST_LOG").ok().as_deref()) {
+        report("error", &[Problem::new("log", error.to_string())]);
+        return ExitCode::FAILURE;
+    }
+    logging::log_panics();
+    for warning in &warnings {
+        log::warn!(problem:% = warning; "the configuration has a flaw");
+    }
+    match System::new().block_on(serve(server, args.demo)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!(error:%; "cannot serve");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(server: Server, demo: bool) -> Result<(), StartError> {
+    // First of all, so that no signal is lost.
+    let signals = Signals::listen()?;
+    let running = server.start()?;
+    if demo {
+        let _ = io::stdout().write_all(demo::invitation(running.address()).as_bytes());
+    }
+    running.until(signals).await?;
+    Ok(())
+}
+
+fn report(kind: &str, problems: &[Problem]) {
+    let mut out = io::stderr().lock();
+    for problem in problems {
+        let _ = writeln!(out, "{kind}: {problem}");
+    }
+}

@@ -1,0 +1,175 @@
+//! Whether Mimic is ready, and if not, or not fully, why.
+
+use std::fmt::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mimic_core::Catalog;
+use openssl::asn1::Asn1Time;
+use openssl::x509::X509;
+
+use crate::certificate::Pair;
+
+/// What the second port reports.
+pub struct Health {
+    catalog: Arc<Catalog>,
+    startup: Duration,
+    started: Instant,
+    draining: AtomicBool,
+    certificate: Mutex<Certificate>,
+}
+
+#[derive(Default)]
+struct Certificate {
+    served: Option<X509>,
+    /// Why a newer one is not served.
+    error: Option<String>,
+}
+
+/// How things stand at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Whether requests should be sent here.
+    pub ready: bool,
+    /// Every check with what there is to say about it.
+    pub checks: Vec<Check>,
+}
+
+/// One line of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at: `certificate`, `source …`, `shutdown`.
+    pub name: String,
+    /// How it is.
+    pub state: CheckState,
+    /// Figures and reasons.
+    pub detail: String,
+}
+
+/// How one thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckState {
+    /// As it should be.
+    Good,
+    /// Not as it should be, but Mimic serves.
+    Degraded,
+    /// Not good enough to serve.
+    Failed,
+}
+
+impl Health {
+    /// The health of a server that uses `catalog` and waits `startup` for every source to load once.
+    pub fn new(catalog: Arc<Catalog>, startup: Duration) -> Self {
+        let certificate = Mutex::default();
+        Self { catalog, startup, started: Instant::now(), draining: AtomicBool::new(false), certificate }
+    }
+
+    /// Unready from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is about to leave.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn certificate_served(&self, pair: &Pair) {
+        *self.certificate() = Certificate { served: Some(pair.leaf().to_owned()), error: None };
+    }
+
+    pub(crate) fn certificate_failed(&self, error: &impl fmt::Display) {
+        self.certificate().error = Some(error.to_string());
+    }
+
+    /// Names of the sources that have not given a list yet.
+    pub(crate) fn missing_sources(&self) -> Vec<String> {
+        let sources = self.catalog.status().into_iter();
+        sources.filter(|source| source.rules.is_none()).map(|source| source.name).collect()
+    }
+
+    /// Looks at everything.
+    pub fn report(&self) -> Report {
+        let mut checks = vec![self.check_certificate()];
+        // Whoever waited long enough is served by the sources that did load.
+        let missing = if self.started.elapsed() < self.startup { CheckState::Failed } else { CheckState::Degraded };
+        for source in self.catalog.status() {
+            let (state, mut detail) = match (source.rules, source.failures) {
+                (None, _) => (missing, "not loaded yet".to_owned()),
+                (Some(rules), 0) => (CheckState::Good, format!("{rules} rules")),
+                (Some(rules), _) => (CheckState::Degraded, format!("{rules} rules, last good list")),
+            };
+            if let Some(error) = source.last_error {
+                let _ = write!(detail, "; failed {} times: {error}", source.failures);
+            }
+            checks.push(Check { name: format!("source {}", source.name), state, detail });
+        }
+        checks.push(if self.is_draining() {
+            Check { name: "shutdown".to_owned(), state: CheckState::Failed, detail: "draining".to_owned() }
+        } else {
+            Check { name: "shutdown".to_owned(), state: CheckState::Good, detail: "not asked for".to_owned() }
+        });
+        Report { ready: checks.iter().all(|check| check.state != CheckState::Failed), checks }
+    }
+
+    fn check_certificate(&self) -> Check {
+        let certificate = self.certificate();
+        let (mut state, mut detail) = match &certificate.served {
+            None => (CheckState::Failed, "none yet".to_owned()),
+            Some(served) => {
+                let left = Asn1Time::days_from_now(0).and_then(|now| now.diff(served.not_after()));
+                let until = served.not_after();
+                match left.map(|left| (left.days, left.secs)) {
+                    Ok((days, seconds)) if days < 0 || seconds < 0 => {
+                        (CheckState::Degraded, format!("expired {until}"))
+                    }
+                    Ok((days, _)) => (CheckState::Good, format!("good for {days} days, until {until}")),
+                    Err(_) => (CheckState::Good, format!("until {until}")),
+                }
+            }
+        };
+        if let Some(error) = &certificate.error {
+            state = if state == CheckState::Good { CheckState::Degraded } else { state };
+            let _ = write!(detail, "; a newer one is not used: {error}");
+        }
+        Check { name: "certificate".to_owned(), state, detail }
+    }
+
+    fn certificate(&self) -> std::sync::MutexGuard<'_, Certificate> {
+        self.certificate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Report {
+    /// Every check on a line of its own, then the whole.
+    pub fn verbose(&self) -> String {
+        let mut text = String::new();
+        for check in &self.checks {
+            let mark = match check.state {
+                CheckState::Good => '+',
+                CheckState::Degraded => '!',
+                CheckState::Failed => '-',
+            };
+            // Errors may quote what others wrote.
+            let detail = check.detail.escape_debug();
+            let _ = writeln!(text, "[{mark}] {}: {detail}", check.name);
+        }
+        let _ = write!(text, "{self}");
+        text
+    }
+}
+
+/// One line: `ready`, `ready, degraded: …` or `not ready: …`.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decisive = if self.ready { CheckState::Degraded } else { CheckState::Failed };
+        let names: Vec<&str> =
+            self.checks.iter().filter(|check| check.state == decisive).map(|check| check.name.as_str()).collect();
+        match (self.ready, names.is_empty()) {
+            (true, true) => writeln!(f, "ready"),
+            (true, false) => writeln!(f, "ready, degraded: {}", names.join(", ")),
+            (false, _) => writeln!(f, "not ready: {}", names.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use log::Level;
+use mimic_k8s::{Review, Verdict};
+
+use super::body::{self, Refusal};
+use super::{State, json, text};
+
+/// Answers a review. Nothing is awaited once the body is there.
+pub(super) async fn mutate(state: &State, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
+    let answer = match body::receive(request, payload, state.limits).await {
+        Ok(body) => answer(state, &body),
+        Err(refusal) => Err(refusal),
+    };
+    answer.map_or_else(|refusal| refuse(&refusal), json)
+}
+
+fn refuse(refusal: &Refusal) -> HttpResponse {
+    let (status, reason) = (refusal.status.as_u16(), refusal.message.as_ref());
+    log::debug!(status, reason; "request refused");
+    text(refusal.status, format!("{reason}\n"))
+}
+
+/// Decides. Should that ever panic, the pod is allowed as it is: it must not be refused because of Mimic.
+fn answer(state: &State, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    catch_unwind(AssertUnwindSafe(|| decide(state, body))).unwrap_or_else(|_| {
+        log::error!("deciding on a review panicked; the pod is left as it is");
+        catch_unwind(|| Review::parse(body).ok().map(|review| allow(review.uid())))
+            .ok()
+            .flatten()
+            .ok_or_else(|| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
+    })
+}
+
+fn decide(state: &State, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let review = Review::parse(body).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let rewriter = state.catalog.rewriter();
+    let verdict = review.decide(&rewriter, &state.settings);
+    note(&review, &verdict, state.settings.dry_run);
+    Ok(verdict.to_response())
+}
+
+fn allow(uid: &str) -> Vec<u8> {
+    serde_json::json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "response": {
+            "uid": uid,
+            "allowed": true,
+            "warnings": ["mimic: internal error, images were left as they are"],
+        },
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// Logs what became of a pod: one line when something changed or went wrong, and one per image for those who debug.
+fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
+    if !log::log_enabled!(Level::Info) {
+        return;
+    }
+    let (namespace, pod) = (review.namespace().unwrap_or_default(), review.pod_name().unwrap_or_default());
+    let operation = review.operation();
+    let mut images = String::new();
+    let mut rewritten = 0;
+    for image in verdict.images() {
+        if let Some(mirrored) = image.outcome.rewritten() {
+            rewritten += 1;
+            let separator = if images.is_empty() { "" } else { ", " };
+            let _ = write!(images, "{separator}{} -> {mirrored}", image.image);
+        }
+        let rule = image.outcome.rule();
+        let (source, rule) = rule.map_or(("", ""), |rule| (rule.source, rule.rule.name()));
+        log::debug!(
+            namespace, pod, operation, place = image.place.as_str(), container = image.name, image = image.image,
+            outcome = image.outcome.as_str(), reason = image.outcome.reason(), rule, source;
+            "image decided"
+        );
+    }
+    let request_dry_run = review.is_dry_run();
+    if rewritten > 0 && dry_run {
+        log::info!(namespace, pod, operation, rewritten, images = images.as_str(); "pod would be rewritten");
+    } else if rewritten > 0 {
+        log::info!(
+            namespace, pod, operation, rewritten, images = images.as_str(), dry_run = request_dry_run; "pod rewritten"
+        );
+    }
+    if !verdict.warnings().is_empty() {
+        let warnings = verdict.warnings().join("; ");
+        let unreadable = review.unreadable().unwrap_or_default();
+        log::info!(namespace, pod, operation, warnings = warnings.as_str(), unreadable; "pod answered with warnings");
+    }
+    if let Some(skipped) = verdict.skipped() {
+        log::debug!(namespace, pod, operation, reason = skipped.as_str(); "pod skipped");
+    }
+}

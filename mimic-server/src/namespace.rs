@@ -1,0 +1,39 @@
+//! Which namespace Mimic runs in.
+
+use std::path::Path;
+
+use crate::config::is_name;
+
+/// Where a pod finds the namespace of its service account
+/// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#without-using-a-proxy>).
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// The configured namespace, or else `POD_NAMESPACE`, or else the service account's. `None` outside a cluster.
+pub(crate) fn find(configured: &str) -> Option<String> {
+    choose(configured, std::env::var("POD_NAMESPACE").ok(), Path::new(SERVICE_ACCOUNT))
+}
+
+fn choose(configured: &str, variable: Option<String>, file: &Path) -> Option<String> {
+    let usable = |name: &String| !name.is_empty() && is_name(name);
+    (Some(configured.to_owned()).filter(usable))
+        .or_else(|| variable.filter(usable))
+        .or_else(|| std::fs::read_to_string(file).ok().map(|text| text.trim().to_owned()).filter(usable))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_namespace_is_looked_for_in_order() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let file = folder.path().join("namespace");
+        std::fs::write(&file, "from-file\n").expect("it can be written");
+        let variable = || Some("from-variable".to_owned());
+        assert_eq!(choose("configured", variable(), &file).as_deref(), Some("configured"));
+        assert_eq!(choose("", variable(), &file).as_deref(), Some("from-variable"));
+        assert_eq!(choose("", Some("Not A Name".to_owned()), &file).as_deref(), Some("from-file"));
+        assert_eq!(choose("", None, &file).as_deref(), Some("from-file"));
+        assert_eq!(choose("", None, &folder.path().join("absent")), None);
+    }
+}

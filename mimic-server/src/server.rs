@@ -1,0 +1,341 @@
+//! The whole server: certificate, sources, both ports, and an orderly end.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server as ActixServer, ServerHandle};
+use actix_web::{App, HttpServer, web};
+use mimic_core::{Catalog, Globs, MirrorSource, Problem, RuleList};
+use openssl::error::ErrorStack;
+
+use crate::certificate::{CertificateError, CertificateFiles, Pair, self_signed};
+use crate::config::{self, CertificateOrigin, Limits, Listen, Settings};
+use crate::health::Health;
+use crate::http::{self, State};
+use crate::namespace;
+use crate::shutdown::Signals;
+use crate::sources::{self, Configured, Runner};
+use crate::tls::Serving;
+
+/// How long a connection may be idle. Longer than the 90 s after which the API server closes it, so that the side that
+/// sends requests decides and none is sent into a closing connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
+/// Routes that are mounted beside the webhook's own.
+type Extra = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
+/// A server that is about to be started.
+pub struct Server {
+    settings: Settings,
+    example: Option<String>,
+    sources: Vec<Arc<dyn MirrorSource>>,
+    workers: Option<usize>,
+    extra: Option<Extra>,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The mirrors that the settings name are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Mirrors(Vec<Problem>),
+    /// There is no certificate to serve.
+    #[error("certificate: {0}")]
+    Certificate(#[from] CertificateError),
+    /// A port cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Which.
+        address: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The system refused something else.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+impl From<ErrorStack> for StartError {
+    fn from(error: ErrorStack) -> Self {
+        Self::Certificate(error.into())
+    }
+}
+
+impl Server {
+    /// A server with these settings.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, example: None, sources: Vec::new(), workers: None, extra: None }
+    }
+
+    /// Uses the mirrors of this `mirrors.yaml` when the settings name none.
+    #[must_use]
+    pub fn example(mut self, text: impl Into<String>) -> Self {
+        self.example = Some(text.into());
+        self
+    }
+
+    /// Adds a source, after those that the settings name.
+    #[must_use]
+    pub fn source(mut self, source: Arc<dyn MirrorSource>) -> Self {
+        self.sources.push(source);
+        self
+    }
+
+    /// Serves the webhook with so many threads, instead of one for each processor that may be used.
+    #[must_use]
+    pub fn workers(mut self, count: usize) -> Self {
+        self.workers = Some(count);
+        self
+    }
+
+    /// Mounts further routes beside the webhook's, for programs that embed it.
+    #[must_use]
+    pub fn extra(mut self, configure: impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static) -> Self {
+        self.extra = Some(Arc::new(configure));
+        self
+    }
+
+    /// Checks what the settings refer to, the files with mirrors and the certificate, and returns every problem.
+    pub fn check(&self) -> Vec<Problem> {
+        let mut problems = sources::from_settings(&self.settings, self.example.as_deref()).err().unwrap_or_default();
+        let certificate = &self.settings.certificate;
+        if certificate.source == CertificateOrigin::File {
+            let files = CertificateFiles::new(&certificate.cert_file, &certificate.key_file);
+            problems.extend(files.load().err().map(|error| Problem::new("certificate", error.to_string())));
+        }
+        problems
+    }
+
+    /// Reads the certificate and the mirrors, and opens both ports. Needs an actix runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], when the server could not do its work.
+    pub fn start(self) -> Result<Running, StartError> {
+        let Self { settings, example, sources: extra_sources, workers, extra } = self;
+        config::announce(&settings);
+        let namespace = namespace::find(&settings.kubernetes.namespace);
+        let sources = configured(&settings, example.as_deref(), extra_sources)?;
+
+        let catalog = Arc::new(Catalog::new(sources.iter().map(|configured| configured.source.name())));
+        let health = Arc::new(Health::new(Arc::clone(&catalog), settings.startup));
+        let serving = Arc::new(Serving::default());
+        certificate(&settings, namespace.as_deref(), &serving, &health)?;
+
+        let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let listener = listen(&settings.listen)?;
+        let address = listener.local_addr()?;
+        let admin_listener = settings.admin.as_ref().map(listen).transpose()?;
+        let admin_address = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+
+        follow(sources, &Runner::new(Arc::clone(&catalog)));
+        tokio::task::spawn_local(announce_degradation(Arc::clone(&health), settings.startup));
+
+        let state = State::new(catalog, Arc::clone(&health), review_settings(&settings, namespace), settings.limits);
+        let webhook = serve(listener, &serving, Arc::new(state), settings.limits, workers, extra)?;
+        let admin = admin_listener.map(|listener| serve_admin(listener, &health)).transpose()?;
+        log::info!(address:%, admin_address:? = admin_address, workers; "listening");
+        Ok(Running { address, admin_address, webhook, admin, health, drain: settings.drain })
+    }
+}
+
+/// All sources in order of precedence.
+fn configured(
+    settings: &Settings,
+    example: Option<&str>,
+    extra: Vec<Arc<dyn MirrorSource>>,
+) -> Result<Vec<Configured>, StartError> {
+    let mut sources = sources::from_settings(settings, example).map_err(StartError::Mirrors)?;
+    let watch = settings.watch_mirrors;
+    sources.extend(extra.into_iter().map(|source| Configured { source, watch, first: None }));
+    if sources.is_empty() {
+        log::warn!("no source of mirrors is configured, so no image will be rewritten");
+    }
+    Ok(sources)
+}
+
+/// Publishes what is there and starts to follow every source.
+fn follow(sources: Vec<Configured>, runner: &Runner) {
+    for Configured { source, watch, first } in sources {
+        let loaded = first.is_some();
+        if let Some(rules) = first {
+            runner.publish(source.name(), RuleList { rules, problems: Vec::new() });
+        }
+        tokio::task::spawn_local(runner.clone().follow(source, watch, loaded));
+    }
+}
+
+/// Installs the first certificate and, where it can be replaced, starts to follow it.
+fn certificate(
+    settings: &Settings,
+    namespace: Option<&str>,
+    serving: &Arc<Serving>,
+    health: &Arc<Health>,
+) -> Result<(), StartError> {
+    match settings.certificate.source {
+        CertificateOrigin::File => {
+            let files = CertificateFiles::new(&settings.certificate.cert_file, &settings.certificate.key_file);
+            install(&files.load()?, serving, health)?;
+            tokio::task::spawn_local(follow_certificate(files, Arc::clone(serving), Arc::clone(health)));
+        }
+        // Loading the settings refuses what is not available.
+        CertificateOrigin::SelfSigned | CertificateOrigin::Kubernetes | CertificateOrigin::Managed => {
+            install(&self_signed(namespace)?, serving, health)?;
+        }
+    }
+    Ok(())
+}
+
+fn install(pair: &Pair, serving: &Serving, health: &Health) -> Result<(), CertificateError> {
+    serving.install(pair)?;
+    health.certificate_served(pair);
+    let (fingerprint, until) = (pair.fingerprint()?, pair.leaf().not_after().to_string());
+    log::info!(sha256 = fingerprint.as_str(), until = until.as_str(); "certificate in use");
+    Ok(())
+}
+
+async fn follow_certificate(files: CertificateFiles, serving: Arc<Serving>, health: Arc<Health>) {
+    loop {
+        let replaced = files.next().await.and_then(|pair| install(&pair, &serving, &health));
+        if let Err(error) = replaced {
+            health.certificate_failed(&error);
+            log::warn!(error:%; "the new certificate cannot be used, the last good one stays");
+        }
+    }
+}
+
+/// Says once, when waiting for the sources is over, which did not come.
+async fn announce_degradation(health: Arc<Health>, startup: Duration) {
+    tokio::time::sleep(startup).await;
+    let missing = health.missing_sources();
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
+        log::warn!(missing = missing.as_str(); "serving without sources that have not loaded in time");
+    }
+}
+
+fn review_settings(settings: &Settings, namespace: Option<String>) -> mimic_k8s::Settings {
+    let excluded = settings.excluded_namespaces.iter().cloned().chain(namespace);
+    // Both were checked where they were read.
+    let excluded_namespaces = Globs::new(excluded).unwrap_or_default();
+    mimic_k8s::Settings { annotate: settings.annotate, dry_run: settings.dry_run, excluded_namespaces }
+}
+
+fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
+    TcpListener::bind((listen.host.as_str(), listen.port))
+        .map_err(|error| StartError::Listen { address: format!("{}:{}", listen.host, listen.port), error })
+}
+
+fn serve(
+    listener: TcpListener,
+    serving: &Arc<Serving>,
+    state: Arc<State>,
+    limits: Limits,
+    workers: usize,
+    extra: Option<Extra>,
+) -> Result<ActixServer, StartError> {
+    let app = move || {
+        App::new().configure(|app| {
+            if let Some(extra) = &extra {
+                extra(app);
+            }
+            http::configure(app, &state);
+        })
+    };
+    let server = HttpServer::new(app)
+        .workers(workers)
+        .max_connections(limits.connections.div_ceil(workers))
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(limits.request_time)
+        // Without it an HTTP/2 answer waits 40 ms for the client to acknowledge the head.
+        .tcp_nodelay(true)
+        .disable_signals()
+        .shutdown_timeout(limits.request_time.as_secs().max(1))
+        .listen_openssl(listener, serving.acceptor()?)?;
+    Ok(server.run())
+}
+
+fn serve_admin(listener: TcpListener, health: &Arc<Health>) -> Result<ActixServer, StartError> {
+    let health = Arc::clone(health);
+    let app = move || App::new().configure(|app| http::configure_admin(app, &health));
+    let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1).listen(listener)?;
+    Ok(server.run())
+}
+
+/// A server whose ports are open.
+pub struct Running {
+    address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    webhook: ActixServer,
+    admin: Option<ActixServer>,
+    health: Arc<Health>,
+    drain: Duration,
+}
+
+impl Running {
+    /// Where the webhook listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the second port listens, unless it is off.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// The server's health.
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Serves until a signal; then is unready, keeps serving for the drain period, finishes what is in flight and
+    /// returns. A second signal ends the drain, and all connections, at once.
+    ///
+    /// # Errors
+    ///
+    /// When a listener fails.
+    pub async fn until(self, mut signals: Signals) -> io::Result<()> {
+        let Self { webhook, admin, health, drain, .. } = self;
+        let handle = webhook.handle();
+        let admin_handle = admin.as_ref().map(ActixServer::handle);
+        let mut webhook = tokio::task::spawn_local(webhook);
+        // Its end says nothing that the webhook's does not.
+        admin.map(tokio::task::spawn_local);
+
+        let signal = tokio::select! {
+            ended = &mut webhook => return ended.map_err(io::Error::other)?,
+            signal = signals.next() => signal,
+        };
+        health.drain();
+        log::info!(signal, drain:?; "leaving: unready from now on, still serving");
+        let hurried = tokio::select! {
+            () = finish(&handle, drain) => false,
+            _ = signals.next() => true,
+        };
+        if hurried {
+            log::warn!("second signal, leaving at once");
+            handle.stop(false).await;
+        }
+        if let Some(admin) = admin_handle {
+            admin.stop(false).await;
+        }
+        log::info!("left");
+        Ok(())
+    }
+}
+
+/// Serves on for a while, then lets what is in flight finish.
+async fn finish(handle: &ServerHandle, drain: Duration) {
+    tokio::time::sleep(drain).await;
+    handle.stop(true).await;
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,65 @@
+//! Where mirrors come from, and the one loop that keeps them up to date.
+
+mod file;
+mod fixed;
+mod runner;
+
+use std::sync::Arc;
+
+use mimic_core::{MirrorSource, Problem, Rule, parse_rules_file, parse_short_form};
+
+use crate::config::Settings;
+pub(crate) use runner::Runner;
+
+/// Name of the source that `MIMIC_MIRRORS` is.
+const ENVIRONMENT: &str = "environment";
+
+/// Name of the source that the example of `--demo` is.
+const EXAMPLE: &str = "example";
+
+/// A source with what is known of it before anything runs.
+pub(crate) struct Configured {
+    pub(crate) source: Arc<dyn MirrorSource>,
+    /// Whether it is asked again after its first list.
+    pub(crate) watch: bool,
+    /// Its first list, for a source that is part of the configuration.
+    pub(crate) first: Option<Vec<Rule>>,
+}
+
+/// The sources that the settings themselves name, in order of precedence, each with its first list. Any problem in them
+/// is a mistake in the configuration, so all of them are returned instead.
+///
+/// `example` is an example list, used when no other mirrors are named.
+pub(crate) fn from_settings(settings: &Settings, example: Option<&str>) -> Result<Vec<Configured>, Vec<Problem>> {
+    let mut sources = Vec::new();
+    let mut problems = Vec::new();
+    if !settings.mirrors.is_empty() {
+        let list = parse_short_form("MIMIC_MIRRORS", &settings.mirrors);
+        problems.extend(list.problems);
+        sources.push(Configured::fixed(ENVIRONMENT, list.rules));
+    }
+    for path in &settings.files.paths {
+        let source = file::File::new(path);
+        match source.read() {
+            Ok(list) => {
+                problems.extend(list.problems);
+                let watch = settings.watch_mirrors && settings.files.watch;
+                sources.push(Configured { source: Arc::new(source), watch, first: Some(list.rules) });
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if let Some(example) = example.filter(|_| settings.mirrors.is_empty() && settings.files.paths.is_empty()) {
+        match parse_rules_file(EXAMPLE, example) {
+            Ok(list) => sources.push(Configured::fixed(EXAMPLE, list.rules)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(sources) } else { Err(problems) }
+}
+
+impl Configured {
+    fn fixed(name: &'static str, rules: Vec<Rule>) -> Self {
+        Self { source: Arc::new(fixed::Fixed::new(name, rules.clone())), watch: false, first: Some(rules) }
+    }
+}

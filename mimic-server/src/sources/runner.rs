@@ -1,0 +1,97 @@
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mimic_core::{Catalog, MirrorSource, RuleList, SourceError};
+
+/// The shortest and the longest time between two attempts to load a source that fails.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// Keeps the catalog in step with its sources.
+#[derive(Clone)]
+pub(crate) struct Runner {
+    catalog: Arc<Catalog>,
+    /// The warnings of the table in use, so that one that stays is logged once.
+    warned: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Runner {
+    pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
+        Self { catalog, warned: Arc::default() }
+    }
+
+    /// Compiles and publishes a source's list.
+    pub(crate) fn publish(&self, source: &str, list: RuleList) {
+        for problem in &list.problems {
+            log::warn!(source, problem:%; "an entry of a mirror source was skipped");
+        }
+        let rules = list.rules.len();
+        self.catalog.publish(source, list.rules);
+        log::info!(source, rules, skipped = list.problems.len(); "mirrors loaded");
+
+        let current: BTreeSet<String> = self.catalog.rewriter().warnings().iter().cloned().collect();
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in current.difference(&warned) {
+            log::warn!(warning = warning.as_str(); "the mirror rules have a flaw");
+        }
+        *warned = current;
+    }
+
+    /// Loads a source, unless it has `loaded` already, and again whenever it changed if `watch` is set.
+    pub(crate) async fn follow(self, source: Arc<dyn MirrorSource>, watch: bool, mut loaded: bool) {
+        let mut failures = 0;
+        loop {
+            if failures == 0 && loaded {
+                if !watch {
+                    return;
+                }
+                source.changed().await;
+            }
+            match source.load().await {
+                Ok(list) => {
+                    failures = 0;
+                    loaded = true;
+                    self.publish_apart(source.name(), list).await;
+                }
+                Err(error) => {
+                    failures += 1;
+                    let wait = pause(failures, error.retry_after());
+                    self.note(&*source, &error, failures, wait);
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = source.changed() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Publishes without holding up the other tasks of this thread.
+    async fn publish_apart(&self, source: &str, list: RuleList) {
+        let (runner, name) = (self.clone(), source.to_owned());
+        if let Err(error) = tokio::task::spawn_blocking(move || runner.publish(&name, list)).await {
+            log::error!(source, error:%; "mirrors could not be compiled");
+        }
+    }
+
+    fn note(&self, source: &dyn MirrorSource, error: &SourceError, failures: u32, wait: Duration) {
+        let name = source.name();
+        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        log::warn!(
+            source = name, error:%, cause, kind = error.kind().as_str(), failures, retry_in:? = wait;
+            "a mirror source failed and keeps its last list"
+        );
+        self.catalog.fail(name, &error.to_string());
+    }
+}
+
+/// How long to wait after so many failures in a row: twice as long each time, up to a limit, give or take a quarter so
+/// that replicas do not ask in step; never shorter than what the source asked for.
+fn pause(failures: u32, asked: Option<Duration>) -> Duration {
+    let doubled = BACKOFF.0.saturating_mul(1 << failures.saturating_sub(1).min(16));
+    // Every `RandomState` has keys of its own, which is all the randomness that this needs.
+    let random = RandomState::new().hash_one(failures);
+    let share = f64::from(u16::try_from(random % 1000).unwrap_or_default()) / 1000.0;
+    doubled.min(BACKOFF.1).mul_f64(0.75 + share / 2.0).max(asked.unwrap_or_default())
+}
