@@ -17,6 +17,7 @@ fn with(change: impl FnOnce(&mut Value)) -> Value {
 
 #[test]
 fn whole_pods_are_skipped_for_these_reasons() {
+    let docs = include_str!("../../../docs/admission.md");
     let label = |value| json!({"mimic.cryptkcoding.com/rewrite": value});
     for (skipped, review) in [
         (None, with(|_| {})),
@@ -58,6 +59,7 @@ fn whole_pods_are_skipped_for_these_reasons() {
         let is_worth_a_warning = matches!(skipped, Some("not_a_pod" | "unreadable"));
         assert_eq!(answer.warnings().len(), usize::from(is_worth_a_warning), "{review}");
         assert_eq!(answer.audit("problems"), answer.warnings().first().copied(), "{review}");
+        assert!(skipped.is_none_or(|reason| docs.contains(&format!("\n| `{reason}` |"))), "{skipped:?} is in the docs");
     }
 }
 
