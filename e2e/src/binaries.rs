@@ -87,7 +87,7 @@ pub(crate) fn build_control_plane(binary: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds `mimic-server` as users do, in the profile of the tests, and returns where it is.
+/// Builds `mimic-server` in the profile of the tests and returns where it is.
 ///
 /// `MIMIC_E2E_SERVER` names another binary to test, such as one from a release.
 pub(crate) fn mimic_server() -> Result<&'static Path> {
@@ -108,7 +108,9 @@ fn build_mimic_server() -> Result<PathBuf> {
         Some(name) => name,
     };
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--locked", "--package", "mimic-server", "--bin", "mimic-server"])
+        // For the workspace, since cargo unites the features of what it builds at once: for this package alone, it would
+        // build forty crates that `cargo test --workspace` has built already.
+        .args(["build", "--locked", "--workspace", "--bin", "mimic-server"])
         .args(["--profile", profile, "--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
