@@ -1,0 +1,234 @@
+//! What transcripts cannot hold: bytes that are no text, much input, and pipes that end early.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+
+use serde_json::{Value, json};
+
+/// One byte more than the longest line that is read.
+const TOO_LONG: usize = (1 << 20) + 1;
+
+const RULES: [&str; 2] = ["-m", "docker.io=harbor.example.com/dockerhub"];
+const REWRITE: [&str; 3] = ["rewrite", RULES[0], RULES[1]];
+
+fn mimic(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mimic"));
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn spawn(args: &[&str]) -> Child {
+    mimic(args).spawn().unwrap()
+}
+
+fn with_input(args: &[&str], input: &[u8]) -> Output {
+    let mut child = spawn(args);
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    output
+}
+
+fn stdout(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).unwrap()
+}
+
+fn objects(output: &Output) -> Vec<Value> {
+    stdout(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn line_ends_become_line_feeds_and_empty_lines_stay() {
+    let output = with_input(&REWRITE, b"nginx\r\n\n\r\nquay.io/a\n\nredis");
+    assert_eq!(
+        stdout(&output),
+        "harbor.example.com/dockerhub/library/nginx\n\n\nquay.io/a\n\nharbor.example.com/dockerhub/library/redis\n"
+    );
+    assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
+}
+
+#[test]
+fn nothing_in_is_nothing_out() {
+    for args in [&REWRITE[..], &["parse"], &["explain", RULES[0], RULES[1], "-"]] {
+        let output = with_input(args, b"");
+        assert_eq!((stdout(&output), stderr(&output), output.status.code()), ("", "", Some(0)), "{args:?}");
+    }
+}
+
+#[test]
+fn lines_that_are_not_utf8_pass_through_rewrite() {
+    let output = with_input(&REWRITE, b"nginx\nbad\xff\xfe:1\nredis\n");
+    let expected =
+        b"harbor.example.com/dockerhub/library/nginx\nbad\xff\xfe:1\nharbor.example.com/dockerhub/library/redis\n";
+    assert_eq!(output.stdout, expected);
+    assert_eq!((stderr(&output), output.status.code()), ("error: line 2: not UTF-8 at byte 3\n", Some(1)));
+}
+
+#[test]
+fn lines_that_are_not_utf8_have_no_input_in_json() {
+    let input = b"x\xff\n";
+    let error = "error: line 1: not UTF-8 at byte 1\n";
+    for (args, expected) in [
+        (
+            &["parse"][..],
+            json!({"input": null, "error": {"kind": "not_utf8", "message": "not UTF-8 at byte 1", "offset": 1}}),
+        ),
+        (
+            &REWRITE,
+            json!({"input": null, "output": null, "outcome": "invalid", "reason": "invalid_reference", "rule": null,
+                   "source": null}),
+        ),
+        (
+            &["explain", RULES[0], RULES[1]],
+            json!({"input": null, "steps": ["not UTF-8 at byte 1"], "output": null, "outcome": "invalid",
+                   "reason": "invalid_reference", "rule": null, "source": null}),
+        ),
+    ] {
+        let output = with_input(&[args, &["-o", "json"]].concat(), input);
+        assert_eq!(objects(&output), [expected], "{args:?}");
+        assert_eq!((stderr(&output), output.status.code()), (error, Some(1)), "{args:?}");
+    }
+}
+
+#[test]
+fn parse_and_explain_say_nothing_on_standard_output_of_lines_that_are_no_text() {
+    for args in [&["parse"][..], &["explain", RULES[0], RULES[1]]] {
+        let output = with_input(args, b"\xff\n");
+        assert_eq!(stdout(&output), "", "{args:?}");
+        assert_eq!((stderr(&output), output.status.code()), ("error: line 1: not UTF-8 at byte 0\n", Some(1)));
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_an_empty_line_and_an_error() {
+    let mut input = b"nginx\n".to_vec();
+    input.resize(input.len() + TOO_LONG, b'x');
+    input.extend_from_slice(b"\nredis\n");
+    let output = with_input(&REWRITE, &input);
+    assert_eq!(
+        stdout(&output),
+        "harbor.example.com/dockerhub/library/nginx\n\nharbor.example.com/dockerhub/library/redis\n"
+    );
+    assert_eq!((stderr(&output), output.status.code()), ("error: line 2: longer than 1048576 bytes\n", Some(1)));
+
+    let output = with_input(&["parse", "-o", "json"], &input[6..]);
+    let error = json!({"kind": "line_too_long", "message": "longer than 1048576 bytes", "offset": 1_048_576});
+    assert_eq!(objects(&output)[0], json!({"input": null, "error": error}));
+}
+
+#[test]
+fn a_line_without_end_does_not_need_memory_without_end() {
+    // Kilobytes of address space: a fourth of what the line has.
+    let script = "ulimit -v 65536; head -c 268435456 /dev/zero | \"$0\" parse";
+    let output = Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_mimic")]).output().unwrap();
+    assert_eq!((stderr(&output), output.status.code()), ("error: line 1: longer than 1048576 bytes\n", Some(1)));
+}
+
+#[test]
+fn any_bytes_give_as_many_lines_as_they_have() {
+    // Any spread of bytes will do; this one is the same each time.
+    let mut state = 1_u64;
+    let bytes: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let byte = state.to_be_bytes()[0];
+        // Half of them such that there are references among the lines.
+        if byte < 128 { byte } else { b"abc/:@.\n"[usize::from(byte % 8)] }
+    })
+    .take(300_000)
+    .chain([b'\n'])
+    .collect();
+    let lines = bytes.split(|byte| *byte == b'\n').count();
+    for (args, code) in [(&REWRITE[..], 1), (&["explain", RULES[0], RULES[1], "-o", "json"], 1)] {
+        let output = with_input(args, &bytes);
+        assert_eq!(output.stdout.split(|byte| *byte == b'\n').count(), lines, "{args:?}");
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn answers_come_before_more_is_asked() {
+    let mut child = spawn(&REWRITE);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap());
+    for name in ["nginx", "redis", "busybox"] {
+        writeln!(stdin, "{name}").unwrap();
+        let mut answer = String::new();
+        answers.read_line(&mut answer).unwrap();
+        assert_eq!(answer, format!("harbor.example.com/dockerhub/library/{name}\n"));
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_reader_that_leaves_early_ends_the_command_quietly() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("images.txt");
+    fs::write(&path, "nginx:1.27\n".repeat(100_000)).unwrap();
+    for args in [&REWRITE[..], &["parse"], &["parse", "-o", "json"]] {
+        let mut child = mimic(args).stdin(File::open(&path).unwrap()).spawn().unwrap();
+        let mut first = String::new();
+        BufReader::with_capacity(64, child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((stderr(&output), output.status.code()), ("", Some(0)), "{args:?}");
+    }
+}
+
+#[test]
+fn results_that_cannot_be_written_are_an_error() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let output = mimic(&["parse", "nginx"]).stdout(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "error: No space left on device (os error 28)\n");
+}
+
+#[test]
+fn problems_that_cannot_be_written_change_nothing() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = mimic(&["parse", "nginx", "x:", "redis"]).stderr(full).output().unwrap();
+    assert_eq!((stdout(&output).lines().count(), output.status.code()), (12, Some(1)));
+}
+
+#[test]
+fn much_output_keeps_its_order() {
+    let images: Vec<String> = (0..50_000).map(|number| format!("quay.io/a/{number}")).collect();
+    let input = images.join("\n");
+    let output = with_input(&REWRITE, input.as_bytes());
+    assert!(stdout(&output).lines().eq(&images));
+    let output = with_input(&["parse", "-o", "json"], input.as_bytes());
+    assert!(objects(&output).iter().map(|image| image["input"].as_str().unwrap()).eq(&images));
+}
+
+#[test]
+fn a_directory_as_standard_input_is_an_error() {
+    let output = mimic(&["parse"]).stdin(File::open("/").unwrap()).output().unwrap();
+    assert_eq!(stderr(&output), "error: cannot read standard input: Is a directory (os error 21)\n");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let output = mimic(&["--version"]).output().unwrap();
+    assert_eq!(stdout(&output), concat!("mimic ", env!("CARGO_PKG_VERSION"), "\n"));
+    let output = mimic(&["rewrite", "--help"]).output().unwrap();
+    assert!(stdout(&output).contains("Usage: mimic rewrite"));
+    assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
+}
+
+#[test]
+fn help_that_nobody_reads_is_no_panic() {
+    let mut child = spawn(&["--help"]);
+    drop(child.stdout.take());
+    let mut problems = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut problems).unwrap();
+    assert_eq!(problems, "");
+    child.wait().unwrap();
+}

@@ -1,0 +1,95 @@
+//! Transcripts: commands as they are typed, with what they print.
+//!
+//! ```text
+//! # A remark.
+//! $ mimic parse nginx x:
+//! nginx
+//!   …
+//! ! error: …
+//! [exit 1]
+//! ```
+//!
+//! A command goes to `sh`, with `mimic` on the path and `tests/data/files` as its directory. Below it stand standard
+//! output, standard error with `! ` before each line, and the exit status if it is not 0.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The directory in which commands run.
+pub(crate) fn files() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/files")
+}
+
+/// Runs a command line with `sh`.
+pub(crate) fn run(command: &str) -> Output {
+    let directory = Path::new(env!("CARGO_BIN_EXE_mimic")).parent().unwrap();
+    let mut path = OsString::from(directory);
+    path.push(":");
+    path.push(env::var_os("PATH").unwrap());
+    Command::new("sh")
+        .args(["-c", command])
+        .current_dir(files())
+        .env("PATH", path)
+        // They would decide how wide help is.
+        .env_remove("COLUMNS")
+        .env_remove("LINES")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// The transcript with what its commands print now.
+pub(crate) fn replay(transcript: &str) -> String {
+    let mut played = String::new();
+    let mut printed = false;
+    for line in transcript.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            if printed {
+                played.push('\n');
+            }
+            writeln!(played, "{line}").unwrap();
+            print(&run(command), &mut played);
+            printed = true;
+        } else if line.starts_with("# ") {
+            if printed {
+                played.push('\n');
+            }
+            writeln!(played, "{line}").unwrap();
+            printed = false;
+        }
+    }
+    played
+}
+
+fn print(output: &Output, to: &mut String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("transcripts are of UTF-8 only");
+    to.push_str(&text(&output.stdout));
+    for line in text(&output.stderr).lines() {
+        writeln!(to, "{}", format!("! {line}").trim_end()).unwrap();
+    }
+    match output.status.code() {
+        Some(0) => {}
+        Some(code) => writeln!(to, "[exit {code}]").unwrap(),
+        None => panic!("ended by a signal: {:?}", output.status),
+    }
+}
+
+/// Holds a file to what it should be, or, if the variable is set, makes it so.
+pub(crate) fn hold(path: &Path, expected: &str, update: &str) {
+    let found = fs::read_to_string(path).unwrap_or_default();
+    if env::var_os(update).is_some() {
+        if found != expected {
+            fs::write(path, expected).unwrap();
+        }
+        return;
+    }
+    let name = path.file_name().unwrap().display();
+    for (number, (found, expected)) in (1..).zip(found.lines().zip(expected.lines())) {
+        assert_eq!(found, expected, "{name}:{number} is stale; {update}=1 cargo test -p mimic-cli rewrites it");
+    }
+    assert_eq!(found, expected, "{name} is stale; {update}=1 cargo test -p mimic-cli rewrites it");
+}
