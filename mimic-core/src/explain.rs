@@ -59,7 +59,8 @@ impl fmt::Display for Step<'_, '_> {
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.image)?;
+        // What is no reference can hold anything, and this goes to terminals.
+        writeln!(f, "{}", self.image.escape_debug())?;
         for step in &self.steps {
             writeln!(f, "  {step}")?;
         }

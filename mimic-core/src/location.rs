@@ -93,6 +93,10 @@ impl Location {
         if !rest.is_empty() {
             pieces.push(Piece::Text(rest.into()));
         }
+        if !pieces.iter().any(|piece| matches!(piece, Piece::Repository | Piece::Group(_))) {
+            let hint = format!("write `{}/{{repository}}`", written.trim_end_matches('/'));
+            return Err(error("would give every image one name", hint));
+        }
         // The fixed part decides what is already on the mirror, so there has to be one.
         let host = written.split_once('/').map_or(written, |(host, _)| host);
         let claim = if let Some(end) = host.rfind('}') {

@@ -79,3 +79,17 @@ fn a_file_cannot_cost_more_than_a_bounded_amount() {
     let list = parse_rules_file("f", &pattern).unwrap();
     assert!(list.problems[0].to_string().contains("size limit"), "{}", list.problems[0]);
 }
+
+#[test]
+fn every_sample_loads_and_is_refused_with_a_bogus_key() {
+    let page = include_str!("../../docs/mirrors.md");
+    let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let samples: Vec<&str> = blocks.chain([include_str!("../../examples/mirrors.yaml")]).collect();
+    assert_eq!(samples.len(), 3);
+    for sample in samples {
+        assert_eq!(report(sample), "", "{sample}");
+        assert_eq!(report(&format!("{sample}\nbogus: 1\n")).lines().count(), 1, "{sample}");
+        let in_a_rule = sample.replacen("    upstream:", "    bogus: 1\n    upstream:", 1);
+        assert!(in_a_rule == sample || report(&in_a_rule).contains("unknown key `bogus`"), "{in_a_rule}");
+    }
+}
