@@ -9,7 +9,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "mimic-server", version)]
 pub(crate) struct Args {
-    /// Read this YAML file; wins over MIMIC_CONFIG
+    /// Read this YAML file, whatever the variable `MIMIC_CONFIG` says
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 

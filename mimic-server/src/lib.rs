@@ -35,4 +35,4 @@ pub use crate::config::Settings;
 pub use certificate::CertificateError;
 pub use command::run;
 pub use server::{Running, Server, StartError};
-pub use shutdown::Signals;
+pub use shutdown::{Signals, Stop};

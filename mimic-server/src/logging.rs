@@ -109,7 +109,7 @@ impl<'kvs> VisitSource<'kvs> for JsonPairs<'_> {
 /// Numbers and booleans as such, everything else as a string.
 struct JsonValue<'l>(&'l mut String);
 
-impl<'v> VisitValue<'v> for JsonValue<'_> {
+impl VisitValue<'_> for JsonValue<'_> {
     fn visit_any(&mut self, value: kv::Value<'_>) -> Result<(), kv::Error> {
         self.visit_str(&value.to_string())
     }

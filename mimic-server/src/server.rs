@@ -6,26 +6,20 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server as ActixServer, ServerHandle};
+use actix_web::dev::Server as ActixServer;
 use actix_web::{App, HttpServer, web};
 use mimic_core::{Catalog, Globs, MirrorSource, Problem, RuleList};
 use openssl::error::ErrorStack;
 
 use crate::certificate::{CertificateError, CertificateFiles, Pair, self_signed};
-use crate::config::{self, CertificateOrigin, Limits, Listen, Settings};
+use crate::config::{self, CertificateOrigin, Listen, Settings};
 use crate::health::Health;
+use crate::http::stack::{self, Extra, Stack};
 use crate::http::{self, State};
 use crate::namespace;
-use crate::shutdown::Signals;
+use crate::shutdown::{self, Leave, Phase, Signals};
 use crate::sources::{self, Configured, Runner};
 use crate::tls::Serving;
-
-/// How long a connection may be idle. Longer than the 90 s after which the API server closes it, so that the side that
-/// sends requests decides and none is sent into a closing connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(120);
-
-/// Routes that are mounted beside the webhook's own.
-type Extra = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
 /// A server that is about to be started.
 pub struct Server {
@@ -136,10 +130,22 @@ impl Server {
         tokio::task::spawn_local(announce_degradation(Arc::clone(&health), settings.startup));
 
         let state = State::new(catalog, Arc::clone(&health), review_settings(&settings, namespace), settings.limits);
-        let webhook = serve(listener, &serving, Arc::new(state), settings.limits, workers, extra)?;
+        let (leave, departure) = shutdown::departure();
+        let stack = Stack {
+            acceptor: serving.acceptor()?,
+            state: Arc::new(state),
+            limits: settings.limits,
+            workers,
+            departure,
+            extra,
+        };
+        let webhook = stack::serve(listener, stack)?;
         let admin = admin_listener.map(|listener| serve_admin(listener, &health)).transpose()?;
-        log::info!(address:%, admin_address:? = admin_address, workers; "listening");
-        Ok(Running { address, admin_address, webhook, admin, health, drain: settings.drain })
+        log::info!(address:%, workers; "webhook listening");
+        if let Some(address) = admin_address {
+            log::info!(address:%; "second port listening");
+        }
+        Ok(Running { address, admin_address, webhook, admin, health, leave, drain: settings.drain })
     }
 }
 
@@ -230,35 +236,6 @@ fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
         .map_err(|error| StartError::Listen { address: format!("{}:{}", listen.host, listen.port), error })
 }
 
-fn serve(
-    listener: TcpListener,
-    serving: &Arc<Serving>,
-    state: Arc<State>,
-    limits: Limits,
-    workers: usize,
-    extra: Option<Extra>,
-) -> Result<ActixServer, StartError> {
-    let app = move || {
-        App::new().configure(|app| {
-            if let Some(extra) = &extra {
-                extra(app);
-            }
-            http::configure(app, &state);
-        })
-    };
-    let server = HttpServer::new(app)
-        .workers(workers)
-        .max_connections(limits.connections.div_ceil(workers))
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(limits.request_time)
-        // Without it an HTTP/2 answer waits 40 ms for the client to acknowledge the head.
-        .tcp_nodelay(true)
-        .disable_signals()
-        .shutdown_timeout(limits.request_time.as_secs().max(1))
-        .listen_openssl(listener, serving.acceptor()?)?;
-    Ok(server.run())
-}
-
 fn serve_admin(listener: TcpListener, health: &Arc<Health>) -> Result<ActixServer, StartError> {
     let health = Arc::clone(health);
     let app = move || App::new().configure(|app| http::configure_admin(app, &health));
@@ -273,6 +250,7 @@ pub struct Running {
     webhook: ActixServer,
     admin: Option<ActixServer>,
     health: Arc<Health>,
+    leave: Leave,
     drain: Duration,
 }
 
@@ -293,13 +271,13 @@ impl Running {
     }
 
     /// Serves until a signal; then is unready, keeps serving for the drain period, finishes what is in flight and
-    /// returns. A second signal ends the drain, and all connections, at once.
+    /// returns. After a second signal it returns at once, and what is still in flight ends with the process.
     ///
     /// # Errors
     ///
     /// When a listener fails.
     pub async fn until(self, mut signals: Signals) -> io::Result<()> {
-        let Self { webhook, admin, health, drain, .. } = self;
+        let Self { webhook, admin, health, leave, drain, .. } = self;
         let handle = webhook.handle();
         let admin_handle = admin.as_ref().map(ActixServer::handle);
         let mut webhook = tokio::task::spawn_local(webhook);
@@ -311,14 +289,21 @@ impl Running {
             signal = signals.next() => signal,
         };
         health.drain();
+        leave.enter(Phase::Draining);
         log::info!(signal, drain:?; "leaving: unready from now on, still serving");
+        let orderly = async {
+            tokio::time::sleep(drain).await;
+            leave.enter(Phase::Leaving);
+            handle.stop(true).await;
+        };
         let hurried = tokio::select! {
-            () = finish(&handle, drain) => false,
+            () = orderly => false,
             _ = signals.next() => true,
         };
         if hurried {
+            // To ask the listener to stop at once would be of no use: it is busy stopping in order.
             log::warn!("second signal, leaving at once");
-            handle.stop(false).await;
+            return Ok(());
         }
         if let Some(admin) = admin_handle {
             admin.stop(false).await;
@@ -326,12 +311,6 @@ impl Running {
         log::info!("left");
         Ok(())
     }
-}
-
-/// Serves on for a while, then lets what is in flight finish.
-async fn finish(handle: &ServerHandle, drain: Duration) {
-    tokio::time::sleep(drain).await;
-    handle.stop(true).await;
 }
 
 impl fmt::Debug for Running {

@@ -42,7 +42,7 @@ impl Serving {
     /// It hooks in at the client's hello: the hook for server names is not called for clients that send none, which is
     /// what the API server does when a webhook's URL has an IP address. Session tickets stay those of the acceptor
     /// itself, so that sessions resume although the certificate was replaced.
-    pub(crate) fn acceptor(self: &Arc<Self>) -> Result<SslAcceptorBuilder, ErrorStack> {
+    pub(crate) fn acceptor(self: &Arc<Self>) -> Result<SslAcceptor, ErrorStack> {
         let mut builder = builder()?;
         let serving = Arc::clone(self);
         builder.set_client_hello_callback(move |ssl: &mut SslRef, alert: &mut SslAlert| {
@@ -55,7 +55,7 @@ impl Serving {
                 Err(ErrorStack::get())
             }
         });
-        Ok(builder)
+        Ok(builder.build())
     }
 }
 

@@ -26,14 +26,13 @@ impl CertificateFiles {
     /// Waits until the files changed and reads them.
     pub(crate) async fn next(&self) -> Result<Pair, CertificateError> {
         self.watched.changed().await;
-        match self.load() {
-            Ok(pair) => Ok(pair),
-            // Two files are seldom replaced at one moment; the other half may be on its way.
-            Err(_) => {
-                tokio::time::sleep(polling::PERIOD).await;
-                self.load()
-            }
+        let pair = self.load();
+        if pair.is_ok() {
+            return pair;
         }
+        // Two files are seldom replaced at one moment; the other half may be on its way.
+        tokio::time::sleep(polling::PERIOD).await;
+        self.load()
     }
 }
 

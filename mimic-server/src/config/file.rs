@@ -95,11 +95,9 @@ fn find_keys(text: &str) -> Result<BTreeMap<String, Found>, ScanError> {
                 let full = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
                 keys.entry(full.clone()).or_insert(Found { line: span.start.line(), is_group: false, is_empty: false });
                 *key = Some(full);
-                continue;
             }
             (Event::MappingEnd | Event::SequenceEnd, _) => {
                 open.pop();
-                continue;
             }
             (Event::Scalar(..) | Event::MappingStart(..) | Event::SequenceStart(..) | Event::Alias(_), above) => {
                 let path = match above {

@@ -283,10 +283,8 @@ fn check(settings: &Settings, layers: &mut Layers) {
             }
         }
     }
-    if let Some(admin) = &settings.admin {
-        if admin.port == settings.listen.port {
-            let message = format!("`{}` is the port of the webhook as well", admin.port);
-            layers.note(&table::ADMIN_LISTEN_PORT, message, "another port, or 0 for none");
-        }
+    if settings.admin.as_ref() == Some(&settings.listen) {
+        let message = format!("`{}` is the port of the webhook as well", settings.listen.port);
+        layers.note(&table::ADMIN_LISTEN_PORT, message, "another port, or 0 for none");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::web::{self, Bytes, BytesMut};
 use futures_core::Stream as _;
 
@@ -38,7 +38,7 @@ impl Refusal {
 
 /// Checks the head and receives the body.
 pub(super) async fn receive(request: &HttpRequest, payload: web::Payload, limits: Limits) -> Result<Bytes, Refusal> {
-    let content_type = request.headers().get(CONTENT_TYPE).map(|value| value.as_bytes());
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     if !content_type.is_some_and(is_json) {
         let message = "the content type is not application/json, which is what a webhook is sent";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));

@@ -2,7 +2,9 @@
 
 mod admin;
 mod body;
+mod goodbye;
 mod mutate;
+pub(crate) mod stack;
 
 use std::sync::Arc;
 

@@ -1,0 +1,90 @@
+//! The stack under the routes: sockets, TLS, HTTP/1.1 and HTTP/2.
+//!
+//! It is what `actix_web::HttpServer` would build, put together by hand for the one layer that it has no place for
+//! ([`Goodbye`]).
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::{HttpService, Protocol};
+use actix_server::ServerBuilder;
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_tls::accept::TlsError;
+use actix_tls::accept::openssl::{Acceptor, TlsStream};
+use actix_web::dev::{AppConfig, Server};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, web};
+use openssl::ssl::SslAcceptor;
+
+use super::goodbye::Goodbye;
+use super::{State, configure};
+use crate::config::Limits;
+use crate::shutdown::Departure;
+
+/// How long a connection may be idle. Longer than the 90 s after which the API server closes it, so that the side that
+/// sends requests decides and none is sent into a closing connection.
+const KEEP_ALIVE: Duration = Duration::from_mins(2);
+
+/// Routes that are mounted beside the webhook's own.
+pub(crate) type Extra = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
+/// Everything that the webhook's port needs.
+pub(crate) struct Stack {
+    pub(crate) acceptor: SslAcceptor,
+    pub(crate) state: Arc<State>,
+    pub(crate) limits: Limits,
+    pub(crate) workers: usize,
+    pub(crate) departure: Departure,
+    pub(crate) extra: Option<Extra>,
+}
+
+/// Serves the webhook on `listener`.
+pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
+    let Stack { acceptor, state, limits, workers, departure, extra } = stack;
+    let builder = ServerBuilder::new()
+        .workers(workers)
+        .max_concurrent_connections(limits.connections.div_ceil(workers))
+        .disable_signals()
+        .shutdown_timeout(limits.request_time.as_secs().max(1));
+    let stopping = builder.graceful_shutdown_signal();
+    let factory = move || {
+        let app = App::new().configure(|app| {
+            if let Some(extra) = &extra {
+                extra(app);
+            }
+            configure(app, &state);
+        });
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .keep_alive(KEEP_ALIVE)
+            .client_request_timeout(limits.request_time)
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .finish(map_config(app.into_factory(), |()| AppConfig::default()));
+        let departure = departure.clone();
+        Acceptor::new(acceptor.clone())
+            .map_err(TlsError::into_service_error)
+            .map(move |stream: TlsStream<TcpStream>| prepare(stream, &departure))
+            .and_then(http.map_err(TlsError::Service))
+    };
+    Ok(builder.listen("webhook", listener, factory)?.run())
+}
+
+/// What a connection needs once its handshake is done.
+fn prepare(
+    stream: TlsStream<TcpStream>,
+    departure: &Departure,
+) -> (Goodbye<TlsStream<TcpStream>>, Protocol, Option<std::net::SocketAddr>) {
+    let is_http2 = stream.ssl().selected_alpn_protocol() == Some(b"h2");
+    let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+    // Without it an HTTP/2 answer waits 40 ms for the client to acknowledge its head.
+    if let Err(error) = stream.get_ref().set_nodelay(true) {
+        log::debug!(error:%; "TCP_NODELAY could not be set");
+    }
+    let peer = stream.get_ref().peer_addr().ok();
+    (Goodbye::new(stream, is_http2, departure), protocol, peer)
+}
