@@ -101,7 +101,7 @@ impl Health {
                 (Some(rules), _) => (CheckState::Degraded, format!("{rules} rules, last good list")),
             };
             if let Some(error) = source.last_error {
-                let _ = write!(detail, "; failed {} times: {error}", source.failures);
+                let _ = write!(detail, "; failures in a row: {}, the last: {error}", source.failures);
             }
             checks.push(Check { name: format!("source {}", source.name), state, detail });
         }

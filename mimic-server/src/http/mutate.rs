@@ -12,7 +12,7 @@ use super::{State, json, text};
 /// Answers a review. Nothing is awaited once the body is there.
 pub(super) async fn mutate(state: &State, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
     let answer = match body::receive(request, payload, state.limits).await {
-        Ok(body) => answer(state, &body),
+        Ok(body) => guarded(&body, || decide(state, &body)),
         Err(refusal) => Err(refusal),
     };
     answer.map_or_else(|refusal| refuse(&refusal), json)
@@ -24,9 +24,9 @@ fn refuse(refusal: &Refusal) -> HttpResponse {
     text(refusal.status, format!("{reason}\n"))
 }
 
-/// Decides. Should that ever panic, the pod is allowed as it is: it must not be refused because of Mimic.
-fn answer(state: &State, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-    catch_unwind(AssertUnwindSafe(|| decide(state, body))).unwrap_or_else(|_| {
+/// Should deciding ever panic, the pod is allowed as it is: it must not be refused because of Mimic.
+fn guarded(body: &[u8], decide: impl FnOnce() -> Result<Vec<u8>, Refusal>) -> Result<Vec<u8>, Refusal> {
+    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
         log::error!("deciding on a review panicked; the pod is left as it is");
         catch_unwind(|| Review::parse(body).ok().map(|review| allow(review.uid())))
             .ok()
@@ -95,5 +95,23 @@ fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
     }
     if let Some(skipped) = verdict.skipped() {
         log::debug!(namespace, pod, operation, reason = skipped.as_str(); "pod skipped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_is_allowed_as_it_is_when_deciding_panics() {
+        let review = include_bytes!("../../../examples/review.json");
+        let answer = guarded(review, || panic!("on purpose")).expect("it is answered");
+        let answer: serde_json::Value = serde_json::from_slice(&answer).expect("it is JSON");
+        assert_eq!(answer["response"]["uid"], "705ab4f5-6393-11e8-b7cc-42010a800002");
+        assert_eq!(answer["response"]["allowed"], true);
+        assert!(answer["response"].get("patch").is_none());
+
+        let refusal = guarded(b"{}", || panic!("on purpose")).expect_err("there is no uid to answer");
+        assert_eq!(refusal.status, StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

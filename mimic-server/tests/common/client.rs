@@ -1,0 +1,199 @@
+//! Clients that hide nothing: one request after the other on one connection, HTTP/1.1 by hand, HTTP/2 by `h2`.
+
+use std::io::{self, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslStream, SslVerifyMode};
+use openssl::x509::X509;
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("the body is text")
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("the body is JSON")
+    }
+
+    /// Whether the server is about to close the connection.
+    pub fn is_last(&self) -> bool {
+        self.header("connection") == Some("close")
+    }
+}
+
+/// A TLS context that trusts everybody, as a client that only wants to look.
+pub fn trusting(protocols: &[u8]) -> SslContext {
+    let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
+    context.set_verify(SslVerifyMode::NONE);
+    context.set_alpn_protos(protocols).unwrap();
+    context.build()
+}
+
+/// One HTTP/1.1 connection over TLS.
+pub struct Connection {
+    pub stream: BufReader<SslStream<TcpStream>>,
+}
+
+impl Connection {
+    pub fn open(address: SocketAddr) -> io::Result<Self> {
+        let tcp = TcpStream::connect(address)?;
+        tcp.set_read_timeout(Some(Duration::from_secs(20)))?;
+        tcp.set_nodelay(true)?;
+        let ssl = Ssl::new(&trusting(b"\x08http/1.1")).unwrap();
+        let stream = ssl.connect(tcp).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    pub fn peer(&self) -> X509 {
+        self.stream.get_ref().ssl().peer_certificate().expect("a server has a certificate")
+    }
+
+    pub fn review(&mut self, body: &str) -> io::Result<Response> {
+        self.request("POST", "/mutate?timeout=5s", &[("Content-Type", "application/json")], body.as_bytes())
+    }
+
+    pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Response> {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: mimic\r\n");
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding")) {
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
+        let mut request = (head + "\r\n").into_bytes();
+        request.extend_from_slice(body);
+        self.send(&request)?;
+        self.receive()
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    pub fn receive(&mut self) -> io::Result<Response> {
+        read_response(&mut self.stream)
+    }
+}
+
+fn read_response(stream: &mut impl io::BufRead) -> io::Result<Response> {
+    let mut line = String::new();
+    if stream.read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let status = status.ok_or_else(|| io::Error::other(format!("no status line: {line:?}")))?;
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let mut response = Response { status, headers, body: Vec::new() };
+    let length = response.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    response.body.resize(length, 0);
+    stream.read_exact(&mut response.body)?;
+    Ok(response)
+}
+
+/// Status and body of a request to the second port.
+pub fn plain_get(address: SocketAddr, path: &str) -> (u16, String) {
+    let response = plain_request(address, "GET", path).expect("the second port answers");
+    (response.status, response.text().to_owned())
+}
+
+pub fn plain_request(address: SocketAddr, method: &str, path: &str) -> io::Result<Response> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: mimic\r\nConnection: close\r\n\r\n")?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    read_response(&mut bytes.as_slice())
+}
+
+/// Common name of a certificate's subject.
+pub fn common_name(certificate: &X509) -> String {
+    let mut names = certificate.subject_name().entries_by_nid(openssl::nid::Nid::COMMONNAME);
+    names.next().expect("there is a common name").data().to_string().expect("it is text")
+}
+
+/// One HTTP/2 connection over TLS, to be used inside a runtime with a `LocalSet`.
+pub mod http2 {
+    use std::net::SocketAddr;
+
+    use actix_web::web::Bytes;
+    use openssl::ssl::Ssl;
+    use tokio::net::TcpStream;
+    use tokio_openssl::SslStream;
+
+    pub struct Connection {
+        send: h2::client::SendRequest<Bytes>,
+        /// Ends when the connection does.
+        pub closed: tokio::task::JoinHandle<Result<(), h2::Error>>,
+    }
+
+    /// Sends requests on a connection.
+    #[derive(Clone)]
+    pub struct Sender(h2::client::SendRequest<Bytes>);
+
+    impl Connection {
+        pub async fn open(address: SocketAddr) -> Self {
+            let tcp = TcpStream::connect(address).await.expect("the server listens");
+            let ssl = Ssl::new(&super::trusting(b"\x02h2")).unwrap();
+            let mut stream = SslStream::new(ssl, tcp).unwrap();
+            std::pin::Pin::new(&mut stream).connect().await.expect("the handshake succeeds");
+            assert_eq!(stream.ssl().selected_alpn_protocol(), Some(&b"h2"[..]));
+            let (send, connection) = h2::client::handshake(stream).await.expect("the server speaks HTTP/2");
+            Self { send, closed: tokio::task::spawn_local(connection) }
+        }
+
+        /// Whether a new request may be sent here.
+        pub async fn is_open(&mut self) -> bool {
+            std::future::poll_fn(|context| self.send.poll_ready(context)).await.is_ok()
+        }
+
+        pub fn sender(&self) -> Sender {
+            Sender(self.send.clone())
+        }
+
+        pub async fn review(&mut self, body: &'static str) -> Result<(u16, Vec<u8>), h2::Error> {
+            self.sender().review(body).await
+        }
+    }
+
+    impl Sender {
+        /// Status and body of an answer.
+        pub async fn review(&mut self, body: &'static str) -> Result<(u16, Vec<u8>), h2::Error> {
+            let request = http::Request::post("https://mimic/mutate?timeout=5s")
+                .header("content-type", "application/json")
+                .body(())
+                .unwrap();
+            let (answer, mut stream) = self.0.send_request(request, false)?;
+            stream.send_data(Bytes::from_static(body.as_bytes()), true)?;
+            let answer = answer.await?;
+            let status = answer.status().as_u16();
+            let mut received = Vec::new();
+            let mut body = answer.into_body();
+            while let Some(chunk) = body.data().await {
+                let chunk = chunk?;
+                received.extend_from_slice(&chunk);
+                body.flow_control().release_capacity(chunk.len())?;
+            }
+            Ok((status, received))
+        }
+    }
+}

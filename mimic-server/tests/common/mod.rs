@@ -1,0 +1,112 @@
+//! What the tests share: certificates, a server in this process, and plain clients.
+
+#![allow(dead_code, reason = "every test file uses a part of this")]
+#![allow(unreachable_pub, reason = "it is a module of several test programs")]
+
+pub mod client;
+pub mod pki;
+pub mod process;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use actix_web::rt::System;
+use mimic_server::{Server, Settings, Signals, Stop};
+
+pub const REVIEW: &str = include_str!("../../../examples/review.json");
+
+/// A server in a thread of this process. It is stopped when dropped.
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TestServer {
+    /// Starts with these variables, on any free ports of loopback, and a self-signed certificate unless they say
+    /// otherwise.
+    pub fn start(variables: &[(&str, &str)]) -> Self {
+        Self::start_with(variables, |server| server)
+    }
+
+    pub fn start_with(variables: &[(&str, &str)], build: impl FnOnce(Server) -> Server + Send + 'static) -> Self {
+        let mut settings = settings(variables);
+        if let Some(admin) = &mut settings.admin {
+            admin.port = 0;
+        }
+        let (sender, receiver) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            System::new().block_on(async move {
+                let (stop, signals) = Signals::manual();
+                let running = build(Server::new(settings)).start().expect("the server starts");
+                let admin = running.admin_address().expect("the second port is on");
+                sender.send((running.address(), admin, stop)).expect("the test waits");
+                running.until(signals).await.expect("the server ends in order");
+            });
+        });
+        let (address, admin, stop) = receiver.recv().expect("the server starts");
+        Self { address, admin, stop, thread: Some(thread) }
+    }
+
+    /// Asks the server to leave.
+    pub fn ask_to_leave(&self) {
+        self.stop.ask();
+    }
+
+    /// Waits until it has left.
+    pub fn wait(mut self) {
+        self.thread.take().expect("nobody waited before").join().expect("the server did not panic");
+    }
+
+    /// Status and body of `/readyz?verbose`.
+    pub fn readiness(&self) -> (u16, String) {
+        client::plain_get(self.admin, "/readyz?verbose")
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // Twice: at once.
+            self.stop.ask();
+            self.stop.ask();
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The settings that these variables give, on loopback.
+pub fn settings(variables: &[(&str, &str)]) -> Settings {
+    let defaults = [
+        ("listenhost", "127.0.0.1"),
+        ("listenport", "0"),
+        ("admin.listenhost", "127.0.0.1"),
+        ("certificate.source", "selfsigned"),
+        ("kubernetes.enabled", "false"),
+    ];
+    let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
+    Settings::load(environment, None, &defaults).settings.expect("the settings are good")
+}
+
+/// Waits until `probe` gives something, for at most ten seconds.
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Replaces a file at one moment.
+pub fn replace(path: &Path, content: impl AsRef<[u8]>) {
+    let fresh = path.with_extension("fresh");
+    std::fs::write(&fresh, content).expect("the file can be written");
+    std::fs::rename(&fresh, path).expect("the file can be renamed");
+}

@@ -1,0 +1,237 @@
+//! The webhook's port and the second port, as clients see them.
+
+mod common;
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use common::client::{Connection, Response, http2, plain_get, plain_request};
+use common::{REVIEW, TestServer};
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+const MIRRORS: (&str, &str) = ("MIMIC_MIRRORS", "docker.io=harbor.example.com/dockerhub");
+
+fn once(server: &TestServer, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+    let mut connection = Connection::open(server.address).expect("the server listens");
+    connection.request(method, path, headers, body).expect("the server answers")
+}
+
+#[track_caller]
+fn refused(response: &Response, status: u16, sentence: &str) {
+    assert_eq!((response.status, response.text()), (status, format!("{sentence}\n").as_str()));
+    assert_eq!(response.header("content-type"), Some("text/plain; charset=utf-8"));
+}
+
+#[test]
+fn a_review_is_answered_with_a_patch() {
+    let server = TestServer::start(&[MIRRORS]);
+    let response = once(&server, "POST", "/mutate?timeout=5s", &[JSON], REVIEW.as_bytes());
+    assert_eq!((response.status, response.header("content-type")), (200, Some("application/json")));
+    let answer = response.json();
+    assert_eq!(answer["response"]["uid"], "705ab4f5-6393-11e8-b7cc-42010a800002");
+    assert_eq!(answer["response"]["allowed"], true);
+    assert_eq!(answer["response"]["patchType"], "JSONPatch");
+    assert!(answer["response"]["patch"].is_string());
+}
+
+#[test]
+fn dry_run_patches_nothing() {
+    let server = TestServer::start(&[MIRRORS, ("MIMIC_DRYRUN", "true")]);
+    let answer = once(&server, "POST", "/mutate", &[JSON], REVIEW.as_bytes()).json();
+    assert_eq!(answer["response"]["allowed"], true);
+    assert!(answer["response"].get("patch").is_none());
+}
+
+#[test]
+fn the_own_namespace_and_excluded_ones_are_left_alone() {
+    let server = TestServer::start(&[MIRRORS, ("MIMIC_KUBERNETES_NAMESPACE", "shop")]);
+    let own = once(&server, "POST", "/mutate", &[JSON], REVIEW.as_bytes()).json();
+    assert!(own["response"].get("patch").is_none());
+    let server = TestServer::start(&[MIRRORS, ("MIMIC_EXCLUDE_NAMESPACES", "sh*")]);
+    let excluded = once(&server, "POST", "/mutate", &[JSON], REVIEW.as_bytes()).json();
+    assert!(excluded["response"].get("patch").is_none());
+}
+
+#[test]
+fn a_content_type_with_parameters_is_json_too() {
+    let server = TestServer::start(&[]);
+    let response =
+        once(&server, "POST", "/mutate", &[("Content-Type", "Application/JSON; charset=utf-8")], REVIEW.as_bytes());
+    assert_eq!(response.status, 200);
+}
+
+#[test]
+fn another_content_type_or_none_is_415() {
+    let server = TestServer::start(&[]);
+    let sentence = "the content type is not application/json, which is what a webhook is sent";
+    refused(&once(&server, "POST", "/mutate", &[("Content-Type", "text/plain")], b"{}"), 415, sentence);
+    refused(&once(&server, "POST", "/mutate", &[], b"{}"), 415, sentence);
+}
+
+#[test]
+fn an_empty_body_is_400() {
+    let server = TestServer::start(&[]);
+    let sentence = "the body is empty; expected an AdmissionReview";
+    refused(&once(&server, "POST", "/mutate", &[JSON], b""), 400, sentence);
+    let chunked = [JSON, ("Transfer-Encoding", "chunked")];
+    refused(&once(&server, "POST", "/mutate", &chunked, b"0\r\n\r\n"), 400, sentence);
+}
+
+#[test]
+fn what_is_no_review_is_400_with_a_sentence_that_says_why() {
+    let server = TestServer::start(&[]);
+    for body in ["{", "[]", "{}", r#"{"apiVersion":"v1","kind":"Pod"}"#] {
+        let response = once(&server, "POST", "/mutate", &[JSON], body.as_bytes());
+        let error = mimic_k8s::Review::parse(body.as_bytes()).expect_err("it is no review");
+        refused(&response, 400, &error.to_string());
+    }
+}
+
+#[test]
+fn a_body_over_the_limit_is_413_whether_or_not_its_length_is_declared() {
+    let server = TestServer::start(&[("MIMIC_LIMITS_BODY", "64KiB")]);
+    let sentence = "the body is larger than the limit of 65536 bytes";
+    let body = vec![b' '; 65_537];
+    refused(&once(&server, "POST", "/mutate", &[JSON], &body), 413, sentence);
+
+    let mut chunked = format!("{:x}\r\n", body.len()).into_bytes();
+    chunked.extend_from_slice(&body);
+    chunked.extend_from_slice(b"\r\n0\r\n\r\n");
+    let headers = [JSON, ("Transfer-Encoding", "chunked")];
+    refused(&once(&server, "POST", "/mutate", &headers, &chunked), 413, sentence);
+
+    // One that just fits is looked at.
+    assert_eq!(once(&server, "POST", "/mutate", &[JSON], &body[1..]).status, 400);
+}
+
+#[test]
+fn a_large_review_is_received_whole() {
+    let server = TestServer::start(&[MIRRORS]);
+    let mut review: serde_json::Value = serde_json::from_str(REVIEW).unwrap();
+    review["request"]["object"]["metadata"]["annotations"]["filler"] = "x".repeat(3 << 20).into();
+    let body = review.to_string();
+    let answer = once(&server, "POST", "/mutate", &[JSON], body.as_bytes()).json();
+    assert!(answer["response"]["patch"].is_string());
+}
+
+#[test]
+fn a_body_that_does_not_come_in_time_is_408() {
+    let server = TestServer::start(&[("MIMIC_LIMITS_REQUESTTIME", "300ms")]);
+    let head = "POST /mutate HTTP/1.1\r\nHost: mimic\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let mut connection = Connection::open(server.address).unwrap();
+    let start = Instant::now();
+    connection.send(head.as_bytes()).unwrap();
+    refused(&connection.receive().unwrap(), 408, "the body did not arrive within 300ms");
+    assert!(start.elapsed() >= Duration::from_millis(300));
+}
+
+#[test]
+fn the_timeout_of_the_api_server_is_honoured_with_a_margin() {
+    let server = TestServer::start(&[]);
+    let head =
+        "POST /mutate?timeout=1s HTTP/1.1\r\nHost: mimic\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+    let mut connection = Connection::open(server.address).unwrap();
+    let start = Instant::now();
+    connection.send(head.as_bytes()).unwrap();
+    refused(&connection.receive().unwrap(), 408, "the body did not arrive within 900ms");
+    assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn other_methods_are_405_and_say_which_is_allowed() {
+    let server = TestServer::start(&[]);
+    for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let response = once(&server, method, "/mutate", &[JSON], b"");
+        refused(&response, 405, "method not allowed");
+        assert_eq!(response.header("allow"), Some("POST"), "{method}");
+    }
+}
+
+#[test]
+fn other_paths_are_404() {
+    let server = TestServer::start(&[]);
+    for path in ["/", "/mutate/", "/mutating", "/healthz", "/metrics"] {
+        refused(&once(&server, "POST", path, &[JSON], b"{}"), 404, "not found; the webhook is at /mutate");
+    }
+}
+
+#[test]
+fn a_connection_is_kept_for_many_requests_even_after_refusals() {
+    let server = TestServer::start(&[MIRRORS]);
+    let mut connection = Connection::open(server.address).unwrap();
+    for _ in 0..50 {
+        assert_eq!(connection.review(REVIEW).unwrap().status, 200);
+        assert_eq!(connection.request("GET", "/mutate", &[], b"").unwrap().status, 405);
+        assert_eq!(connection.request("POST", "/mutate", &[JSON], b"{}").unwrap().status, 400);
+    }
+}
+
+#[test]
+fn http_2_is_served_without_stalling() {
+    let server = TestServer::start(&[MIRRORS]);
+    let local = tokio::task::LocalSet::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    local.block_on(&runtime, async {
+        let mut connection = http2::Connection::open(server.address).await;
+        connection.review(REVIEW).await.expect("the server answers");
+        let start = Instant::now();
+        for _ in 0..50 {
+            let (status, body) = connection.review(REVIEW).await.expect("the server answers");
+            assert_eq!(status, 200);
+            assert!(String::from_utf8(body).unwrap().contains("JSONPatch"));
+        }
+        // Each would take 40 ms more if small packets were held back.
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    });
+}
+
+#[test]
+fn rubbish_on_the_socket_hurts_nobody_else() {
+    let server = TestServer::start(&[MIRRORS]);
+    let mut connection = Connection::open(server.address).unwrap();
+    for rubbish in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\x16\x03\x01\xff\xff rubbish", b"", &[0; 4096]] {
+        let mut plain = TcpStream::connect(server.address).unwrap();
+        // The server may hang up while this is being written.
+        let _ = plain.write_all(rubbish);
+        let mut broken = Connection::open(server.address).unwrap();
+        broken.send(rubbish).unwrap();
+        assert_eq!(connection.review(REVIEW).unwrap().status, 200);
+    }
+}
+
+#[test]
+fn a_route_that_panics_takes_nothing_else_down() {
+    let server = TestServer::start_with(&[MIRRORS], |server| {
+        server.workers(1).extra(|app| {
+            async fn broken() -> actix_web::HttpResponse {
+                panic!("on purpose")
+            }
+            app.route("/broken", actix_web::web::get().to(broken));
+        })
+    });
+    let mut before = Connection::open(server.address).unwrap();
+    assert_eq!(before.review(REVIEW).unwrap().status, 200);
+    for _ in 0..3 {
+        let mut connection = Connection::open(server.address).unwrap();
+        assert!(connection.request("GET", "/broken", &[], b"").is_err(), "its connection is lost");
+        assert_eq!(before.review(REVIEW).unwrap().status, 200);
+        assert_eq!(Connection::open(server.address).unwrap().review(REVIEW).unwrap().status, 200);
+    }
+}
+
+#[test]
+fn the_second_port_tells_health_and_readiness() {
+    let server = TestServer::start(&[MIRRORS]);
+    assert_eq!(plain_get(server.admin, "/healthz"), (200, "ok\n".to_owned()));
+    assert_eq!(plain_get(server.admin, "/readyz"), (200, "ready\n".to_owned()));
+    let (status, verbose) = server.readiness();
+    assert_eq!(status, 200);
+    let lines: Vec<&str> = verbose.lines().collect();
+    assert!(lines[0].starts_with("[+] certificate: good for 36"), "{verbose}");
+    assert_eq!(lines[1..], ["[+] source environment: 1 rules", "[+] shutdown: not asked for", "ready"]);
+
+    assert_eq!(plain_get(server.admin, "/mutate").0, 404);
+    let response = plain_request(server.admin, "POST", "/readyz").unwrap();
+    assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")));
+}

@@ -1,0 +1,196 @@
+//! Mirrors from files and other sources, while serving.
+
+mod common;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::client::Connection;
+use common::{REVIEW, TestServer, eventually, replace};
+use mimic_core::{MirrorSource, Rule, RuleList, SourceError, SourceErrorKind, async_trait};
+use tokio::sync::Notify;
+
+struct Mirrors {
+    folder: tempfile::TempDir,
+}
+
+impl Mirrors {
+    fn new(text: &str) -> Self {
+        let mirrors = Self { folder: tempfile::tempdir().unwrap() };
+        mirrors.write(text);
+        mirrors
+    }
+
+    fn write(&self, text: &str) {
+        replace(&self.path(), text);
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("mirrors.yaml")
+    }
+
+    fn start(&self, variables: &[(&str, &str)]) -> TestServer {
+        let path = self.path();
+        let mut all = vec![("MIMIC_FILE_PATH", path.to_str().unwrap())];
+        all.extend(variables);
+        TestServer::start(&all)
+    }
+}
+
+/// Where the sample's nginx is pulled from.
+fn nginx(server: &TestServer) -> Option<String> {
+    let answer = Connection::open(server.address).unwrap().review(REVIEW).unwrap().json();
+    assert_eq!(answer["response"]["allowed"], true);
+    let patch = openssl::base64::decode_block(answer["response"]["patch"].as_str()?).unwrap();
+    let patch: serde_json::Value = serde_json::from_slice(&patch).unwrap();
+    let change = patch.as_array().unwrap().iter().find(|change| change["path"] == "/spec/containers/0/image")?;
+    Some(change["value"].as_str().unwrap().to_owned())
+}
+
+fn wait_for(server: &TestServer, expected: Option<&str>) {
+    eventually("the new mirrors are used", || (nginx(server).as_deref() == expected).then_some(()));
+}
+
+#[test]
+fn a_changed_file_is_used_without_a_restart() {
+    let mirrors = Mirrors::new("mirrors: {docker.io: one.example/hub}");
+    let server = mirrors.start(&[]);
+    assert_eq!(nginx(&server).as_deref(), Some("one.example/hub/library/nginx:1.27"));
+    mirrors.write("mirrors: {docker.io: two.example/hub}");
+    wait_for(&server, Some("two.example/hub/library/nginx:1.27"));
+    // In place, as an editor may do it.
+    fs::write(mirrors.path(), "mirrors: {docker.io: three.example/hub}").unwrap();
+    wait_for(&server, Some("three.example/hub/library/nginx:1.27"));
+    mirrors.write("");
+    wait_for(&server, None);
+}
+
+#[test]
+fn what_cannot_be_read_keeps_the_last_good_list_and_is_reported() {
+    let mirrors = Mirrors::new("mirrors: {docker.io: one.example/hub}");
+    let server = mirrors.start(&[]);
+    let name = format!("source file:{}", mirrors.path().display());
+    mirrors.write("mirrors: [");
+    let words = "1 rules, last good list; failures in a row: 1, the last: ";
+    let report = eventually("the failure is reported", || Some(server.readiness().1).filter(|r| r.contains(words)));
+    assert!(report.contains(&format!("[!] {name}: {words}")), "{report}");
+    assert!(report.contains("mirrors.yaml:2: not valid YAML"), "{report}");
+    assert!(report.ends_with(&format!("ready, degraded: {name}\n")), "{report}");
+    assert_eq!(nginx(&server).as_deref(), Some("one.example/hub/library/nginx:1.27"));
+
+    fs::remove_file(mirrors.path()).unwrap();
+    eventually("its absence is reported", || server.readiness().1.contains("cannot be read").then_some(()));
+    assert_eq!(nginx(&server).as_deref(), Some("one.example/hub/library/nginx:1.27"));
+
+    mirrors.write("mirrors: {docker.io: two.example/hub}");
+    wait_for(&server, Some("two.example/hub/library/nginx:1.27"));
+    let (status, report) = server.readiness();
+    assert!(status == 200 && report.ends_with("ready\n"), "{report}");
+}
+
+#[test]
+fn a_bad_entry_of_a_live_file_is_skipped_and_its_neighbours_work_on() {
+    let mirrors = Mirrors::new("mirrors: {docker.io: one.example/hub}");
+    let server = mirrors.start(&[]);
+    mirrors.write("mirrors:\n  docker.io: two.example/hub\n  quay.io: 'https://two.example/quay'\n");
+    wait_for(&server, Some("two.example/hub/library/nginx:1.27"));
+    assert!(server.readiness().1.contains(": 1 rules\n"));
+}
+
+#[test]
+fn a_file_that_is_not_watched_is_read_once() {
+    for switch in ["MIMIC_FILE_WATCH", "MIMIC_WATCHMIRRORS"] {
+        let mirrors = Mirrors::new("mirrors: {docker.io: one.example/hub}");
+        let watched = mirrors.start(&[]);
+        let server = mirrors.start(&[(switch, "false")]);
+        mirrors.write("mirrors: {docker.io: two.example/hub}");
+        // Once the one that watches has it, the other has had its chance.
+        wait_for(&watched, Some("two.example/hub/library/nginx:1.27"));
+        std::thread::sleep(std::time::Duration::from_millis(1200));
+        assert_eq!(nginx(&server).as_deref(), Some("one.example/hub/library/nginx:1.27"), "{switch}");
+    }
+}
+
+#[test]
+fn variables_come_before_files_and_earlier_files_before_later_ones() {
+    let first = Mirrors::new("mirrors: {docker.io: first.example/hub, ghcr.io: first.example/ghcr}");
+    let second = Mirrors::new("mirrors: {docker.io: second.example/hub, quay.io: second.example/quay}");
+    let both = format!("{},{}", first.path().display(), second.path().display());
+    let server = TestServer::start(&[("MIMIC_FILE_PATH", &both)]);
+    assert_eq!(nginx(&server).as_deref(), Some("first.example/hub/library/nginx:1.27"));
+    let server = TestServer::start(&[("MIMIC_FILE_PATH", &both), ("MIMIC_MIRRORS", "docker.io=own.example/hub")]);
+    assert_eq!(nginx(&server).as_deref(), Some("own.example/hub/library/nginx:1.27"));
+}
+
+#[test]
+fn mirrors_that_are_wrong_at_the_start_stop_it_with_every_problem() {
+    let mirrors = Mirrors::new("mirrors:\n  docker.io: https://one.example\nrules:\n- upstrem: quay.io\n");
+    let settings = common::settings(&[
+        ("MIMIC_FILE_PATH", &format!("{},/does/not/exist.yaml", mirrors.path().display())),
+        ("MIMIC_MIRRORS", "docker.io"),
+    ]);
+    let server = mimic_server::Server::new(settings);
+    let problems: Vec<String> = server.check().iter().map(ToString::to_string).collect();
+    let path = mirrors.path().display().to_string();
+    assert!(problems[0].starts_with("MIMIC_MIRRORS: "), "{problems:#?}");
+    assert!(problems[1].starts_with(&format!("{path}:2: ")), "{problems:#?}");
+    assert!(problems[2].starts_with(&format!("{path}:4: ")), "{problems:#?}");
+    let last = problems.last().unwrap();
+    assert_eq!(last, "/does/not/exist.yaml: cannot be read: No such file or directory (os error 2)");
+    let started = actix_web::rt::System::new().block_on(async { server.start().map(|_| ()) });
+    assert_eq!(started.expect_err("it does not start").to_string(), problems.join("; "));
+}
+
+/// A source that fails until it is told not to.
+struct Moody {
+    well: Arc<AtomicBool>,
+    recovered: Arc<Notify>,
+}
+
+#[async_trait]
+impl MirrorSource for Moody {
+    fn name(&self) -> &str {
+        "moody"
+    }
+    async fn load(&self) -> Result<RuleList, SourceError> {
+        if self.well.load(Ordering::Relaxed) {
+            let rules = vec![Rule::mirror("docker.io", "moody.example/hub").expect("the rule is good")];
+            Ok(RuleList { rules, problems: Vec::new() })
+        } else {
+            Err(SourceError::new(SourceErrorKind::Unavailable, "not in the mood"))
+        }
+    }
+    async fn changed(&self) {
+        self.recovered.notified().await;
+    }
+}
+
+#[test]
+fn readiness_waits_for_every_source_and_for_the_end_of_the_startup() {
+    let (well, recovered) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+    let source = |well: &Arc<AtomicBool>| Arc::new(Moody { well: Arc::clone(well), recovered: Arc::clone(&recovered) });
+
+    let first = source(&well);
+    let server = TestServer::start_with(&[], |server| server.source(first));
+    let report = eventually("the failure is noted", || Some(server.readiness()).filter(|r| r.1.contains("mood")));
+    assert_eq!(report.0, 503);
+    assert!(report.1.contains("[-] source moody: not loaded yet; failures in a row: 1, the last: not in the mood\n"), "{}", report.1);
+    assert!(report.1.ends_with("not ready: source moody\n"), "{}", report.1);
+    assert_eq!(nginx(&server), None, "requests are answered all the same");
+
+    // Whoever has waited long enough is ready, degraded, and says so.
+    let second = source(&well);
+    let impatient = TestServer::start_with(&[("MIMIC_STARTUP", "0s")], |server| server.source(second));
+    let report = eventually("the failure is noted", || Some(impatient.readiness()).filter(|r| r.1.contains("mood")));
+    assert_eq!(report.0, 200);
+    assert!(report.1.contains("[!] source moody: not loaded yet;"), "{}", report.1);
+    assert!(report.1.ends_with("ready, degraded: source moody\n"), "{}", report.1);
+    drop(impatient);
+
+    well.store(true, Ordering::Relaxed);
+    recovered.notify_waiters();
+    eventually("it is ready", || (server.readiness().0 == 200).then_some(()));
+    assert_eq!(nginx(&server).as_deref(), Some("moody.example/hub/library/nginx:1.27"));
+}
