@@ -1,0 +1,64 @@
+//! Puts a server under load, `/limit` and `/mutate` in turn, and reports what a request costs the server.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, ValueEnum};
+use mimic_benches::load::{self, Plan, Process};
+use mimic_benches::{cpu, data};
+
+#[derive(Parser)]
+#[command(about)]
+struct Args {
+    /// The review to send
+    #[arg(long, value_enum, default_value = "typical")]
+    size: Size,
+    /// Connections, each with one request on its way at any time
+    #[arg(long, default_value_t = 16)]
+    connections: usize,
+    /// Requests to one route before it is the other's turn
+    #[arg(long, default_value_t = 10_000)]
+    requests: u32,
+    /// How often it is each route's turn
+    #[arg(long, default_value_t = 15)]
+    rounds: usize,
+    /// The core that the server stays on
+    #[arg(long, default_value_t = 0)]
+    server_core: usize,
+    /// The core that the client stays on
+    #[arg(long, default_value_t = 1)]
+    client_core: usize,
+    /// Where the server's log goes
+    #[arg(long, default_value = "/dev/null")]
+    log: PathBuf,
+    /// Seconds after which the run is given up
+    #[arg(long, default_value_t = 300)]
+    time_limit: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Size {
+    Small,
+    Typical,
+    Large,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let (_, review) = data::REVIEWS[args.size as usize];
+    let plan = Plan {
+        review,
+        connections: args.connections,
+        requests: args.requests,
+        rounds: args.rounds,
+        time_limit: Duration::from_secs(args.time_limit),
+    };
+    let server = std::env::current_exe()?.with_file_name("limit-server");
+    let server = Process::start(&server, Some(args.server_core), &args.log)
+        .context("build both programs: cargo build --release -p mimic-benches")?;
+    cpu::pin(args.client_core)?;
+    write!(io::stdout(), "{}", load::run(&server, &plan)?)?;
+    Ok(())
+}

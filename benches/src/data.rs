@@ -1,0 +1,106 @@
+//! References, tables of rules and reviews to measure with.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use mimic_core::{Rewriter, Rule};
+
+/// Thirty references as clusters have them.
+pub fn references() -> Vec<&'static str> {
+    include_str!("../data/references.txt").lines().collect()
+}
+
+/// The rules of an organisation that mirrors what its clusters use, as `mirrors.yaml`.
+pub const MIRRORS: &str = include_str!("../data/mirrors.yaml");
+
+/// Reviews by size: about 2, 12 and 100 KiB, with 1, 4 and 20 images.
+pub const REVIEWS: [(&str, &[u8]); 3] = [
+    ("small", include_bytes!("../../mimic-k8s/tests/data/sizes/small.json")),
+    ("typical", include_bytes!("../../mimic-k8s/tests/data/sizes/typical.json")),
+    ("large", include_bytes!("../../mimic-k8s/tests/data/sizes/large.json")),
+];
+
+/// How the upstreams of a table of many rules lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Every rule speaks of a registry of its own.
+    Registries,
+    /// All rules speak of prefixes in one registry.
+    Prefixes,
+}
+
+impl Shape {
+    /// All shapes, each with its name in reports.
+    pub const ALL: [(&'static str, Self); 2] = [("registries", Self::Registries), ("prefixes", Self::Prefixes)];
+
+    fn upstream(self, rule: usize) -> String {
+        match self {
+            Self::Registries => format!("registry-{rule}.example.org"),
+            Self::Prefixes => format!("docker.io/organisation-{rule}"),
+        }
+    }
+
+    /// A table of `count` rules.
+    ///
+    /// # Panics
+    /// Never: the rules are valid.
+    pub fn rules(self, count: usize) -> Arc<[Rule]> {
+        (0..count)
+            .map(|rule| {
+                Rule::mirror(&self.upstream(rule), &format!("harbor.example.com/mirror-{rule}"))
+                    .expect("the rule is valid")
+            })
+            .collect()
+    }
+
+    /// An image that the rule is for.
+    pub fn hit(self, rule: usize) -> String {
+        format!("{}/team/service:v1.2.3", self.upstream(rule))
+    }
+
+    /// An image that no rule is for: it lies beside a rule, so that the lookup has the longest way to go.
+    pub fn miss(self, rule: usize) -> String {
+        match self {
+            Self::Registries => format!("registry-{rule}.example.net/team/service:v1.2.3"),
+            Self::Prefixes => format!("docker.io/organization-{rule}/team/service:v1.2.3"),
+        }
+    }
+}
+
+/// A table with one source.
+pub fn rewriter(rules: Arc<[Rule]>) -> Rewriter {
+    Rewriter::new([("bench", rules)])
+}
+
+/// Many strings in one piece of memory. Read in order they cost next to nothing to fetch, so that what a benchmark sees
+/// of cache misses are those of the code under test.
+#[derive(Debug, Default)]
+pub struct Texts {
+    text: String,
+    ranges: Vec<Range<usize>>,
+}
+
+impl Texts {
+    /// The string at `index`, counted round and round.
+    pub fn get(&self, index: usize) -> &str {
+        &self.text[self.ranges[index % self.ranges.len()].clone()]
+    }
+}
+
+impl FromIterator<String> for Texts {
+    fn from_iter<I: IntoIterator<Item = String>>(texts: I) -> Self {
+        let mut all = Self::default();
+        for text in texts {
+            let start = all.text.len();
+            all.text.push_str(&text);
+            all.ranges.push(start..all.text.len());
+        }
+        all
+    }
+}
+
+/// `amount` numbers below `below` that jump about, the same ones every time.
+pub fn scattered(amount: usize, below: usize) -> impl Iterator<Item = usize> {
+    // Steps of a prime that divides no power of ten come to every number before one comes again.
+    (0..amount).map(move |at| at * 7_368_787 % below)
+}

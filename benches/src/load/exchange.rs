@@ -1,0 +1,126 @@
+//! A request that is new every time, and the check that its answer is the right one.
+
+use std::cell::{Cell, OnceCell};
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+
+use crate::client::Connection;
+use crate::serve::{ANSWER, LIMIT};
+
+/// How many digits of a uid are counted up.
+const DIGITS: usize = 12;
+
+/// One kind of request. Each has a uid of its own, so that no answer can be taken for another's.
+pub(super) struct Exchange {
+    request: Vec<u8>,
+    /// Where the uid's last digits are in the request.
+    digits: usize,
+    uid: String,
+    count: Cell<u64>,
+    expected: Expected,
+}
+
+/// What an answer must be, byte by byte.
+enum Expected {
+    Constant(&'static str),
+    /// What was before and after the uid in the first answer, which was looked at closely.
+    Around(OnceCell<(Vec<u8>, Vec<u8>)>),
+}
+
+#[derive(Deserialize)]
+struct Review<'a> {
+    #[serde(borrow)]
+    request: Uid<'a>,
+}
+
+#[derive(Deserialize)]
+struct Uid<'a> {
+    uid: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    response: Response<'a>,
+}
+
+#[derive(Deserialize)]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    patch: Option<&'a str>,
+}
+
+impl Exchange {
+    /// Posts `review` to `path`, as the API server does.
+    pub(super) fn new(path: &str, review: &[u8]) -> Result<Self> {
+        let uid = serde_json::from_slice::<Review<'_>>(review)?.request.uid.to_owned();
+        let mut request = format!(
+            "POST {path}?timeout=5s HTTP/1.1\r\nHost: mimic.mimic.svc:443\r\nUser-Agent: kube-apiserver-admission\r\n\
+             Content-Length: {}\r\nAccept: application/json, */*\r\nContent-Type: application/json\r\n\
+             Accept-Encoding: gzip\r\n\r\n",
+            review.len()
+        )
+        .into_bytes();
+        request.extend_from_slice(review);
+        let start = find(&request, uid.as_bytes()).context("the uid is written with escapes")?;
+        let digits = uid.len().checked_sub(DIGITS).context("the uid is too short")?;
+        let expected = if path == LIMIT { Expected::Constant(ANSWER) } else { Expected::Around(OnceCell::new()) };
+        Ok(Self { digits: start + digits, uid: uid[..digits].to_owned(), request, count: Cell::new(0), expected })
+    }
+
+    /// The requests of one connection.
+    pub(super) fn requests(&self) -> Requests<'_> {
+        Requests { exchange: self, request: self.request.clone(), uid: self.uid.clone() }
+    }
+}
+
+/// Requests of one connection.
+pub(super) struct Requests<'a> {
+    exchange: &'a Exchange,
+    request: Vec<u8>,
+    uid: String,
+}
+
+impl Requests<'_> {
+    /// Makes the next one, sends it and checks the answer.
+    pub(super) async fn next(&mut self, connection: &mut Connection) -> Result<()> {
+        let count = self.exchange.count.get();
+        self.exchange.count.set(count + 1);
+        self.uid.truncate(self.exchange.uid.len());
+        write!(self.uid, "{count:0DIGITS$x}")?;
+        let digits = self.exchange.digits;
+        self.request[digits..digits + DIGITS].copy_from_slice(&self.uid.as_bytes()[self.exchange.uid.len()..]);
+
+        let answer = connection.exchange(&self.request).await?;
+        let right = match &self.exchange.expected {
+            Expected::Constant(expected) => answer == expected.as_bytes(),
+            Expected::Around(around) => {
+                if around.get().is_none() {
+                    // Nobody else can have set it: there is one thread, and nothing is awaited in between.
+                    let _ = around.set(examine(answer, &self.uid)?);
+                }
+                around.get().is_some_and(|(before, after)| {
+                    let rest = answer.strip_prefix(before.as_slice());
+                    rest.and_then(|rest| rest.strip_prefix(self.uid.as_bytes())) == Some(after)
+                })
+            }
+        };
+        ensure!(right, "wrong answer for {}: {}", self.uid, String::from_utf8_lossy(answer));
+        Ok(())
+    }
+}
+
+/// Looks at the first answer closely, and returns what all others must be like.
+fn examine(answer: &[u8], uid: &str) -> Result<(Vec<u8>, Vec<u8>)> {
+    let response = serde_json::from_slice::<Answer<'_>>(answer).context("the answer is not a review")?.response;
+    ensure!(response.uid == uid && response.allowed && response.patch.is_some(), "the pod was not rewritten");
+    let start = find(answer, uid.as_bytes()).context("the uid is written with escapes")?;
+    Ok((answer[..start].to_vec(), answer[start + uid.len()..].to_vec()))
+}
+
+fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}

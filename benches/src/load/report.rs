@@ -1,0 +1,77 @@
+//! What a run showed.
+
+use std::fmt;
+
+use crate::load::{Route, Turn};
+
+/// What a run showed, to be printed.
+#[derive(Debug)]
+pub struct Report {
+    pub(super) tls: String,
+    pub(super) review: usize,
+    pub(super) routes: Vec<Route>,
+}
+
+/// Least, middle and greatest.
+struct Spread {
+    least: f64,
+    median: f64,
+    greatest: f64,
+}
+
+impl Spread {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.collect();
+        values.sort_by(f64::total_cmp);
+        let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+        Self { least: at(0), median: at(values.len() / 2), greatest: at(values.len().saturating_sub(1)) }
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} ({:.2} to {:.2})", self.median, self.least, self.greatest)
+    }
+}
+
+impl Report {
+    /// The server's processor time per request of each other route as a multiple of the first one's, round by round.
+    fn ratio(&self, other: &Route) -> Spread {
+        let limit = self.routes.first().map_or(&[][..], |route| &route.turns);
+        Spread::of(limit.iter().zip(&other.turns).map(|(limit, other)| other.cost() / limit.cost()))
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounds = self.routes.first().map_or(0, |route| route.turns.len());
+        writeln!(
+            f,
+            "{}; reviews of {} bytes; every answer was right; median of {rounds} rounds (least to greatest)",
+            self.tls, self.review
+        )?;
+        for route in &self.routes {
+            writeln!(
+                f,
+                "{:8} server's processor time per request, µs: {}",
+                route.path,
+                Spread::of(route.turns.iter().map(Turn::cost))
+            )?;
+            writeln!(
+                f,
+                "{:8} server busy: {:.0} %",
+                "",
+                100.0 * Spread::of(route.turns.iter().map(Turn::busy)).median
+            )?;
+            write!(f, "{:8} latency, µs:", "")?;
+            for percent in [50.0, 90.0, 99.0, 99.9] {
+                write!(f, " p{percent} {}", route.latency.value_at_percentile(percent) / 1000)?;
+            }
+            writeln!(f)?;
+        }
+        for route in self.routes.iter().skip(1) {
+            writeln!(f, "{} costs {} times as much", route.path, self.ratio(route))?;
+        }
+        Ok(())
+    }
+}
