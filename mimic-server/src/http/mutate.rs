@@ -21,7 +21,9 @@ pub(super) async fn mutate(state: &State, request: &HttpRequest, payload: web::P
 fn refuse(refusal: &Refusal) -> HttpResponse {
     let (status, reason) = (refusal.status.as_u16(), refusal.message.as_ref());
     log::debug!(status, reason; "request refused");
-    text(refusal.status, format!("{reason}\n"))
+    // It may quote what the client sent, and ends up in the API server's log.
+    let harmless = !reason.contains(char::is_control);
+    text(refusal.status, if harmless { format!("{reason}\n") } else { format!("{}\n", reason.escape_debug()) })
 }
 
 /// Should deciding ever panic, the pod is allowed as it is: it must not be refused because of Mimic.

@@ -1,13 +1,11 @@
 //! The webhook's port and the second port, as clients see them.
 
-mod common;
-
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use common::client::{Connection, Response, http2, plain_get, plain_request};
-use common::{REVIEW, TestServer};
+use crate::common::client::{Connection, Response, http2, plain_get, plain_request};
+use crate::common::{REVIEW, TestServer};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 const MIRRORS: (&str, &str) = ("MIMIC_MIRRORS", "docker.io=harbor.example.com/dockerhub");
@@ -129,8 +127,7 @@ fn a_body_that_does_not_come_in_time_is_408() {
 #[test]
 fn the_timeout_of_the_api_server_is_honoured_with_a_margin() {
     let server = TestServer::start(&[]);
-    let head =
-        "POST /mutate?timeout=1s HTTP/1.1\r\nHost: mimic\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
+    let head = "POST /mutate?timeout=1s HTTP/1.1\r\nHost: mimic\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{";
     let mut connection = Connection::open(server.address).unwrap();
     let start = Instant::now();
     connection.send(head.as_bytes()).unwrap();

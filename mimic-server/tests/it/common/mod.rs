@@ -1,11 +1,8 @@
 //! What the tests share: certificates, a server in this process, and plain clients.
 
-#![allow(dead_code, reason = "every test file uses a part of this")]
-#![allow(unreachable_pub, reason = "it is a module of several test programs")]
-
-pub mod client;
-pub mod pki;
-pub mod process;
+pub(crate) mod client;
+pub(crate) mod pki;
+pub(crate) mod process;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,12 +13,12 @@ use std::time::{Duration, Instant};
 use actix_web::rt::System;
 use mimic_server::{Server, Settings, Signals, Stop};
 
-pub const REVIEW: &str = include_str!("../../../examples/review.json");
+pub(crate) const REVIEW: &str = include_str!("../../../../examples/review.json");
 
 /// A server in a thread of this process. It is stopped when dropped.
-pub struct TestServer {
-    pub address: SocketAddr,
-    pub admin: SocketAddr,
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
@@ -29,11 +26,14 @@ pub struct TestServer {
 impl TestServer {
     /// Starts with these variables, on any free ports of loopback, and a self-signed certificate unless they say
     /// otherwise.
-    pub fn start(variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
         Self::start_with(variables, |server| server)
     }
 
-    pub fn start_with(variables: &[(&str, &str)], build: impl FnOnce(Server) -> Server + Send + 'static) -> Self {
+    pub(crate) fn start_with(
+        variables: &[(&str, &str)],
+        build: impl FnOnce(Server) -> Server + Send + 'static,
+    ) -> Self {
         let mut settings = settings(variables);
         if let Some(admin) = &mut settings.admin {
             admin.port = 0;
@@ -52,18 +52,8 @@ impl TestServer {
         Self { address, admin, stop, thread: Some(thread) }
     }
 
-    /// Asks the server to leave.
-    pub fn ask_to_leave(&self) {
-        self.stop.ask();
-    }
-
-    /// Waits until it has left.
-    pub fn wait(mut self) {
-        self.thread.take().expect("nobody waited before").join().expect("the server did not panic");
-    }
-
     /// Status and body of `/readyz?verbose`.
-    pub fn readiness(&self) -> (u16, String) {
+    pub(crate) fn readiness(&self) -> (u16, String) {
         client::plain_get(self.admin, "/readyz?verbose")
     }
 }
@@ -80,7 +70,7 @@ impl Drop for TestServer {
 }
 
 /// The settings that these variables give, on loopback.
-pub fn settings(variables: &[(&str, &str)]) -> Settings {
+pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
     let defaults = [
         ("listenhost", "127.0.0.1"),
         ("listenport", "0"),
@@ -93,7 +83,7 @@ pub fn settings(variables: &[(&str, &str)]) -> Settings {
 }
 
 /// Waits until `probe` gives something, for at most ten seconds.
-pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         if let Some(found) = probe() {
@@ -105,7 +95,7 @@ pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Replaces a file at one moment.
-pub fn replace(path: &Path, content: impl AsRef<[u8]>) {
+pub(crate) fn replace(path: &Path, content: impl AsRef<[u8]>) {
     let fresh = path.with_extension("fresh");
     std::fs::write(&fresh, content).expect("the file can be written");
     std::fs::rename(&fresh, path).expect("the file can be renamed");

@@ -9,24 +9,24 @@ use std::thread::JoinHandle;
 use super::eventually;
 
 /// A command that knows nothing of this process's environment.
-pub fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
+pub(crate) fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mimic-server"));
     command.args(args).env_clear().envs(variables.iter().copied());
     command
 }
 
 /// Runs to the end.
-pub fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
+pub(crate) fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
     command(args, variables).output().expect("the command runs")
 }
 
 /// A port that was free a moment ago.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("there are free ports").port()
 }
 
 /// A running server whose log is read along. It is killed when dropped.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     log: Arc<Mutex<Vec<serde_json::Value>>>,
     reader: Option<JoinHandle<()>>,
@@ -34,7 +34,7 @@ pub struct Process {
 
 impl Process {
     /// Starts the server with a log in JSON, on any free port.
-    pub fn start(args: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = command(args, &[("MIMIC_LOGFORMAT", "json"), ("MIMIC_LISTENPORT", "0")]);
         command.envs(variables.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the command starts");
@@ -52,39 +52,38 @@ impl Process {
     }
 
     /// Waits for a line with this message.
-    pub fn line(&self, message: &str) -> serde_json::Value {
+    pub(crate) fn line(&self, message: &str) -> serde_json::Value {
         eventually(message, || self.lines().into_iter().find(|line| line["message"] == message))
     }
 
     /// All lines so far.
-    pub fn lines(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn lines(&self) -> Vec<serde_json::Value> {
         self.log.lock().unwrap().clone()
     }
 
     /// Where the webhook listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.line("webhook listening")["address"].as_str().expect("an address").parse().expect("an address")
     }
 
     /// Where the second port listens.
-    pub fn admin(&self) -> SocketAddr {
+    pub(crate) fn admin(&self) -> SocketAddr {
         self.line("second port listening")["address"].as_str().expect("an address").parse().expect("an address")
     }
 
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
     }
 
     /// Waits for the end: its status, standard output and log.
-    pub fn wait(mut self) -> (ExitStatus, String, Vec<serde_json::Value>) {
+    pub(crate) fn wait(mut self) -> (ExitStatus, String, Vec<serde_json::Value>) {
         let status = eventually("the process ends", || self.child.try_wait().expect("it can be waited for"));
         self.reader.take().expect("nobody waited before").join().expect("the log was read");
         let mut output = String::new();
         self.child.stdout.take().expect("it is piped").read_to_string(&mut output).expect("the output is text");
         (status, output, self.lines())
     }
-
 }
 
 impl Drop for Process {

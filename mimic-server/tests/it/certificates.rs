@@ -1,7 +1,5 @@
 //! Certificates from files: checked when they are read, taken up while serving.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -9,9 +7,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use common::client::{Connection, common_name};
-use common::pki::Identity;
-use common::{REVIEW, TestServer, eventually, replace};
+use crate::common::client::{Connection, common_name};
+use crate::common::pki::Identity;
+use crate::common::{REVIEW, TestServer, eventually, replace};
 
 struct Files {
     folder: tempfile::TempDir,
@@ -204,7 +202,7 @@ fn refusal(certificate: &str, key: &str) -> String {
     let (certificate_file, key_file) = (folder.path().join("crt"), folder.path().join("key"));
     fs::write(&certificate_file, certificate).unwrap();
     fs::write(&key_file, key).unwrap();
-    let settings = common::settings(&[
+    let settings = crate::common::settings(&[
         ("MIMIC_CERTIFICATE_SOURCE", "file"),
         ("MIMIC_CERTIFICATE_CERTFILE", certificate_file.to_str().unwrap()),
         ("MIMIC_CERTIFICATE_KEYFILE", key_file.to_str().unwrap()),

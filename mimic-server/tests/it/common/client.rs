@@ -9,33 +9,33 @@ use openssl::x509::X509;
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
-    pub status: u16,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Response {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("the body is text")
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("the body is JSON")
     }
 
     /// Whether the server is about to close the connection.
-    pub fn is_last(&self) -> bool {
+    pub(crate) fn is_last(&self) -> bool {
         self.header("connection") == Some("close")
     }
 }
 
 /// A TLS context that trusts everybody, as a client that only wants to look.
-pub fn trusting(protocols: &[u8]) -> SslContext {
+pub(crate) fn trusting(protocols: &[u8]) -> SslContext {
     let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
     context.set_verify(SslVerifyMode::NONE);
     context.set_alpn_protos(protocols).unwrap();
@@ -43,12 +43,12 @@ pub fn trusting(protocols: &[u8]) -> SslContext {
 }
 
 /// One HTTP/1.1 connection over TLS.
-pub struct Connection {
-    pub stream: BufReader<SslStream<TcpStream>>,
+pub(crate) struct Connection {
+    pub(crate) stream: BufReader<SslStream<TcpStream>>,
 }
 
 impl Connection {
-    pub fn open(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
         let tcp = TcpStream::connect(address)?;
         tcp.set_read_timeout(Some(Duration::from_secs(20)))?;
         tcp.set_nodelay(true)?;
@@ -57,33 +57,39 @@ impl Connection {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    pub fn peer(&self) -> X509 {
+    pub(crate) fn peer(&self) -> X509 {
         self.stream.get_ref().ssl().peer_certificate().expect("a server has a certificate")
     }
 
-    pub fn review(&mut self, body: &str) -> io::Result<Response> {
+    pub(crate) fn review(&mut self, body: &str) -> io::Result<Response> {
         self.request("POST", "/mutate?timeout=5s", &[("Content-Type", "application/json")], body.as_bytes())
     }
 
-    pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Response> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: mimic\r\n");
+    pub(crate) fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Response> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: mimic\r\n").into_bytes();
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(request, "{name}: {value}\r\n")?;
         }
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding")) {
-            head += &format!("Content-Length: {}\r\n", body.len());
+            write!(request, "Content-Length: {}\r\n", body.len())?;
         }
-        let mut request = (head + "\r\n").into_bytes();
+        request.extend_from_slice(b"\r\n");
         request.extend_from_slice(body);
         self.send(&request)?;
         self.receive()
     }
 
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
     }
 
-    pub fn receive(&mut self) -> io::Result<Response> {
+    pub(crate) fn receive(&mut self) -> io::Result<Response> {
         read_response(&mut self.stream)
     }
 }
@@ -112,12 +118,12 @@ fn read_response(stream: &mut impl io::BufRead) -> io::Result<Response> {
 }
 
 /// Status and body of a request to the second port.
-pub fn plain_get(address: SocketAddr, path: &str) -> (u16, String) {
+pub(crate) fn plain_get(address: SocketAddr, path: &str) -> (u16, String) {
     let response = plain_request(address, "GET", path).expect("the second port answers");
     (response.status, response.text().to_owned())
 }
 
-pub fn plain_request(address: SocketAddr, method: &str, path: &str) -> io::Result<Response> {
+pub(crate) fn plain_request(address: SocketAddr, method: &str, path: &str) -> io::Result<Response> {
     let mut stream = TcpStream::connect(address)?;
     write!(stream, "{method} {path} HTTP/1.1\r\nHost: mimic\r\nConnection: close\r\n\r\n")?;
     let mut bytes = Vec::new();
@@ -126,13 +132,13 @@ pub fn plain_request(address: SocketAddr, method: &str, path: &str) -> io::Resul
 }
 
 /// Common name of a certificate's subject.
-pub fn common_name(certificate: &X509) -> String {
+pub(crate) fn common_name(certificate: &X509) -> String {
     let mut names = certificate.subject_name().entries_by_nid(openssl::nid::Nid::COMMONNAME);
     names.next().expect("there is a common name").data().to_string().expect("it is text")
 }
 
 /// One HTTP/2 connection over TLS, to be used inside a runtime with a `LocalSet`.
-pub mod http2 {
+pub(crate) mod http2 {
     use std::net::SocketAddr;
 
     use actix_web::web::Bytes;
@@ -140,18 +146,18 @@ pub mod http2 {
     use tokio::net::TcpStream;
     use tokio_openssl::SslStream;
 
-    pub struct Connection {
+    pub(crate) struct Connection {
         send: h2::client::SendRequest<Bytes>,
         /// Ends when the connection does.
-        pub closed: tokio::task::JoinHandle<Result<(), h2::Error>>,
+        pub(crate) closed: tokio::task::JoinHandle<Result<(), h2::Error>>,
     }
 
     /// Sends requests on a connection.
     #[derive(Clone)]
-    pub struct Sender(h2::client::SendRequest<Bytes>);
+    pub(crate) struct Sender(h2::client::SendRequest<Bytes>);
 
     impl Connection {
-        pub async fn open(address: SocketAddr) -> Self {
+        pub(crate) async fn open(address: SocketAddr) -> Self {
             let tcp = TcpStream::connect(address).await.expect("the server listens");
             let ssl = Ssl::new(&super::trusting(b"\x02h2")).unwrap();
             let mut stream = SslStream::new(ssl, tcp).unwrap();
@@ -162,22 +168,22 @@ pub mod http2 {
         }
 
         /// Whether a new request may be sent here.
-        pub async fn is_open(&mut self) -> bool {
+        pub(crate) async fn is_open(&mut self) -> bool {
             std::future::poll_fn(|context| self.send.poll_ready(context)).await.is_ok()
         }
 
-        pub fn sender(&self) -> Sender {
+        pub(crate) fn sender(&self) -> Sender {
             Sender(self.send.clone())
         }
 
-        pub async fn review(&mut self, body: &'static str) -> Result<(u16, Vec<u8>), h2::Error> {
+        pub(crate) async fn review(&mut self, body: &'static str) -> Result<(u16, Vec<u8>), h2::Error> {
             self.sender().review(body).await
         }
     }
 
     impl Sender {
         /// Status and body of an answer.
-        pub async fn review(&mut self, body: &'static str) -> Result<(u16, Vec<u8>), h2::Error> {
+        pub(crate) async fn review(&mut self, body: &'static str) -> Result<(u16, Vec<u8>), h2::Error> {
             let request = http::Request::post("https://mimic/mutate?timeout=5s")
                 .header("content-type", "application/json")
                 .body(())

@@ -1,7 +1,5 @@
 //! Leaving without failing anybody.
 
-mod common;
-
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use common::client::{Connection, http2, plain_get};
-use common::process::{Process, free_port};
-use common::{REVIEW, TestServer, eventually};
+use crate::common::client::{Connection, http2, plain_get};
+use crate::common::process::{Process, free_port};
+use crate::common::{REVIEW, TestServer, eventually};
 
 const MIRRORS: (&str, &str) = ("MIMIC_MIRRORS", "docker.io=harbor.example.com/dockerhub");
 

@@ -9,24 +9,24 @@ use openssl::x509::{X509, X509NameBuilder};
 
 /// A certificate with its key.
 #[derive(Clone)]
-pub struct Identity {
-    pub certificate: X509,
-    pub key: PKey<Private>,
+pub(crate) struct Identity {
+    pub(crate) certificate: X509,
+    pub(crate) key: PKey<Private>,
 }
 
 impl Identity {
     /// A self-signed certificate for `name`, good from yesterday until tomorrow.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self::valid(name, -1, 1, None)
     }
 
     /// A certificate for `name` that `issuer` signed.
-    pub fn issued_by(name: &str, issuer: &Self) -> Self {
+    pub(crate) fn issued_by(name: &str, issuer: &Self) -> Self {
         Self::valid(name, -1, 1, Some(issuer))
     }
 
     /// A certificate that is good between two days from now, signed by `issuer` or itself.
-    pub fn valid(name: &str, from: i64, until: i64, issuer: Option<&Self>) -> Self {
+    pub(crate) fn valid(name: &str, from: i64, until: i64, issuer: Option<&Self>) -> Self {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
         let mut subject = X509NameBuilder::new().unwrap();
@@ -49,11 +49,11 @@ impl Identity {
         Self { certificate: builder.build(), key }
     }
 
-    pub fn certificate_pem(&self) -> String {
+    pub(crate) fn certificate_pem(&self) -> String {
         String::from_utf8(self.certificate.to_pem().unwrap()).unwrap()
     }
 
-    pub fn key_pem(&self) -> String {
+    pub(crate) fn key_pem(&self) -> String {
         String::from_utf8(self.key.private_key_to_pem_pkcs8().unwrap()).unwrap()
     }
 }

@@ -1,14 +1,12 @@
 //! Mirrors from files and other sources, while serving.
 
-mod common;
-
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::client::Connection;
-use common::{REVIEW, TestServer, eventually, replace};
+use crate::common::client::Connection;
+use crate::common::{REVIEW, TestServer, eventually, replace};
 use mimic_core::{MirrorSource, Rule, RuleList, SourceError, SourceErrorKind, async_trait};
 use tokio::sync::Notify;
 
@@ -127,7 +125,7 @@ fn variables_come_before_files_and_earlier_files_before_later_ones() {
 #[test]
 fn mirrors_that_are_wrong_at_the_start_stop_it_with_every_problem() {
     let mirrors = Mirrors::new("mirrors:\n  docker.io: https://one.example\nrules:\n- upstrem: quay.io\n");
-    let settings = common::settings(&[
+    let settings = crate::common::settings(&[
         ("MIMIC_FILE_PATH", &format!("{},/does/not/exist.yaml", mirrors.path().display())),
         ("MIMIC_MIRRORS", "docker.io"),
     ]);
@@ -151,7 +149,7 @@ struct Moody {
 
 #[async_trait]
 impl MirrorSource for Moody {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "moody"
     }
     async fn load(&self) -> Result<RuleList, SourceError> {
@@ -176,7 +174,11 @@ fn readiness_waits_for_every_source_and_for_the_end_of_the_startup() {
     let server = TestServer::start_with(&[], |server| server.source(first));
     let report = eventually("the failure is noted", || Some(server.readiness()).filter(|r| r.1.contains("mood")));
     assert_eq!(report.0, 503);
-    assert!(report.1.contains("[-] source moody: not loaded yet; failures in a row: 1, the last: not in the mood\n"), "{}", report.1);
+    assert!(
+        report.1.contains("[-] source moody: not loaded yet; failures in a row: 1, the last: not in the mood\n"),
+        "{}",
+        report.1
+    );
     assert!(report.1.ends_with("not ready: source moody\n"), "{}", report.1);
     assert_eq!(nginx(&server), None, "requests are answered all the same");
 

@@ -1,0 +1,68 @@
+//! `mimic-server --demo`, the log, and what the server says of itself at the start.
+
+use crate::common::REVIEW;
+use crate::common::client::{Connection, plain_get};
+use crate::common::process::{Process, free_port};
+
+#[test]
+fn the_demo_serves_example_mirrors_and_says_how_to_try_them() {
+    let port = free_port().to_string();
+    let server = Process::start(&["--demo"], &[("MIMIC_ADMIN_LISTENPORT", &port), ("MIMIC_DRAIN", "0s")]);
+    let address = server.address();
+    assert!(address.ip().is_loopback());
+    assert_eq!(server.admin().to_string(), format!("127.0.0.1:{port}"));
+    assert_eq!(plain_get(server.admin(), "/readyz").0, 200);
+    let answer = Connection::open(address).unwrap().review(REVIEW).unwrap().json();
+    assert_eq!(answer["response"]["patchType"], "JSONPatch");
+
+    let line = server.line("pod rewritten");
+    assert_eq!((&line["level"], &line["namespace"], &line["pod"]), (&"info".into(), &"shop".into(), &"web".into()));
+    assert_eq!((&line["operation"], &line["rewritten"]), (&"CREATE".into(), &3.into()));
+    assert!(line["images"].as_str().unwrap().contains("nginx:1.27 -> harbor.example.com/dockerhub/library/nginx:1.27"));
+    assert!(server.line("certificate in use")["sha256"].as_str().unwrap().len() == 95);
+
+    server.signal("TERM");
+    let (status, output, log) = server.wait();
+    assert!(status.success());
+    assert_eq!(
+        output,
+        format!(
+            "Mimic listens on https://{address} with example mirrors. Send it a pod:\n\n  \
+             curl -sk https://{address}/mutate -H 'Content-Type: application/json' --data-binary @examples/review.json\n\n"
+        )
+    );
+    for line in log {
+        assert!(["time", "level", "target", "message"].iter().all(|key| line[key].is_string()), "{line}");
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_demo() {
+    let variables = [
+        ("MIMIC_ADMIN_LISTENPORT", "0"),
+        ("MIMIC_MIRRORS", "quay.io=own.example/quay"),
+        ("MIMIC_LOGLEVEL", "debug"),
+        ("MIMIC_NONSENSE", "1"),
+        ("MIMIC_KUBERNETES_ENABLED", "true"),
+    ];
+    let server = Process::start(&["--demo"], &variables);
+    let mut connection = Connection::open(server.address()).unwrap();
+    connection.review(REVIEW).unwrap();
+    assert_eq!(server.line("mirrors loaded")["source"], "environment");
+    assert_eq!(server.line("the configuration has a flaw")["problem"], "MIMIC_NONSENSE: unknown variable, ignored");
+    server.line("the ConfigMap source is not available in this version, going on without");
+    let decided: Vec<_> = server.lines().into_iter().filter(|line| line["message"] == "image decided").collect();
+    assert_eq!(decided.len(), 4);
+    assert_eq!((&decided[1]["image"], &decided[1]["reason"]), (&"nginx:1.27".into(), &"no_rule".into()));
+    assert!(server.lines().iter().all(|line| line["message"] != "second port listening"));
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_in_words() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let server = Process::start(&["--demo"], &[("MIMIC_LISTENPORT", &port), ("MIMIC_ADMIN_LISTENPORT", "0")]);
+    let line = server.line("cannot serve");
+    assert_eq!(line["error"], format!("cannot listen on 127.0.0.1:{port}: Address already in use (os error 98)"));
+    assert_eq!(server.wait().0.code(), Some(1));
+}

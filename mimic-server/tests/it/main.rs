@@ -1,0 +1,18 @@
+//! The server from outside: through its configuration, its ports, its files and its signals.
+
+#[cfg(test)]
+mod certificates;
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod mutations;
+#[cfg(test)]
+mod shutdown;
+#[cfg(test)]
+mod sources;
