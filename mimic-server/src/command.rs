@@ -51,6 +51,11 @@ pub fn run() -> ExitCode {
     match System::new().block_on(serve(server, args.demo)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            if let StartError::Mirrors(problems) = &error {
+                for problem in problems {
+                    log::error!(problem:%; "a mistake in the mirrors");
+                }
+            }
             log::error!(error:%; "cannot serve");
             ExitCode::FAILURE
         }

@@ -1,11 +1,12 @@
 //! Whether Mimic is ready, and if not, or not fully, why.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mimic_core::Catalog;
+use mimic_core::{Catalog, Problem};
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
 
@@ -18,6 +19,8 @@ pub struct Health {
     started: Instant,
     draining: AtomicBool,
     certificate: Mutex<Certificate>,
+    /// What was left out of each source's list.
+    problems: Mutex<BTreeMap<String, Vec<Problem>>>,
 }
 
 #[derive(Default)]
@@ -48,7 +51,7 @@ pub struct Check {
 }
 
 /// How one thing is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CheckState {
     /// As it should be.
     Good,
@@ -61,8 +64,14 @@ pub enum CheckState {
 impl Health {
     /// The health of a server that uses `catalog` and waits `startup` for every source to load once.
     pub fn new(catalog: Arc<Catalog>, startup: Duration) -> Self {
-        let certificate = Mutex::default();
-        Self { catalog, startup, started: Instant::now(), draining: AtomicBool::new(false), certificate }
+        Self {
+            catalog,
+            startup,
+            started: Instant::now(),
+            draining: AtomicBool::new(false),
+            certificate: Mutex::default(),
+            problems: Mutex::default(),
+        }
     }
 
     /// Unready from now on.
@@ -83,6 +92,11 @@ impl Health {
         self.certificate().error = Some(error.to_string());
     }
 
+    /// Notes what was left out of a source's list.
+    pub(crate) fn entries_skipped(&self, source: &str, problems: Vec<Problem>) {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), problems);
+    }
+
     /// Names of the sources that have not given a list yet.
     pub(crate) fn missing_sources(&self) -> Vec<String> {
         let sources = self.catalog.status().into_iter();
@@ -94,14 +108,20 @@ impl Health {
         let mut checks = vec![self.check_certificate()];
         // Whoever waited long enough is served by the sources that did load.
         let missing = if self.started.elapsed() < self.startup { CheckState::Failed } else { CheckState::Degraded };
+        let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         for source in self.catalog.status() {
-            let (state, mut detail) = match (source.rules, source.failures) {
+            let (mut state, mut detail) = match (source.rules, source.failures) {
                 (None, _) => (missing, "not loaded yet".to_owned()),
                 (Some(rules), 0) => (CheckState::Good, format!("{rules} rules")),
                 (Some(rules), _) => (CheckState::Degraded, format!("{rules} rules, last good list")),
             };
             if let Some(error) = source.last_error {
                 let _ = write!(detail, "; failures in a row: {}, the last: {error}", source.failures);
+            }
+            let skipped = problems.get(&source.name).map(Vec::as_slice).unwrap_or_default();
+            if let Some(first) = skipped.first() {
+                state = state.max(CheckState::Degraded);
+                let _ = write!(detail, "; entries skipped: {}, the first: {first}", skipped.len());
             }
             checks.push(Check { name: format!("source {}", source.name), state, detail });
         }
@@ -130,7 +150,7 @@ impl Health {
             }
         };
         if let Some(error) = &certificate.error {
-            state = if state == CheckState::Good { CheckState::Degraded } else { state };
+            state = state.max(CheckState::Degraded);
             let _ = write!(detail, "; a newer one is not used: {error}");
         }
         Check { name: "certificate".to_owned(), state, detail }

@@ -35,7 +35,7 @@ pub struct Server {
 #[non_exhaustive]
 pub enum StartError {
     /// The mirrors that the settings name are wrong.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("{} mistakes in the mirrors", .0.len())]
     Mirrors(Vec<Problem>),
     /// There is no certificate to serve.
     #[error("certificate: {0}")]
@@ -126,7 +126,7 @@ impl Server {
         let admin_listener = settings.admin.as_ref().map(listen).transpose()?;
         let admin_address = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
-        follow(sources, &Runner::new(Arc::clone(&catalog)));
+        follow(sources, &Runner::new(Arc::clone(&catalog), Arc::clone(&health)));
         tokio::task::spawn_local(announce_degradation(Arc::clone(&health), settings.startup));
 
         let state = State::new(catalog, Arc::clone(&health), review_settings(&settings, namespace), settings.limits);

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use mimic_core::{Catalog, MirrorSource, RuleList, SourceError};
 
+use crate::health::Health;
+
 /// The shortest and the longest time between two attempts to load a source that fails.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
@@ -12,23 +14,25 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mi
 #[derive(Clone)]
 pub(crate) struct Runner {
     catalog: Arc<Catalog>,
+    health: Arc<Health>,
     /// The warnings of the table in use, so that one that stays is logged once.
     warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Runner {
-    pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog, warned: Arc::default() }
+    pub(crate) fn new(catalog: Arc<Catalog>, health: Arc<Health>) -> Self {
+        Self { catalog, health, warned: Arc::default() }
     }
 
     /// Compiles and publishes a source's list.
     pub(crate) fn publish(&self, source: &str, list: RuleList) {
         for problem in &list.problems {
-            log::warn!(source, problem:%; "an entry of a mirror source was skipped");
+            log::error!(source, problem:%; "an entry of a mirror source was skipped");
         }
-        let rules = list.rules.len();
+        let (rules, skipped) = (list.rules.len(), list.problems.len());
+        self.health.entries_skipped(source, list.problems);
         self.catalog.publish(source, list.rules);
-        log::info!(source, rules, skipped = list.problems.len(); "mirrors loaded");
+        log::info!(source, rules, skipped; "mirrors loaded");
 
         let current: BTreeSet<String> = self.catalog.rewriter().warnings().iter().cloned().collect();
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);

@@ -94,7 +94,11 @@ fn a_bad_entry_of_a_live_file_is_skipped_and_its_neighbours_work_on() {
     let server = mirrors.start(&[]);
     mirrors.write("mirrors:\n  docker.io: two.example/hub\n  quay.io: 'https://two.example/quay'\n");
     wait_for(&server, Some("two.example/hub/library/nginx:1.27"));
-    assert!(server.readiness().1.contains(": 1 rules\n"));
+    let report = server.readiness().1;
+    let words = "1 rules; entries skipped: 1, the first: ";
+    assert!(report.contains(words) && report.contains("mirrors.yaml:3: ") && report.contains("degraded"), "{report}");
+    mirrors.write("mirrors: {docker.io: three.example/hub}");
+    eventually("the report is withdrawn", || server.readiness().1.ends_with("\nready\n").then_some(()));
 }
 
 #[test]
@@ -138,7 +142,8 @@ fn mirrors_that_are_wrong_at_the_start_stop_it_with_every_problem() {
     let last = problems.last().unwrap();
     assert_eq!(last, "/does/not/exist.yaml: cannot be read: No such file or directory (os error 2)");
     let started = actix_web::rt::System::new().block_on(async { server.start().map(|_| ()) });
-    assert_eq!(started.expect_err("it does not start").to_string(), problems.join("; "));
+    let error = started.expect_err("it does not start");
+    assert_eq!(error.to_string(), format!("{} mistakes in the mirrors", problems.len()));
 }
 
 /// A source that fails until it is told not to.
