@@ -92,13 +92,19 @@ impl Cluster {
     }
 }
 
-/// Tells whether tests have to be skipped, and says so to the person who runs them.
+/// Tells whether tests have to be skipped.
 fn is_skipped() -> Result<bool> {
-    let reason = tools::reason_to_skip(binaries::control_plane()?.exists())?;
-    if let Some(reason) = reason {
-        tools::announce(&format!("skipped: {reason}"));
-    }
-    Ok(reason.is_some())
+    // Go is not needed once the control plane is built.
+    let built = binaries::control_plane()?.exists();
+    tools::is_skipped(|| {
+        if !tools::runs("kubectl", &["version", "--client"]) {
+            Some("kubectl is not installed, and these tests create pods with it")
+        } else if !built && !tools::runs("go", &["version"]) {
+            Some("Go is not installed, and it takes Go to build the kube-apiserver that these tests run against")
+        } else {
+            None
+        }
+    })
 }
 
 /// Locks a directory for a cluster that no other running test binary uses.

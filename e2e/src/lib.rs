@@ -23,6 +23,7 @@ mod certificates;
 mod cluster;
 mod control_plane;
 mod namespace;
+mod process;
 mod recorder;
 mod registration;
 mod server;

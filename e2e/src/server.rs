@@ -2,30 +2,30 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
-    thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::PostParams;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{Authority, Namespace, Registration, binaries, images, wait::eventually};
+use crate::{
+    Authority, Namespace, Registration, binaries, images,
+    process::{Process, background_command},
+    wait::eventually,
+};
 
 /// A server with a `mirrors.yaml` and a certificate of its own. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct MimicServer {
-    child: Child,
+    process: Process,
     port: u16,
     authority: Authority,
     directory: TempDir,
-    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl MimicServer {
@@ -39,9 +39,8 @@ impl MimicServer {
         fs::write(path("tls.key"), key.private_key_to_pem_pkcs8()?)?;
         fs::write(path("mirrors.yaml"), mirrors)?;
         let (port, admin_port) = free_ports()?;
-        let mut child = Command::new(binaries::mimic_server()?)
-            // Nothing that the person who runs the tests has set may change them.
-            .env_clear()
+        let mut command = background_command(binaries::mimic_server()?);
+        command
             .env("MIMIC_LISTENHOST", "127.0.0.1")
             .env("MIMIC_LISTENPORT", port.to_string())
             .env("MIMIC_ADMIN_LISTENHOST", "127.0.0.1")
@@ -51,26 +50,11 @@ impl MimicServer {
             .env("MIMIC_CERTIFICATE_KEYFILE", path("tls.key"))
             .env("MIMIC_FILE_PATH", path("mirrors.yaml"))
             .env("MIMIC_KUBERNETES_ENABLED", "false")
-            .env("MIMIC_LOGLEVEL", "debug")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("mimic-server did not start")?;
-        let stderr = child.stderr.take().context("mimic-server has no standard error")?;
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let mut server = Self { child, port, authority, directory, log: Arc::clone(&log) };
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                // The test runner holds this back unless the test fails.
-                eprintln!("mimic-server: {line}");
-                log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-            }
-        });
+            .env("MIMIC_LOGLEVEL", "debug");
+        let process = Process::start("mimic-server", command)?;
+        let mut server = Self { process, port, authority, directory };
         eventually("mimic-server is ready", async || {
-            if let Some(status) = server.child.try_wait()? {
-                bail!("mimic-server ended: {status}");
-            }
+            server.process.check_alive()?;
             Ok(get_succeeds(admin_port, "/readyz"))
         })
         .await?;
@@ -101,11 +85,7 @@ impl MimicServer {
 
     /// Waits until its log has a line with this text.
     pub async fn logged(&self, text: &str) -> Result<()> {
-        eventually(&format!("mimic-server logs `{text}`"), async || {
-            let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(log.iter().any(|line| line.contains(text)))
-        })
-        .await
+        self.process.logged(text).await.map(drop)
     }
 
     /// Replaces its `mirrors.yaml`, as editors and the kubelet do: at one stroke.
@@ -117,16 +97,7 @@ impl MimicServer {
 
     /// Ends it without notice.
     pub fn kill(&mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for MimicServer {
-    fn drop(&mut self) {
-        // Fails only for a process that has ended already.
-        let _ = self.kill();
+        self.process.kill()
     }
 }
 

@@ -31,27 +31,25 @@ impl Mode {
     }
 }
 
-/// Says why the tests have to be skipped, if they have to.
+/// Tells whether a test has to be skipped, and says so to the person who runs it.
 ///
-/// `built` tells whether the control plane has been built already; then Go is not needed.
-pub(crate) fn reason_to_skip(built: bool) -> Result<Option<&'static str>> {
+/// `missing` says what is not there, if that is so, and what for.
+///
+/// # Errors
+/// Under `MIMIC_E2E=required` when something is missing.
+pub(crate) fn is_skipped(missing: impl FnOnce() -> Option<&'static str>) -> Result<bool> {
     let mode = Mode::from_environment()?;
-    let reason = if mode == Mode::Off {
-        "MIMIC_E2E=off"
-    } else if !runs("kubectl", &["version", "--client"]) {
-        "kubectl is not installed, and these tests create pods with it"
-    } else if !built && !runs("go", &["version"]) {
-        "Go is not installed, and it takes Go to build the kube-apiserver that these tests run against"
-    } else {
-        return Ok(None);
-    };
+    let reason = if mode == Mode::Off { Some("MIMIC_E2E=off") } else { missing() };
+    let Some(reason) = reason else { return Ok(false) };
     if mode == Mode::Required {
         bail!("MIMIC_E2E=required, but {reason}");
     }
-    Ok(Some(reason))
+    announce(&format!("skipped: {reason}"));
+    Ok(true)
 }
 
-fn runs(program: &str, arguments: &[&str]) -> bool {
+/// Whether a program can be run, and succeeds.
+pub(crate) fn runs(program: &str, arguments: &[&str]) -> bool {
     let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
