@@ -87,21 +87,35 @@ pub(crate) fn build_control_plane(binary: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Builds `mimic-server` in the profile of the tests and returns where it is.
-///
-/// `MIMIC_E2E_SERVER` names another binary to test, such as one from a release.
-pub(crate) fn mimic_server() -> Result<&'static Path> {
-    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match BINARY.get_or_init(|| build_mimic_server().map_err(|error| format!("{error:#}"))) {
-        Ok(path) => Ok(path),
-        Err(error) => bail!("{error}"),
+/// A binary of the workspace that the tests run.
+pub(crate) struct Binary {
+    name: &'static str,
+    /// Names another one to test, such as one from a release.
+    variable: &'static str,
+    path: OnceLock<Result<PathBuf, String>>,
+}
+
+pub(crate) static MIMIC: Binary = Binary::new("mimic", "MIMIC_E2E_COMMAND");
+pub(crate) static MIMIC_SERVER: Binary = Binary::new("mimic-server", "MIMIC_E2E_SERVER");
+
+impl Binary {
+    const fn new(name: &'static str, variable: &'static str) -> Self {
+        Self { name, variable, path: OnceLock::new() }
+    }
+
+    /// Where it is. The first to ask has it built.
+    pub(crate) fn path(&'static self) -> Result<&'static Path> {
+        let given = || env::var_os(self.variable).map(PathBuf::from);
+        let built = || build(self.name).map_err(|error| format!("{error:#}"));
+        match self.path.get_or_init(|| given().map_or_else(built, Ok)) {
+            Ok(path) => Ok(path),
+            Err(error) => bail!("{error}"),
+        }
     }
 }
 
-fn build_mimic_server() -> Result<PathBuf> {
-    if let Some(path) = env::var_os("MIMIC_E2E_SERVER") {
-        return Ok(path.into());
-    }
+/// Builds a binary of the workspace in the profile of the tests.
+fn build(name: &str) -> Result<PathBuf> {
     let directory = profile_directory()?;
     let profile = match directory.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
@@ -110,7 +124,7 @@ fn build_mimic_server() -> Result<PathBuf> {
     let output = Command::new(env!("CARGO"))
         // For the workspace, since cargo unites the features of what it builds at once: for this package alone, it would
         // build forty crates that `cargo test --workspace` has built already.
-        .args(["build", "--locked", "--workspace", "--bin", "mimic-server"])
+        .args(["build", "--locked", "--workspace", "--bin", name])
         .args(["--profile", profile, "--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
@@ -123,5 +137,5 @@ fn build_mimic_server() -> Result<PathBuf> {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message.get("executable")?.as_str().map(PathBuf::from)
     });
-    executable.context("cargo did not say where it put mimic-server")
+    executable.with_context(|| format!("cargo did not say where it put {name}"))
 }

@@ -15,6 +15,24 @@
 //! # }
 //! ```
 //!
+//! For what a rewritten reference means there are real registries, and `skopeo` to push to them and pull from them:
+//!
+//! ```no_run
+//! # async fn test() -> anyhow::Result<()> {
+//! use mimic_e2e::{Image, Registry, Skopeo, rewritten};
+//!
+//! let Some(skopeo) = Skopeo::available()? else { return Ok(()) };
+//! let upstream = Registry::start().await?;
+//! let mirror = Registry::pulling_through(&upstream).await?;
+//! let app = Image::new("some text in a layer")?;
+//! skopeo.push(&app, &format!("{}/app:1", upstream.host()))?;
+//! let rule = format!("{}={}", upstream.host(), mirror.host());
+//! let reference = rewritten(&["-m", &rule], &format!("{}/app:1", upstream.host()))?;
+//! assert_eq!(&skopeo.pull(&reference)?, app.content());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! All that a test starts listens on loopback only and ends with the test. There is one cluster per test binary; each
 //! test has a namespace of its own, because nothing cleans up in that cluster (see `controlplane/README.md`).
 
@@ -22,18 +40,26 @@ mod binaries;
 mod certificates;
 mod cluster;
 mod control_plane;
+mod image;
 mod namespace;
 mod process;
 mod recorder;
 mod registration;
+mod registry;
+mod rewrite;
 mod server;
+mod skopeo;
 mod tools;
 mod wait;
 
 pub use certificates::Authority;
 pub use cluster::Cluster;
+pub use image::{Content, Image};
 pub use namespace::{Kubectl, Namespace, images};
 pub use recorder::Recorder;
 pub use registration::{Registration, shipped_registration};
+pub use registry::Registry;
+pub use rewrite::rewritten;
 pub use server::MimicServer;
+pub use skopeo::Skopeo;
 pub use wait::{eventually, eventually_some};

@@ -73,6 +73,15 @@ impl Process {
         eventually_some(&format!("{} logs `{text}`", self.name), async || Ok(self.line_with(text))).await
     }
 
+    /// The same when it starts: if it has ended, there is nothing to wait for.
+    pub(crate) async fn started(&mut self, text: &str) -> Result<String> {
+        eventually_some(&format!("{} logs `{text}`", self.name), async || {
+            self.check_alive()?;
+            Ok(self.line_with(text))
+        })
+        .await
+    }
+
     fn line_with(&self, text: &str) -> Option<String> {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.iter().find(|line| line.contains(text)).cloned()

@@ -39,7 +39,7 @@ impl MimicServer {
         fs::write(path("tls.key"), key.private_key_to_pem_pkcs8()?)?;
         fs::write(path("mirrors.yaml"), mirrors)?;
         let (port, admin_port) = free_ports()?;
-        let mut command = background_command(binaries::mimic_server()?);
+        let mut command = background_command(binaries::MIMIC_SERVER.path()?);
         command
             .env("MIMIC_LISTENHOST", "127.0.0.1")
             .env("MIMIC_LISTENPORT", port.to_string())

@@ -1,0 +1,58 @@
+//! Debian's `docker-registry` as a child process.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::{Process, background_command};
+
+/// A registry that starts empty and speaks plain HTTP on loopback. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Registry {
+    _process: Process,
+    _directory: TempDir,
+    host: String,
+}
+
+impl Registry {
+    /// Starts one that holds what is pushed to it, and waits until it serves.
+    pub async fn start() -> Result<Self> {
+        Self::serving(None).await
+    }
+
+    /// Starts one that holds what has been pulled through it from another one, which is what mirrors mostly are.
+    pub async fn pulling_through(upstream: &Self) -> Result<Self> {
+        Self::serving(Some(json!({"remoteurl": format!("http://{}", upstream.host)}))).await
+    }
+
+    async fn serving(proxy: Option<Value>) -> Result<Self> {
+        let directory = TempDir::with_prefix("mimic-e2e-registry-")?;
+        let file = directory.path().join("config.yml");
+        let mut configuration = json!({
+            "version": 0.1,
+            "storage": {"filesystem": {"rootdirectory": directory.path().join("storage")}},
+            // The kernel chooses the port, and the log tells it.
+            "http": {"addr": "127.0.0.1:0", "secret": "of a registry that lives for a test"},
+        });
+        if let Some(proxy) = proxy {
+            configuration["proxy"] = proxy;
+        }
+        // JSON is YAML.
+        fs::write(&file, configuration.to_string())?;
+        let mut command = background_command("docker-registry");
+        command.arg("serve").arg(file);
+        let mut process = Process::start("docker-registry", command)?;
+        let line = process.started("listening on 127.0.0.1:").await?;
+        let port = line.split("listening on 127.0.0.1:").nth(1).unwrap_or_default();
+        let port = port.split(|character: char| !character.is_ascii_digit()).next().unwrap_or_default();
+        let port: u16 = port.parse().with_context(|| format!("no port in `{line}`"))?;
+        Ok(Self { _process: process, _directory: directory, host: format!("localhost:{port}") })
+    }
+
+    /// What the names of images in it begin with: `localhost:PORT`.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}

@@ -1,0 +1,102 @@
+//! `skopeo`, which pushes and pulls images without a container runtime.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use crate::{Content, Image, Registry, process::command, tools, wait::DEADLINE};
+
+/// A client for registries without TLS.
+#[derive(Debug)]
+pub struct Skopeo {
+    directory: TempDir,
+}
+
+impl Skopeo {
+    /// `None` where skopeo or docker-registry is missing: then a line on stderr says that the test is skipped, and why.
+    ///
+    /// # Errors
+    /// Under `MIMIC_E2E=required` when one of them is missing.
+    pub fn available() -> Result<Option<Self>> {
+        let skipped = tools::is_skipped(|| {
+            if !tools::runs("docker-registry", &["--version"]) {
+                Some("docker-registry is not installed, and these tests pull images from it")
+            } else if !tools::runs("skopeo", &["--version"]) {
+                Some("skopeo is not installed, and these tests pull images with it")
+            } else {
+                None
+            }
+        })?;
+        if skipped {
+            return Ok(None);
+        }
+        let directory = TempDir::with_prefix("mimic-e2e-skopeo-")?;
+        let skopeo = Self { directory };
+        fs::write(skopeo.registries(), "")?;
+        Ok(Some(skopeo))
+    }
+
+    /// How registries are reached: a [registries.conf](https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md).
+    fn registries(&self) -> PathBuf {
+        self.directory.path().join("registries.conf")
+    }
+
+    /// Lets a registry stand in for Docker Hub: what skopeo takes for an image of `docker.io` is pulled from there.
+    pub fn take_for_docker_hub(&self, registry: &Registry) -> Result<()> {
+        let entry = format!("[[registry]]\nprefix = \"docker.io\"\nlocation = \"{}\"\n", registry.host());
+        Ok(fs::write(self.registries(), entry)?)
+    }
+
+    /// Pushes an image as it is.
+    pub fn push(&self, image: &Image, reference: &str) -> Result<()> {
+        self.copy(&format!("oci:{}", image.directory().display()), &format!("docker://{reference}"))
+    }
+
+    /// Copies an image from registry to registry.
+    pub fn mirror(&self, from: &str, to: &str) -> Result<()> {
+        self.copy(&format!("docker://{from}"), &format!("docker://{to}"))
+    }
+
+    /// Pulls an image, for all its platforms.
+    pub fn pull(&self, reference: &str) -> Result<Content> {
+        let directory = TempDir::new_in(self.directory.path())?;
+        self.copy(
+            &format!("docker://{}", as_runtimes_pull(reference)),
+            &format!("dir:{}", directory.path().display()),
+        )?;
+        // Not part of the image, but of the format of the directory.
+        fs::remove_file(directory.path().join("version"))?;
+        Content::read(&directory.path().join("manifest.json"), directory.path())
+    }
+
+    fn copy(&self, from: &str, to: &str) -> Result<()> {
+        let output = command("skopeo")
+            .env("HOME", self.directory.path())
+            .arg("--insecure-policy")
+            .arg(format!("--command-timeout={}s", DEADLINE.as_secs()))
+            .arg("--tmpdir")
+            .arg(self.directory.path())
+            .arg("--registries-conf")
+            .arg(self.registries())
+            .args(["copy", "--all", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false"])
+            .args([from, to])
+            .output()
+            .context("skopeo did not start")?;
+        ensure!(
+            output.status.success(),
+            "skopeo could not copy {from} to {to}:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+}
+
+/// Without the tag, if there is a digest too: container runtimes pull by the digest then, and skopeo wants to be told.
+fn as_runtimes_pull(reference: &str) -> String {
+    let Some((name, digest)) = reference.split_once('@') else { return reference.to_owned() };
+    match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => format!("{name}@{digest}"),
+        _ => reference.to_owned(),
+    }
+}

@@ -1,0 +1,151 @@
+//! That a rewritten reference means the same content: pulled from real registries, where a mirror has it.
+
+use std::fs;
+
+use anyhow::Result;
+use mimic_e2e::{Image, Registry, Skopeo, rewritten};
+use tempfile::TempDir;
+
+/// Repository, pushed tag, and the reference by which it is pulled. Each has an image of its own, so that no mirror
+/// knows one already for another reference.
+const REFERENCES: [(&str, &str, &str); 6] = [
+    ("untagged", "latest", "untagged"),
+    ("tagged", "1.4.2", "tagged:1.4.2"),
+    ("pinned", "1.4.2", "pinned@DIGEST"),
+    ("tagged-and-pinned", "1.4.2", "tagged-and-pinned:1.4.2@DIGEST"),
+    ("team/project/tagged", "1.4.2", "team/project/tagged:1.4.2"),
+    ("team/project/pinned", "1.4.2", "team/project/pinned:1.4.2@DIGEST"),
+];
+
+#[tokio::test]
+async fn every_form_of_reference_gives_the_upstreams_content_on_a_pull_through_mirror() -> Result<()> {
+    let Some(skopeo) = Skopeo::available()? else { return Ok(()) };
+    let upstream = Registry::start().await?;
+    let mirror = Registry::pulling_through(&upstream).await?;
+    let rule = format!("{}={}", upstream.host(), mirror.host());
+
+    for (repository, tag, reference) in REFERENCES {
+        let image = Image::new(repository)?;
+        skopeo.push(&image, &format!("{}/{repository}:{tag}", upstream.host()))?;
+        let reference = reference.replace("DIGEST", &image.content().digest());
+        let written = format!("{}/{reference}", upstream.host());
+
+        let rewritten = rewritten(&["-m", &rule], &written)?;
+
+        assert_eq!(rewritten, format!("{}/{reference}", mirror.host()));
+        let pulled = skopeo.pull(&rewritten)?;
+        assert_eq!(&pulled, image.content(), "{rewritten}");
+        assert_eq!(pulled, skopeo.pull(&written)?, "{rewritten}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_digest_gives_the_old_content_after_its_tag_has_moved() -> Result<()> {
+    let Some(skopeo) = Skopeo::available()? else { return Ok(()) };
+    let upstream = Registry::start().await?;
+    let mirror = Registry::pulling_through(&upstream).await?;
+    let rule = format!("{}={}", upstream.host(), mirror.host());
+    let (old, new) = (Image::new("old")?, Image::new("new")?);
+    let tagged = format!("{}/app:stable", upstream.host());
+    let pinned = format!("{tagged}@{}", old.content().digest());
+    skopeo.push(&old, &tagged)?;
+    let rewritten_tag = rewritten(&["-m", &rule], &tagged)?;
+    let rewritten_digest = rewritten(&["-m", &rule], &pinned)?;
+    assert_eq!(&skopeo.pull(&rewritten_tag)?, old.content(), "before the tag moves");
+
+    skopeo.push(&new, &tagged)?;
+
+    assert_eq!(&skopeo.pull(&rewritten_digest)?, old.content());
+    assert_eq!(&skopeo.pull(&pinned)?, old.content());
+    assert_eq!(&skopeo.pull(&rewritten_tag)?, new.content());
+    assert_eq!(&skopeo.pull(&tagged)?, new.content());
+    Ok(())
+}
+
+/// Names of Docker Hub as people write them, and their repositories there.
+const DOCKER_HUB: [(&str, &str); 6] = [
+    ("nginx:1.27", "library/nginx"),
+    ("nginx:1.27@DIGEST", "library/nginx"),
+    ("library/nginx@DIGEST", "library/nginx"),
+    ("docker.io/nginx:1.27", "library/nginx"),
+    ("index.docker.io/library/nginx:1.27", "library/nginx"),
+    ("docker.io/grafana/grafana:1.27", "grafana/grafana"),
+];
+
+/// A stand-in for Docker Hub that serves the repositories above, as tag 1.27 and for several platforms.
+///
+/// Which image a name means, skopeo tells by itself: it knows as little of Mimic as Mimic knows of it.
+async fn docker_hub(skopeo: &Skopeo) -> Result<Registry> {
+    let hub = Registry::start().await?;
+    for repository in ["library/nginx", "grafana/grafana"] {
+        let image = Image::for_platforms(repository, &["amd64", "arm64"])?;
+        skopeo.push(&image, &format!("{}/{repository}:1.27", hub.host()))?;
+    }
+    skopeo.take_for_docker_hub(&hub)?;
+    Ok(hub)
+}
+
+/// Rewrites the names of Docker Hub and pulls both what was written and what came out, which must lie below `location`.
+fn check_docker_hub(
+    skopeo: &Skopeo,
+    rules: &[&str],
+    location: &str,
+    repository_at_mirror: impl Fn(&str) -> &str,
+) -> Result<()> {
+    for (written, repository) in DOCKER_HUB {
+        let digest = skopeo.pull(&format!("docker.io/{repository}:1.27"))?.digest();
+        let written = written.replace("DIGEST", &digest);
+
+        let rewritten = rewritten(rules, &written)?;
+
+        let suffix = &written[written.find([':', '@']).unwrap_or(written.len())..];
+        assert_eq!(rewritten, format!("{location}/{}{suffix}", repository_at_mirror(repository)));
+        let pulled = skopeo.pull(&rewritten)?;
+        assert_eq!(pulled, skopeo.pull(&written)?, "{written} became {rewritten}");
+        assert_eq!(pulled.digest(), digest, "{written} became {rewritten}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn names_of_docker_hub_give_its_content_on_a_pull_through_mirror() -> Result<()> {
+    let Some(skopeo) = Skopeo::available()? else { return Ok(()) };
+    let hub = docker_hub(&skopeo).await?;
+    let mirror = Registry::pulling_through(&hub).await?;
+    let rule = format!("docker.io={}", mirror.host());
+
+    check_docker_hub(&skopeo, &["-m", &rule], mirror.host(), |repository| repository)
+}
+
+#[tokio::test]
+async fn names_of_docker_hub_give_its_content_below_a_path_of_the_mirror() -> Result<()> {
+    let Some(skopeo) = Skopeo::available()? else { return Ok(()) };
+    let _hub = docker_hub(&skopeo).await?;
+    let mirror = Registry::start().await?;
+    let location = format!("{}/mirror/hub", mirror.host());
+    skopeo.mirror("docker.io/library/nginx:1.27", &format!("{location}/library/nginx:1.27"))?;
+    skopeo.mirror("docker.io/grafana/grafana:1.27", &format!("{location}/grafana/grafana:1.27"))?;
+    let rule = format!("docker.io={location}");
+
+    check_docker_hub(&skopeo, &["-m", &rule], &location, |repository| repository)
+}
+
+#[tokio::test]
+async fn names_of_docker_hub_give_its_content_on_a_mirror_that_has_no_library() -> Result<()> {
+    let Some(skopeo) = Skopeo::available()? else { return Ok(()) };
+    let _hub = docker_hub(&skopeo).await?;
+    let mirror = Registry::start().await?;
+    let location = format!("{}/mirror/hub", mirror.host());
+    skopeo.mirror("docker.io/library/nginx:1.27", &format!("{location}/nginx:1.27"))?;
+    skopeo.mirror("docker.io/grafana/grafana:1.27", &format!("{location}/grafana/grafana:1.27"))?;
+    let directory = TempDir::with_prefix("mimic-e2e-rules-")?;
+    let rules = directory.path().join("mirrors.yaml");
+    let text = format!("rules:\n- upstream: docker.io\n  library: strip\n  mirrors: [\"{location}\"]\n");
+    fs::write(&rules, text)?;
+    let rules = rules.display().to_string();
+
+    check_docker_hub(&skopeo, &["-f", &rules], &location, |repository| {
+        repository.strip_prefix("library/").unwrap_or(repository)
+    })
+}
