@@ -8,11 +8,13 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::stream::{FuturesUnordered, TryStreamExt as _};
 use hdrhistogram::Histogram;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::{Connection, Connector};
 use crate::cpu;
@@ -22,6 +24,9 @@ pub use report::Report;
 
 /// Significant digits of latencies.
 const PRECISION: u8 = 3;
+
+/// How long a server may take to leave.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -100,8 +105,16 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// Asks it to leave, so that a profiler around it can write what it saw; and makes it leave if it does not.
     fn drop(&mut self) {
-        // It may have ended already.
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let asked = Instant::now();
+        if pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok()) {
+            while asked.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        // Neither can fail but for a process that has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -24,6 +24,9 @@ struct Args {
     /// How often it is each route's turn
     #[arg(long, default_value_t = 15)]
     rounds: usize,
+    /// The server, if it is not the `limit-server` beside this program: a build to compare with, or a profiler's script
+    #[arg(long)]
+    server: Option<PathBuf>,
     /// The core that the server stays on
     #[arg(long, default_value_t = 0)]
     server_core: usize,
@@ -55,7 +58,10 @@ fn main() -> Result<()> {
         rounds: args.rounds,
         time_limit: Duration::from_secs(args.time_limit),
     };
-    let server = std::env::current_exe()?.with_file_name("limit-server");
+    let server = match args.server {
+        Some(server) => server,
+        None => std::env::current_exe()?.with_file_name("limit-server"),
+    };
     let server = Process::start(&server, Some(args.server_core), &args.log)
         .context("build both programs: cargo build --release -p mimic-benches")?;
     cpu::pin(args.client_core)?;
