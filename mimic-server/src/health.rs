@@ -193,3 +193,29 @@ impl fmt::Display for Report {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mimic_core::Rule;
+
+    use super::*;
+    use crate::certificate::self_signed;
+
+    #[test]
+    fn it_is_ready_when_the_certificate_and_every_source_are_there() {
+        let catalog = Arc::new(Catalog::new(["file", "harbor"]));
+        let health = Health::new(Arc::clone(&catalog), Duration::from_mins(1));
+        assert_eq!(health.report().to_string(), "not ready: certificate, source file, source harbor\n");
+        health.certificate_served(&self_signed(None).expect("OpenSSL makes a certificate"));
+        catalog.publish("file", vec![Rule::mirror("quay.io", "mirror.example/quay").expect("the rule is good")]);
+        assert_eq!(health.report().to_string(), "not ready: source harbor\n");
+        assert_eq!(health.missing_sources(), ["harbor"]);
+        catalog.publish("harbor", Vec::new());
+        assert_eq!(health.report().to_string(), "ready\n");
+        health.certificate_failed(&"no");
+        catalog.fail("harbor", "away");
+        assert_eq!(health.report().to_string(), "ready, degraded: certificate, source harbor\n");
+        health.drain();
+        assert_eq!(health.report().to_string(), "not ready: shutdown\n");
+    }
+}

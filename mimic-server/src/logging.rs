@@ -21,6 +21,10 @@ pub fn init(log: Log, overrides: Option<&str>) -> Result<(), log::SetLoggerError
     // Mimic's own modules all begin so; what the libraries say below a warning is for their developers.
     builder.filter_level(level.min(LevelFilter::Warn)).filter_module("mimic", level);
     if let Some(overrides) = overrides {
+        // A level without a module is for all of them, Mimic's included.
+        for level in overrides.split(',').filter_map(|directive| directive.trim().parse().ok()) {
+            builder.filter_module("mimic", level);
+        }
         builder.parse_filters(overrides);
     }
     match log.format {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use openssl::error::ErrorStack;
 use openssl::ssl::{
-    AlpnError, ClientHelloResponse, SslAcceptor, SslAcceptorBuilder, SslAlert, SslContext, SslMethod, SslRef,
-    SslVersion,
+    AlpnError, ClientHelloResponse, SslAcceptor, SslAcceptorBuilder, SslAlert, SslContext, SslMethod, SslOptions,
+    SslRef, SslVersion,
 };
 
 use crate::certificate::Pair;
@@ -64,6 +64,8 @@ fn builder() -> Result<SslAcceptorBuilder, ErrorStack> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
     builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
     builder.set_session_id_context(SESSION_CONTEXT)?;
+    // No client of a webhook needs it, and a hostile one makes the server work with it.
+    builder.set_options(SslOptions::NO_RENEGOTIATION);
     // OpenSSL asks the context that the connection was moved to, so each needs this.
     builder.set_alpn_select_callback(|_, client| {
         openssl::ssl::select_next_proto(PROTOCOLS, client).ok_or(AlpnError::NOACK)

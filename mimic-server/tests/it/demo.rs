@@ -66,3 +66,13 @@ fn a_port_that_is_taken_is_told_in_words() {
     assert_eq!(line["error"], format!("cannot listen on 127.0.0.1:{port}: Address already in use (os error 98)"));
     assert_eq!(server.wait().0.code(), Some(1));
 }
+
+#[test]
+fn levels_can_be_set_by_module() {
+    let variables =
+        [("MIMIC_ADMIN_LISTENPORT", "0"), ("MIMIC_LOGLEVEL", "error"), ("RUST_LOG", "info,mimic_server::http=debug")];
+    let server = Process::start(&["--demo"], &variables);
+    let mut connection = Connection::open(server.address()).unwrap();
+    assert_eq!(connection.request("POST", "/mutate", &[], b"").unwrap().status, 415);
+    assert_eq!(server.line("request refused")["level"], "debug");
+}

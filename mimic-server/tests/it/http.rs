@@ -184,6 +184,25 @@ fn http_2_is_served_without_stalling() {
 }
 
 #[test]
+fn connections_beyond_the_limit_wait_for_their_turn() {
+    let server = TestServer::start_with(&[("MIMIC_LIMITS_CONNECTIONS", "2")], |server| server.workers(1));
+    let address = server.address;
+    let mut held: Vec<_> = (0..2).map(|_| Connection::open(address).unwrap()).collect();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let third = std::thread::spawn(move || {
+        let mut connection = Connection::open(address).expect("it gets its turn");
+        sender.send(()).unwrap();
+        connection.review(REVIEW).expect("it is served").status
+    });
+    for _ in 0..20 {
+        assert!(held.iter_mut().all(|connection| connection.review(REVIEW).is_ok()));
+    }
+    assert!(receiver.try_recv().is_err(), "the third one waits");
+    held.pop();
+    assert_eq!(third.join().unwrap(), 200);
+}
+
+#[test]
 fn rubbish_on_the_socket_hurts_nobody_else() {
     let server = TestServer::start(&[MIRRORS]);
     let mut connection = Connection::open(server.address).unwrap();
