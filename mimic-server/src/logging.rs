@@ -86,8 +86,7 @@ impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
         let value = value.to_string();
         write!(self.0, " {key}=")?;
-        let bare =
-            !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || is_unsafe(c) || "\"=\\".contains(c));
+        let bare = !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic() && !is_quote(b) && b != b'=');
         if bare {
             self.0.push_str(&value);
         } else {
@@ -151,6 +150,11 @@ fn json_pair(line: &mut String, key: &str, value: &str) {
 /// Writes `text` so that it can neither end the line nor command a terminal; `quoted` escapes what would end a string.
 /// The escapes are JSON's.
 fn escape(out: &mut String, text: &str, quoted: bool) -> fmt::Result {
+    // Nearly always there is nothing to escape.
+    if text.bytes().all(|b| (b.is_ascii_graphic() || b == b' ') && !(quoted && is_quote(b))) {
+        out.push_str(text);
+        return Ok(());
+    }
     for c in text.chars() {
         match c {
             '"' | '\\' if quoted => {
@@ -165,6 +169,11 @@ fn escape(out: &mut String, text: &str, quoted: bool) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// What ends a quoted string or begins an escape in it.
+fn is_quote(b: u8) -> bool {
+    b == b'"' || b == b'\\'
 }
 
 /// Control characters, line separators, and those that reorder the text around them.
