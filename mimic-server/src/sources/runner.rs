@@ -99,3 +99,22 @@ fn pause(failures: u32, asked: Option<Duration>) -> Duration {
     let share = f64::from(u16::try_from(random % 1000).unwrap_or_default()) / 1000.0;
     doubled.min(BACKOFF.1).mul_f64(0.75 + share / 2.0).max(asked.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_are_never_shorter_than_asked_for() {
+        for (failures, seconds) in [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (u32::MAX, 60)] {
+            let around = Duration::from_secs(seconds);
+            for _ in 0..100 {
+                let pause = pause(failures, None);
+                assert!(pause >= around.mul_f64(0.75) && pause <= around.mul_f64(1.25), "{failures}: {pause:?}");
+            }
+        }
+        let asked = Duration::from_mins(5);
+        assert_eq!(pause(1, Some(asked)), asked);
+        assert_ne!(pause(3, None), pause(3, None), "replicas do not ask in step");
+    }
+}
