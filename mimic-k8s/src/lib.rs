@@ -46,6 +46,7 @@ mod decide;
 mod json;
 mod patch;
 mod pod;
+mod reader;
 mod response;
 mod review;
 mod view;

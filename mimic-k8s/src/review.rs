@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::decide::{Settings, Verdict, decide};
 use crate::pod::{OldPod, Pod};
+use crate::reader;
 use crate::view::{Text, view};
 use crate::warning::brief;
 
@@ -70,6 +71,9 @@ impl<'a> Review<'a> {
     /// # Errors
     /// If the body is not an AdmissionReview of `admission.k8s.io/v1` with a request that has a uid.
     pub fn parse(body: &'a [u8]) -> Result<Self, ReviewError> {
+        if let Some(Envelope { api_version, kind, request }) = reader::from_slice(body) {
+            return Self::checked(&api_version, &kind, request, None);
+        }
         match serde_json::from_slice::<Envelope<'a>>(body) {
             Ok(Envelope { api_version, kind, request }) => Self::checked(&api_version, &kind, request, None),
             Err(error) => outline(body, &error),

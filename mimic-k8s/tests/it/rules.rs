@@ -244,7 +244,9 @@ fn a_pod_without_metadata_gets_no_annotation() {
 
 #[test]
 fn a_rule_that_would_break_an_image_leaves_it_with_a_warning() {
-    let rewriter = rewriter_of("rules: [{name: broken, upstream: quay.io, mirrors: ['m.example.com/{registry}/UP']}]");
+    let rewriter = rewriter_of(
+        "rules: [{name: broken, upstream: quay.io, mirrors: ['m.example.com/{registry}/UP/{repository}']}]",
+    );
     let answer = Answer::to(create(&pod(&["quay.io/a/b"])).to_string().as_bytes(), &rewriter, &Settings::default());
     assert_eq!(answer.patch(), &[] as &[Value]);
     let [warning] = answer.warnings()[..] else { panic!("{:?}", answer.warnings()) };
