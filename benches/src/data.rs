@@ -13,6 +13,15 @@ pub fn references() -> Vec<&'static str> {
 /// The rules of an organisation that mirrors what its clusters use, as `mirrors.yaml`.
 pub const MIRRORS: &str = include_str!("../data/mirrors.yaml");
 
+/// [`MIRRORS`] and `more` rules that no review asks for.
+pub fn mirrors(more: usize) -> String {
+    let rules = (0..more).map(|rule| {
+        let upstream = Shape::Registries.upstream(rule);
+        format!("  - {{upstream: {upstream}, mirrors: [harbor.example.com/mirror-{rule}]}}\n")
+    });
+    std::iter::once(MIRRORS.to_owned()).chain(rules).collect()
+}
+
 /// Reviews by size: about 2, 12 and 100 KiB, with 1, 4 and 20 images.
 pub const REVIEWS: [(&str, &[u8]); 3] = [
     ("small", include_bytes!("../../mimic-k8s/tests/data/sizes/small.json")),

@@ -80,16 +80,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the server on `core`, with its log going to the file `log`.
+    /// Starts a server, with its log going to the file `log`. It has to write its address to the standard output.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(program: &Path, core: Option<usize>, log: &Path) -> Result<Self> {
-        let log = std::fs::File::create(log)?;
-        let mut command = Command::new(program);
-        command.args(core.map(|core| format!("--core={core}")));
+    pub fn start(mut command: Command, log: &Path) -> Result<Self> {
+        let log = std::fs::File::create(log).with_context(|| format!("`{}` cannot be written", log.display()))?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
-        let child = child.with_context(|| format!("`{}` cannot be started", program.display()))?;
+        let child = child.with_context(|| format!("{} cannot be started", command.get_program().display()))?;
         let mut process = Self { child, address: SocketAddr::from(([0; 4], 0)) };
         let mut line = String::new();
         let output = process.child.stdout.take().context("the server has no output")?;

@@ -5,11 +5,15 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(about)]
 struct Args {
-    /// The core to stay on.
+    /// The core to stay on
     #[arg(long)]
     core: Option<usize>,
+    /// Rules beside those of an organisation that mirrors what it uses
+    #[arg(long, default_value_t = 0)]
+    rules: usize,
 }
 
 fn main() -> anyhow::Result<()> {
-    mimic_benches::serve::run(Args::parse().core)
+    let Args { core, rules } = Args::parse();
+    mimic_benches::serve::run(core, rules)
 }

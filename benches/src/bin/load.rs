@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -15,6 +16,9 @@ struct Args {
     /// The review to send
     #[arg(long, value_enum, default_value = "typical")]
     size: Size,
+    /// Rules beside those of an organisation that mirrors what it uses
+    #[arg(long, default_value_t = 0)]
+    rules: usize,
     /// Connections, each with one request on its way at any time
     #[arg(long, default_value_t = 16)]
     connections: usize,
@@ -58,12 +62,13 @@ fn main() -> Result<()> {
         rounds: args.rounds,
         time_limit: Duration::from_secs(args.time_limit),
     };
-    let server = match args.server {
+    let mut server = Command::new(match args.server {
         Some(server) => server,
         None => std::env::current_exe()?.with_file_name("limit-server"),
-    };
-    let server = Process::start(&server, Some(args.server_core), &args.log)
-        .context("build both programs: cargo build --release -p mimic-benches")?;
+    });
+    server.args([format!("--core={}", args.server_core), format!("--rules={}", args.rules)]);
+    let server = Process::start(server, &args.log)
+        .context("both programs have to be built: cargo build --release -p mimic-benches")?;
     cpu::pin(args.client_core)?;
     write!(io::stdout(), "{}", load::run(&server, &plan)?)?;
     Ok(())
