@@ -1,29 +1,56 @@
 //! Writing JSON text: the answer is short and flat, so it is written straight into the one buffer that is sent.
 
+use wide::u8x16;
+
 /// Appends `text` to `out` as a JSON string, quotes included.
 pub(crate) fn string(out: &mut String, text: &str) {
     out.push('"');
+    let bytes = text.as_bytes();
     let mut done = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..=0x1f => "\\u00",
-            _ => continue,
-        };
+    loop {
+        let at = special(bytes, done);
         out.push_str(&text[done..at]);
-        out.push_str(escape);
-        if escape == "\\u00" {
-            out.push(char::from(b'0' + (byte >> 4)));
-            out.push(char::from(b"0123456789abcdef"[usize::from(byte & 0xf)]));
+        let Some(&byte) = bytes.get(at) else { break };
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            _ => {
+                out.push_str("\\u00");
+                out.push(char::from(b'0' + (byte >> 4)));
+                out.push(char::from(b"0123456789abcdef"[usize::from(byte & 0xf)]));
+            }
         }
         done = at + 1;
     }
-    out.push_str(&text[done..]);
     out.push('"');
+}
+
+/// Where, from `at` on, is the first byte that means something within a JSON string: a quote, a backslash, or a control
+/// character, which may only be there as an escape. The end, if there is none.
+#[expect(clippy::inline_always, reason = "reading and writing strings is most of what a review costs")]
+#[inline(always)]
+pub(crate) fn special(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
+        let chunk = u8x16::new(*chunk);
+        let equal = |byte: u8| chunk.simd_eq(u8x16::splat(byte));
+        let control = chunk.min(u8x16::splat(b' ' - 1)).simd_eq(chunk);
+        // The first byte's mark is the lowest bit.
+        let found = (control | equal(b'"') | equal(b'\\')).to_bitmask();
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
+        }
+        at += 16;
+    }
+    special_in_tail(bytes, at)
+}
+
+/// [`special`] for the last bytes, which are too few for a chunk.
+fn special_in_tail(bytes: &[u8], at: usize) -> usize {
+    let tail = bytes[at..].iter();
+    at + tail.take_while(|byte| !matches!(byte, 0..b' ' | b'"' | b'\\')).count()
 }
 
 /// Appends `"key":"value"`, after a comma unless it is the first member of its object.

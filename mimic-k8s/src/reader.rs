@@ -1,15 +1,16 @@
 //! A reader of JSON for `serde` that passes over what nobody asked for as fast as it can be checked.
 //!
-//! Nearly all of a review is passed over, and it is what reading a review costs. `serde_json` spends some fourteen
-//! instructions on every byte of that; this spends a third of it (`docs/decisions/0007-own-json-reader.md`). It checks all that it passes
-//! over, but gives no reasons: whoever gets no value asks `serde_json`, which decides, and says what is wrong.
+//! Nearly all of a review is passed over, and that is most of what reading it costs
+//! (`docs/decisions/0007-own-json-reader.md` has figures). It checks all that it passes over, but gives no reasons: whoever
+//! gets no value asks `serde_json`, which decides, and says what is wrong.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
-use wide::u8x16;
+
+use crate::json::special;
 
 /// Reads one value that takes up all of `bytes`; `None` if that cannot be done, for whatever reason.
 pub(crate) fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
@@ -83,14 +84,7 @@ fn skip_word(bytes: &[u8], at: usize, word: &[u8]) -> Read<usize> {
 fn skip_string(bytes: &[u8], at: &mut usize) -> Read<bool> {
     let mut escaped = false;
     loop {
-        if let Some(chunk) = bytes.get(*at..).and_then(<[u8]>::first_chunk::<16>) {
-            let found = special(*chunk);
-            if found == 0 {
-                *at += 16;
-                continue;
-            }
-            *at += found.trailing_zeros() as usize;
-        }
+        *at = special(bytes, *at);
         match bytes.get(*at) {
             Some(b'"') => {
                 *at += 1;
@@ -100,9 +94,7 @@ fn skip_string(bytes: &[u8], at: &mut usize) -> Read<bool> {
                 escaped = true;
                 *at = skip_escape(bytes, *at)?;
             }
-            Some(0..b' ') | None => return Err(GiveUp),
-            // The last bytes are no whole chunk.
-            Some(_) => *at += 1,
+            _ => return Err(GiveUp),
         }
     }
 }
@@ -114,16 +106,6 @@ fn skip_escape(bytes: &[u8], at: usize) -> Read<usize> {
         Some(b'u') if bytes.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => Ok(at + 6),
         _ => Err(GiveUp),
     }
-}
-
-/// Marks in sixteen bytes those that mean something within a string: a quote, a backslash, or a control character,
-/// which must not be there. The first byte's mark is the lowest bit.
-#[inline]
-fn special(chunk: [u8; 16]) -> u32 {
-    let chunk = u8x16::new(chunk);
-    let equal = |byte: u8| chunk.simd_eq(u8x16::splat(byte));
-    let control = chunk.min(u8x16::splat(b' ' - 1)).simd_eq(chunk);
-    (control | equal(b'"') | equal(b'\\')).to_bitmask()
 }
 
 /// Passes over a number that begins at `at`, and returns its end.
