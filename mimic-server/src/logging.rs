@@ -1,5 +1,6 @@
 //! Log lines: constant messages with key-values, as text or as JSON, to stderr.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::io;
 use std::panic::PanicHookInfo;
@@ -64,7 +65,7 @@ fn write_line(out: &mut Formatter, record: &Record<'_>, render: fn(&str, &Record
 /// `2026-11-01T12:00:00.000Z INFO  mimic_server::server: listening address=0.0.0.0:8443`
 fn text(time: &str, record: &Record<'_>) -> String {
     let mut line = format!("{time} {:<5} {}: ", record.level(), record.target());
-    let _ = escape(&mut line, &record.args().to_string(), false);
+    let _ = escape(&mut line, &message(record), false);
     let _ = record.key_values().visit(&mut TextPairs(&mut line));
     line.push('\n');
     line
@@ -74,18 +75,25 @@ fn text(time: &str, record: &Record<'_>) -> String {
 fn json(time: &str, record: &Record<'_>) -> String {
     let mut line = format!("{{\"time\":\"{time}\",\"level\":\"{}\"", record.level().as_str().to_ascii_lowercase());
     json_pair(&mut line, "target", record.target());
-    json_pair(&mut line, "message", &record.args().to_string());
+    json_pair(&mut line, "message", &message(record));
     let _ = record.key_values().visit(&mut JsonPairs(&mut line));
     line.push_str("}\n");
     line
+}
+
+/// The message, which nearly always is a constant text.
+fn message<'r>(record: &Record<'r>) -> Cow<'r, str> {
+    record.args().as_str().map_or_else(|| record.args().to_string().into(), Cow::Borrowed)
 }
 
 struct TextPairs<'l>(&'l mut String);
 
 impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
-        let value = value.to_string();
-        write!(self.0, " {key}=")?;
+        let value = value.to_borrowed_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
+        self.0.push(' ');
+        self.0.push_str(key.as_str());
+        self.0.push('=');
         let bare = !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic() && !is_quote(b) && b != b'=');
         if bare {
             self.0.push_str(&value);
