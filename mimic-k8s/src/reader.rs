@@ -130,28 +130,29 @@ fn skip_digits(bytes: &[u8], start: usize) -> Read<usize> {
     if digits > 0 { Ok(start + digits) } else { Err(GiveUp) }
 }
 
+/// Passes over a member's key and colon, where a member has to begin.
+#[expect(clippy::inline_always, reason = "as above")]
+#[inline(always)]
+fn skip_key(bytes: &[u8], at: &mut usize) -> Read<()> {
+    expect(bytes, at, b'"')?;
+    skip_string(bytes, at)?;
+    expect(bytes, at, b':')
+}
+
 /// Passes over any value that begins at `at`, and returns its end. However deep it is, this takes no stack.
 fn skip(bytes: &[u8], mut at: usize) -> Read<usize> {
     let mut open = Open::default();
-    // Whether a key is next; it is passed over here, so that there is one place for strings.
-    let mut key = false;
     loop {
         match peek(bytes, &mut at)? {
             b'"' => {
                 at += 1;
                 skip_string(bytes, &mut at)?;
-                if key {
-                    expect(bytes, &mut at, b':')?;
-                    key = false;
-                    continue;
-                }
             }
-            _ if key => return Err(GiveUp),
             b'{' => {
                 at += 1;
                 if peek(bytes, &mut at)? != b'}' {
                     open.push(true);
-                    key = true;
+                    skip_key(bytes, &mut at)?;
                     continue;
                 }
                 at += 1;
@@ -172,50 +173,54 @@ fn skip(bytes: &[u8], mut at: usize) -> Read<usize> {
         }
         // A value is over; so may be what it was in.
         loop {
-            if open.depth == 0 {
-                return Ok(at);
-            }
+            let Some(in_object) = open.last() else { return Ok(at) };
             let byte = peek(bytes, &mut at)?;
             at += 1;
             match byte {
                 b',' => {
-                    key = open.is_object();
+                    if in_object {
+                        skip_key(bytes, &mut at)?;
+                    }
                     break;
                 }
-                b'}' if open.is_object() => open.pop(),
-                b']' if !open.is_object() => open.pop(),
+                b'}' if in_object => open.pop(),
+                b']' if !in_object => open.pop(),
                 _ => return Err(GiveUp),
             }
         }
     }
 }
 
-/// Which of the open containers are objects: a bit for each, 64 in the word at hand and the rest set aside.
-#[derive(Default)]
+/// Which of the open containers are objects: a bit for each below a highest one that ends them, in the word at hand; full
+/// words are set aside.
 struct Open {
-    depth: usize,
     bits: u64,
     below: Vec<u64>,
 }
 
+impl Default for Open {
+    fn default() -> Self {
+        Self { bits: 1, below: Vec::new() }
+    }
+}
+
 impl Open {
     fn push(&mut self, is_object: bool) {
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.below.push(self.bits);
+        if self.bits.leading_zeros() == 0 {
+            self.below.push(std::mem::replace(&mut self.bits, 1));
         }
         self.bits = self.bits << 1 | u64::from(is_object);
-        self.depth += 1;
     }
 
-    fn is_object(&self) -> bool {
-        self.bits & 1 == 1
+    /// Whether the innermost one is an object; `None` if none is open.
+    fn last(&self) -> Option<bool> {
+        (self.bits != 1).then_some(self.bits & 1 == 1)
     }
 
     fn pop(&mut self) {
-        self.depth -= 1;
         self.bits >>= 1;
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.bits = self.below.pop().unwrap_or_default();
+        if self.bits == 1 {
+            self.bits = self.below.pop().unwrap_or(1);
         }
     }
 }
