@@ -62,9 +62,16 @@ fn write_line(out: &mut Formatter, record: &Record<'_>, render: fn(&str, &Record
     out.write_all(line.as_bytes())
 }
 
+/// Room for the lines that are written for a pod, in bytes; longer ones grow.
+const LINE: usize = 512;
+
 /// `2026-11-01T12:00:00.000Z INFO  mimic_server::server: listening address=0.0.0.0:8443`
 fn text(time: &str, record: &Record<'_>) -> String {
-    let mut line = format!("{time} {:<5} {}: ", record.level(), record.target());
+    let mut line = String::with_capacity(LINE);
+    let level = record.level().as_str();
+    for part in [time, " ", level, &"     "[level.len()..], " ", record.target(), ": "] {
+        line.push_str(part);
+    }
     let _ = escape(&mut line, &message(record), false);
     let _ = record.key_values().visit(&mut TextPairs(&mut line));
     line.push('\n');

@@ -1,4 +1,3 @@
-use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use actix_web::http::StatusCode;
@@ -71,8 +70,9 @@ fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
     for image in verdict.images() {
         if let Some(mirrored) = image.outcome.rewritten() {
             rewritten += 1;
-            let separator = if images.is_empty() { "" } else { ", " };
-            let _ = write!(images, "{separator}{} -> {mirrored}", image.image);
+            for part in [if images.is_empty() { "" } else { ", " }, image.image, " -> ", mirrored] {
+                images.push_str(part);
+            }
         }
         let rule = image.outcome.rule();
         let (source, rule) = rule.map_or(("", ""), |rule| (rule.source, rule.rule.name()));
