@@ -44,7 +44,7 @@ pub struct Plan {
 }
 
 /// What one turn of one route cost.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Turn {
     pub(crate) requests: u32,
     pub(crate) server: Duration,

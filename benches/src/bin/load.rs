@@ -23,11 +23,15 @@ struct Args {
     #[arg(long, default_value_t = 16)]
     connections: usize,
     /// Requests to one route before it is the other's turn
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 1_000)]
     requests: u32,
     /// How often it is each route's turn
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 20)]
     rounds: usize,
+    /// How many servers are measured, one after the other: where code and data come to lie makes a difference, and is
+    /// another thing each time
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    servers: u32,
     /// The server, if it is not the `limit-server` beside this program: a build to compare with, or a profiler's script
     #[arg(long)]
     server: Option<PathBuf>,
@@ -40,8 +44,8 @@ struct Args {
     /// Where the server's log goes
     #[arg(long, default_value = "/dev/null")]
     log: PathBuf,
-    /// Seconds after which the run is given up
-    #[arg(long, default_value_t = 300)]
+    /// Seconds after which the run against one server is given up
+    #[arg(long, default_value_t = 60)]
     time_limit: u64,
 }
 
@@ -62,14 +66,22 @@ fn main() -> Result<()> {
         rounds: args.rounds,
         time_limit: Duration::from_secs(args.time_limit),
     };
-    let mut server = Command::new(match args.server {
-        Some(server) => server,
+    let program = match args.server {
+        Some(program) => program,
         None => std::env::current_exe()?.with_file_name("limit-server"),
-    });
-    server.args([format!("--core={}", args.server_core), format!("--rules={}", args.rules)]);
-    let server = Process::start(server, &args.log)
-        .context("both programs have to be built: cargo build --release -p mimic-benches")?;
+    };
     cpu::pin(args.client_core)?;
-    write!(io::stdout(), "{}", load::run(&server, &plan)?)?;
+    let run = || {
+        let mut server = Command::new(&program);
+        server.args([format!("--core={}", args.server_core), format!("--rules={}", args.rules)]);
+        let server = Process::start(server, &args.log)
+            .context("both programs have to be built: cargo build --release -p mimic-benches")?;
+        load::run(&server, &plan)
+    };
+    let mut report = run()?;
+    for _ in 1..args.servers {
+        report.add(&run()?)?;
+    }
+    write!(io::stdout(), "{report}")?;
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use anyhow::Result;
+
 use crate::load::{Route, Turn};
 
 /// What a run showed, to be printed.
@@ -35,10 +37,25 @@ impl fmt::Display for Spread {
 }
 
 impl Report {
-    /// The server's processor time per request of each other route as a multiple of the first one's, round by round.
-    fn ratio(&self, other: &Route) -> Spread {
+    /// Takes in what another run of the same plan showed.
+    ///
+    /// # Errors
+    /// Never, unless latencies are beyond all measure.
+    pub fn add(&mut self, other: &Self) -> Result<()> {
+        for (route, other) in self.routes.iter_mut().zip(&other.routes) {
+            route.turns.extend_from_slice(&other.turns);
+            route.latency.add(&other.latency)?;
+        }
+        Ok(())
+    }
+
+    /// The server's processor time per request as a multiple of the first route's: round by round, and the least of the
+    /// one by the least of the other. What disturbs the machine only ever adds, so the second is the steadier figure.
+    fn ratio(&self, route: &Route) -> (Spread, f64) {
         let limit = self.routes.first().map_or(&[][..], |route| &route.turns);
-        Spread::of(limit.iter().zip(&other.turns).map(|(limit, other)| other.cost() / limit.cost()))
+        let costs = |turns: &[Turn]| Spread::of(turns.iter().map(Turn::cost));
+        let rounds = limit.iter().zip(&route.turns).map(|(limit, other)| other.cost() / limit.cost());
+        (Spread::of(rounds), costs(&route.turns).least / costs(limit).least)
     }
 }
 
@@ -70,7 +87,8 @@ impl fmt::Display for Report {
             writeln!(f)?;
         }
         for route in self.routes.iter().skip(1) {
-            writeln!(f, "{} costs {} times as much", route.path, self.ratio(route))?;
+            let (rounds, least) = self.ratio(route);
+            writeln!(f, "{} costs {rounds} times as much, least by least {least:.2}", route.path)?;
         }
         Ok(())
     }
