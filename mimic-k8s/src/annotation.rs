@@ -29,7 +29,9 @@ pub(crate) fn original_images(images: &[Decision<'_>], kept: &BTreeMap<String, S
     // Stable, so that of several entries for one name the newest is the last, and that one is written.
     entries.sort_by(|(a, _), (b, _)| a.cmp(b));
 
-    let mut out = String::from("{");
+    let room = entries.iter().map(|(key, image)| key.len() + image.len() + 6).sum::<usize>();
+    let mut out = String::with_capacity(room + 2);
+    out.push('{');
     for (at, (key, image)) in entries.iter().enumerate() {
         if entries.get(at + 1).is_none_or(|(next, _)| next != key) {
             json::member(&mut out, key, image);

@@ -75,8 +75,12 @@ impl Patch<'_> {
 /// Begins an operation, after ending the one before; the value follows.
 fn begin(out: &mut String, op: &str, path: std::fmt::Arguments<'_>) {
     out.push_str(if out.is_empty() { "[" } else { "}," });
+    out.push_str(r#"{"op":""#);
+    out.push_str(op);
+    out.push_str(r#"","path":""#);
     // Writing to a string cannot fail.
-    let _ = write!(out, r#"{{"op":"{op}","path":"{path}","value":"#);
+    let _ = out.write_fmt(path);
+    out.push_str(r#"","value":"#);
 }
 
 fn secret(out: &mut String, name: &str) {

@@ -65,7 +65,7 @@ fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
     }
     let (namespace, pod) = (review.namespace().unwrap_or_default(), review.pod_name().unwrap_or_default());
     let operation = review.operation();
-    let mut images = String::new();
+    let mut images = String::with_capacity(128 * verdict.images().len());
     let mut rewritten = 0;
     for image in verdict.images() {
         if let Some(mirrored) = image.outcome.rewritten() {
