@@ -31,7 +31,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("drain", "0s"),
 ];
 
-/// Serves with one thread on `core` and so many `rules` more than usual until the process is asked to stop or whoever started it has ended. Writes a line
+/// Serves with one thread on `core` and so many `rules` more than usual, until the process is asked to stop or whoever
+/// started it has ended. Writes a line
 /// with its address to the standard output.
 ///
 /// # Errors

@@ -1,4 +1,5 @@
 //! Writing JSON text: the answer is short and flat, so it is written straight into the one buffer that is sent.
+//! What ends a plain piece of a string is looked for here too, for the writer and for the [reader](crate::reader).
 
 use wide::u8x16;
 

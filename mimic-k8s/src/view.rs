@@ -137,6 +137,10 @@ impl<'de> Visitor<'de> for TextVisitor {
     fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
         Ok(Text(Cow::Owned(text.to_owned())))
     }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Text<'de>, E> {
+        Ok(Text(Cow::Owned(text)))
+    }
 }
 
 /// The length of a string in bytes, without keeping the string; `null` has none.
