@@ -36,10 +36,12 @@
 //! All that a test starts listens on loopback only and ends with the test. There is one cluster per test binary; each
 //! test has a namespace of its own, because nothing cleans up in that cluster (see `controlplane/README.md`).
 
+mod balancer;
 mod binaries;
 mod certificates;
 mod cluster;
 mod control_plane;
+mod http;
 mod image;
 mod namespace;
 mod process;
@@ -52,6 +54,7 @@ mod skopeo;
 mod tools;
 mod wait;
 
+pub use balancer::Balancer;
 pub use certificates::Authority;
 pub use cluster::Cluster;
 pub use image::{Content, Image};

@@ -2,9 +2,7 @@
 
 use std::{
     fs,
-    io::{Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    time::Duration,
+    net::{Ipv4Addr, TcpListener},
 };
 
 use anyhow::Result;
@@ -14,7 +12,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    Authority, Namespace, Registration, binaries, images,
+    Authority, Namespace, Registration, binaries,
+    http::get_succeeds,
+    images,
     process::{Process, background_command},
     wait::eventually,
 };
@@ -111,17 +111,4 @@ fn free_ports() -> Result<(u16, u16)> {
     let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok((first.local_addr()?.port(), second.local_addr()?.port()))
-}
-
-/// Whether a plain HTTP request is answered with 200.
-fn get_succeeds(port: u16, path: &str) -> bool {
-    let answer = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    answer().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 "))
 }
