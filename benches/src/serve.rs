@@ -52,7 +52,7 @@ pub fn run(core: Option<usize>, rules: usize) -> Result<()> {
             let resource = web::resource(LIMIT).app_data(web::PayloadConfig::new(8 << 20));
             app.service(resource.route(web::post().to(limit)));
         });
-        let running = server.start()?;
+        let running = server.start().await?;
         writeln!(io::stdout(), "{}", running.address())?;
         Ok(running.until(signals).await?)
     })

@@ -37,11 +37,14 @@
 //!
 //! # What this crate does not do
 //!
-//! It never refuses a pod, and it never creates or reads an object of the cluster: a verdict depends on the request, the
-//! rules and the settings alone. It does not check a pod for anything but its images, and leaves Deployments and other
+//! It never refuses a pod, and it asks nothing of the cluster while it decides: a verdict depends on the request, the rules
+//! and the settings alone. (What Mimic itself needs of a cluster is in the module `cluster`, a feature that is off by
+//! default.) It does not check a pod for anything but its images, and leaves Deployments and other
 //! templates of pods as they are. It opens no socket: serving the webhook over TLS is another crate's part.
 
 mod annotation;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 mod decide;
 mod json;
 mod patch;

@@ -56,7 +56,10 @@ pub fn run() -> ExitCode {
                     log::error!(problem:%; "a mistake in the mirrors");
                 }
             }
-            log::error!(error:%; "cannot serve");
+            match error.hint() {
+                Some(hint) => log::error!(error:%, hint; "cannot serve"),
+                None => log::error!(error:%; "cannot serve"),
+            }
             ExitCode::FAILURE
         }
     }
@@ -65,7 +68,7 @@ pub fn run() -> ExitCode {
 async fn serve(server: Server, demo: bool) -> Result<(), StartError> {
     // First of all, so that no signal is lost.
     let signals = Signals::listen()?;
-    let running = server.start()?;
+    let running = server.start().await?;
     if demo {
         let _ = io::stdout().write_all(demo::invitation(running.address()).as_bytes());
     }

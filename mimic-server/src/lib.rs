@@ -6,7 +6,7 @@
 //!
 //! let settings = Settings::load(std::env::vars_os(), None, &[]).settings.expect("the environment is a configuration");
 //! actix_web::rt::System::new().block_on(async {
-//!     let running = Server::new(settings).start().expect("the ports are free");
+//!     let running = Server::new(settings).start().await.expect("the ports are free");
 //!     running.until(Signals::listen()?).await
 //! })?;
 //! # Ok::<(), std::io::Error>(())
@@ -24,7 +24,6 @@ mod demo;
 pub mod health;
 pub mod http;
 pub mod logging;
-mod namespace;
 mod polling;
 mod server;
 mod shutdown;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix_web::dev::Server as ActixServer;
 use actix_web::{App, HttpServer, web};
 use mimic_core::{Catalog, Globs, MirrorSource, Problem, RuleList};
+use mimic_k8s::cluster::{Cluster, ConnectError, own_namespace};
 use openssl::error::ErrorStack;
 
 use crate::certificate::{CertificateError, CertificateFiles, Pair, self_signed};
@@ -16,7 +17,6 @@ use crate::config::{self, CertificateOrigin, Listen, Settings};
 use crate::health::Health;
 use crate::http::stack::{self, Extra, Stack};
 use crate::http::{self, State};
-use crate::namespace;
 use crate::shutdown::{self, Leave, Phase, Signals};
 use crate::sources::{self, Configured, Runner};
 use crate::tls::Serving;
@@ -40,6 +40,9 @@ pub enum StartError {
     /// There is no certificate to serve.
     #[error("certificate: {0}")]
     Certificate(#[from] CertificateError),
+    /// The settings need a cluster, and there is no way to one.
+    #[error("cluster: {0}")]
+    Cluster(#[from] ConnectError),
     /// A port cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -51,6 +54,19 @@ pub enum StartError {
     /// The system refused something else.
     #[error(transparent)]
     System(#[from] io::Error),
+}
+
+impl StartError {
+    /// What to do about it, where that can be told.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Cluster(ConnectError::NotFound(_)) => Some(
+                "to run without a cluster set `MIMIC_KUBERNETES_ENABLED=false`, and `MIMIC_CERTIFICATE_SOURCE` to `file` \
+                 or `selfsigned`",
+            ),
+            _ => None,
+        }
+    }
 }
 
 impl From<ErrorStack> for StartError {
@@ -104,15 +120,20 @@ impl Server {
         problems
     }
 
-    /// Reads the certificate and the mirrors, and opens both ports. Needs an actix runtime.
+    /// Reads the certificate and the mirrors, finds the cluster if the settings need one, and opens both ports. Needs an
+    /// actix runtime.
     ///
     /// # Errors
     ///
     /// [`StartError`], when the server could not do its work.
-    pub fn start(self) -> Result<Running, StartError> {
+    pub async fn start(self) -> Result<Running, StartError> {
         let Self { settings, example, sources: extra_sources, workers, extra } = self;
         config::announce(&settings);
-        let namespace = namespace::find(&settings.kubernetes.namespace);
+        let cluster = cluster(&settings).await?;
+        let namespace = match &cluster {
+            Some(cluster) => Some(cluster.namespace().to_owned()),
+            None => own_namespace(&settings.kubernetes.namespace),
+        };
         let sources = configured(&settings, example.as_deref(), extra_sources)?;
 
         let catalog = Arc::new(Catalog::new(sources.iter().map(|configured| configured.source.name())));
@@ -147,6 +168,17 @@ impl Server {
         }
         Ok(Running { address, admin_address, webhook, admin, health, leave, drain: settings.drain })
     }
+}
+
+/// The cluster, if anything in the settings needs one.
+async fn cluster(settings: &Settings) -> Result<Option<Cluster>, ConnectError> {
+    let certificate = matches!(settings.certificate.source, CertificateOrigin::Kubernetes | CertificateOrigin::Managed);
+    if !certificate {
+        return Ok(None);
+    }
+    let cluster = Cluster::connect(&settings.kubernetes.namespace).await?;
+    log::info!(server = cluster.address(), namespace = cluster.namespace(); "cluster found");
+    Ok(Some(cluster))
 }
 
 /// All sources in order of precedence.

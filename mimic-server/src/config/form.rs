@@ -150,7 +150,7 @@ fn flag(text: &str) -> Option<bool> {
 }
 
 /// Whether `text` could be the name of a namespace or of another object; nothing is a name too, of none.
-pub(crate) fn is_name(text: &str) -> bool {
+fn is_name(text: &str) -> bool {
     text.len() <= 253 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.')
 }
 

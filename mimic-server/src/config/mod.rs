@@ -10,8 +10,8 @@ mod table;
 mod variables;
 
 pub(crate) use availability::announce;
+pub(crate) use form::duration;
 pub use form::{CertificateOrigin, LogFormat, LogLevel};
-pub(crate) use form::{duration, is_name};
 pub use reference::reference_page;
 pub use settings::{Certificate, Files, Harbor, Kubernetes, Limits, Listen, Loaded, Log, OpenShift, Secret, Settings};
 

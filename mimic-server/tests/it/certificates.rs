@@ -210,7 +210,7 @@ fn refusal(certificate: &str, key: &str) -> String {
     let server = mimic_server::Server::new(settings);
     let problems: Vec<String> = server.check().iter().map(ToString::to_string).collect();
     let [problem] = &problems[..] else { panic!("one problem, not {problems:?}") };
-    let started = actix_web::rt::System::new().block_on(async { server.start().map(|_| ()) });
+    let started = actix_web::rt::System::new().block_on(async { server.start().await.map(|_| ()) });
     assert_eq!(*problem, started.expect_err("it does not start").to_string(), "the check says the same");
     problem.clone()
 }

@@ -142,7 +142,7 @@ fn mirrors_that_are_wrong_at_the_start_stop_it_with_every_problem() {
     assert!(problems[2].starts_with(&format!("{path}:4: ")), "{problems:#?}");
     let last = problems.last().unwrap();
     assert_eq!(last, "/does/not/exist.yaml: cannot be read: No such file or directory (os error 2)");
-    let started = actix_web::rt::System::new().block_on(async { server.start().map(|_| ()) });
+    let started = actix_web::rt::System::new().block_on(async { server.start().await.map(|_| ()) });
     let error = started.expect_err("it does not start");
     assert_eq!(error.to_string(), format!("{} mistakes in the mirrors", problems.len()));
 }

@@ -42,7 +42,7 @@ impl TestServer {
         let thread = std::thread::spawn(move || {
             System::new().block_on(async move {
                 let (stop, signals) = Signals::manual();
-                let running = build(Server::new(settings)).start().expect("the server starts");
+                let running = build(Server::new(settings)).start().await.expect("the server starts");
                 let admin = running.admin_address().expect("the second port is on");
                 sender.send((running.address(), admin, stop)).expect("the test waits");
                 running.until(signals).await.expect("the server ends in order");

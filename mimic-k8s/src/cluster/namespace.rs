@@ -2,22 +2,27 @@
 
 use std::path::Path;
 
-use crate::config::is_name;
-
 /// Where a pod finds the namespace of its service account
 /// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#without-using-a-proxy>).
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
-/// The configured namespace, or else `POD_NAMESPACE`, or else the service account's. `None` outside a cluster.
-pub(crate) fn find(configured: &str) -> Option<String> {
+/// The configured namespace, or else that of the variable `POD_NAMESPACE`, or else the service account's. `None` when
+/// none of them says so, which is the case outside a cluster.
+pub fn own_namespace(configured: &str) -> Option<String> {
     choose(configured, std::env::var("POD_NAMESPACE").ok(), Path::new(SERVICE_ACCOUNT))
 }
 
 fn choose(configured: &str, variable: Option<String>, file: &Path) -> Option<String> {
-    let usable = |name: &String| !name.is_empty() && is_name(name);
+    let usable = |name: &String| is_namespace(name);
     (Some(configured.to_owned()).filter(usable))
         .or_else(|| variable.filter(usable))
         .or_else(|| std::fs::read_to_string(file).ok().map(|text| text.trim().to_owned()).filter(usable))
+}
+
+/// A label of RFC 1123 (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names>).
+fn is_namespace(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 #[cfg(test)]

@@ -1,0 +1,28 @@
+//! The cluster that Mimic runs in: how it is reached, and objects in it that are followed by name.
+//!
+//! ```no_run
+//! use k8s_openapi::api::core::v1::ConfigMap;
+//! use mimic_k8s::cluster::{Cluster, Follower};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let cluster = Cluster::connect("").await?;
+//! let mut config_map = Follower::<ConfigMap>::new(cluster.api(), "mimic-mirrors");
+//! loop {
+//!     match config_map.next().await {
+//!         Ok(Some(_)) => println!("there it is"),
+//!         Ok(None) => println!("there is none"),
+//!         Err(error) => println!("{error}; trying again"),
+//!     }
+//! }
+//! # }
+//! ```
+
+mod connect;
+mod error;
+mod follow;
+mod namespace;
+
+pub use connect::{Cluster, ConnectError};
+pub use error::{ClusterError, ClusterErrorKind};
+pub use follow::Follower;
+pub use namespace::own_namespace;
