@@ -39,6 +39,7 @@
 mod balancer;
 mod binaries;
 mod certificates;
+mod checkout;
 mod cluster;
 mod control_plane;
 mod http;
@@ -56,6 +57,7 @@ mod wait;
 
 pub use balancer::Balancer;
 pub use certificates::Authority;
+pub use checkout::Checkout;
 pub use cluster::Cluster;
 pub use image::{Content, Image};
 pub use namespace::{Kubectl, Namespace, images};

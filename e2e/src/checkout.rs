@@ -1,0 +1,88 @@
+//! The files that are shipped, and the commands that users run on them.
+
+use std::{fs, io::ErrorKind, path::Path, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
+
+use crate::{Cluster, Kubectl, process::command};
+
+const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
+
+/// What `deploy/scripts/webhook-patch-ca-bundle.sh` makes in the third step of the installation.
+const GENERATED: &str = "deploy/manifests/mutatingwebhookconfiguration-cabundle.yaml";
+
+/// A copy of the folder `deploy`, such as users have, in a directory that stands for the repository.
+pub struct Checkout<'c> {
+    cluster: &'c Cluster,
+    directory: TempDir,
+}
+
+impl<'c> Checkout<'c> {
+    /// Copies it for use with a cluster.
+    pub fn new(cluster: &'c Cluster) -> Result<Self> {
+        let directory = TempDir::with_prefix("mimic-e2e-checkout-")?;
+        copy(Path::new(DEPLOY), &directory.path().join("deploy"))?;
+        match fs::remove_file(directory.path().join(GENERATED)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+            // Nobody has made it, or made it for another cluster.
+            _ => Ok(Self { cluster, directory }),
+        }
+    }
+
+    /// The top folder.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Runs a command line as an administrator types it in the top folder.
+    ///
+    /// # Errors
+    /// When it fails, with what it printed.
+    pub fn run(&self, line: &str) -> Result<Kubectl> {
+        let (succeeded, output) = self.try_run(line)?;
+        ensure!(succeeded, "{line} failed:\n{}{}", output.stdout, output.stderr);
+        Ok(output)
+    }
+
+    /// Runs a command line that fails, and returns what it says about that.
+    ///
+    /// # Errors
+    /// When it succeeds.
+    pub fn fails(&self, line: &str) -> Result<String> {
+        let (succeeded, output) = self.try_run(line)?;
+        ensure!(!succeeded, "{line} succeeded:\n{}{}", output.stdout, output.stderr);
+        Ok(output.stderr)
+    }
+
+    fn try_run(&self, line: &str) -> Result<(bool, Kubectl)> {
+        let mut shell: Command = command("bash");
+        let output = shell
+            .args(["-c", line])
+            .current_dir(self.path())
+            .env("KUBECONFIG", self.cluster.kubeconfig())
+            .env("KUBECACHEDIR", self.path().join("cache"))
+            .output()
+            .context("bash did not start")?;
+        let printed = Kubectl { stdout: String::from_utf8(output.stdout)?, stderr: String::from_utf8(output.stderr)? };
+        Ok((output.status.success(), printed))
+    }
+}
+
+/// Copies a folder of files. Links would be followed by `kubectl`, but not by everything that people ship files with, so
+/// there are none.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        let kind = entry.file_type()?;
+        ensure!(!kind.is_symlink(), "{} is a link", entry.path().display());
+        if kind.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! The shipped files, applied to a real kube-apiserver as users apply them.
+
+mod files;
+mod scripts;
+
+/// The installation that users of earlier versions know, word for word.
+const STEPS: [&str; 4] = [
+    "kubectl apply -f ./deploy/manifests/namespace",
+    "./deploy/scripts/webhook-create-signed-cert.sh --service mimic --secret mimic-certs --namespace mimic",
+    "./deploy/scripts/webhook-patch-ca-bundle.sh ./deploy/manifests/templates/mutatingwebhookconfiguration.yaml ./deploy/manifests/mutatingwebhookconfiguration-cabundle.yaml",
+    "kubectl apply -f ./deploy/manifests",
+];
+
+/// The other one.
+const ONE_STEP: &str = "kubectl apply -k deploy/kustomize";
