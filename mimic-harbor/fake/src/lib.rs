@@ -1,0 +1,281 @@
+//! A Harbor on the loopback that replays recordings, and misbehaves on demand. Blocking and small, so that the tests of
+//! other crates can use it as well.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/exchanges.jsonl");
+
+/// The password of every account.
+pub const PASSWORD: &str = "s3cret";
+
+/// The path of a page of all proxy-cache projects.
+pub fn proxy_projects(page: usize) -> String {
+    format!("/api/v2.0/projects?page={page}&page_size=100&q=registry_id%3D%5B1~%5D")
+}
+
+/// What was asked.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The credential, as the recordings name it.
+    pub by: String,
+    /// Path and query.
+    pub path: String,
+    /// Headers, by their names in lower case.
+    pub headers: HashMap<String, String>,
+}
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, beside those that every answer has.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+    /// How much of the body is sent before the connection breaks off.
+    pub breaks_off_at: Option<usize>,
+    /// How long it takes.
+    pub delay: Duration,
+}
+
+impl Answer {
+    /// A JSON body.
+    pub fn json(status: u16, body: &Value) -> Self {
+        Self::new(status, "application/json; charset=utf-8", body.to_string())
+    }
+
+    /// A body of some type.
+    pub fn new(status: u16, kind: &str, body: impl Into<Vec<u8>>) -> Self {
+        let headers = vec![("Content-Type".to_owned(), kind.to_owned())];
+        Self { status, headers, body: body.into(), breaks_off_at: None, delay: Duration::ZERO }
+    }
+
+    /// A refusal or failure in Harbor's words.
+    pub fn error(status: u16, message: &str) -> Self {
+        Self::json(status, &json!({"errors": [{"code": "UNKNOWN", "message": message}]}))
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+type Recordings = HashMap<(String, String), Answer>;
+type Mischief = dyn Fn(&Request, &dyn Fn(&Request) -> Answer) -> Option<Answer> + Send + Sync;
+
+/// A running Harbor. It runs as long as the process, as tests do.
+#[derive(Clone)]
+pub struct Fake {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    recordings: Recordings,
+    mischief: Mutex<Option<Arc<Mischief>>>,
+    /// `None` when nobody wants to know.
+    requests: Mutex<Option<Vec<Request>>>,
+    connections: Mutex<usize>,
+}
+
+/// A stream that can be spoken on.
+pub trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
+impl fmt::Debug for Fake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fake").field(&self.address).finish()
+    }
+}
+
+impl Fake {
+    /// Over plain HTTP.
+    pub fn start() -> Self {
+        Self::start_with(|stream| Some(Box::new(stream)))
+    }
+
+    /// With a layer such as TLS around every connection.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub fn start_with(wrap: impl Fn(TcpStream) -> Option<Box<dyn Stream>> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let shared = Arc::new(Shared {
+            recordings: recordings(),
+            mischief: Mutex::default(),
+            requests: Mutex::new(Some(Vec::new())),
+            connections: Mutex::default(),
+        });
+        let (fake, wrap) = (Self { address, shared }, Arc::new(wrap));
+        let serving = fake.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (fake, wrap) = (serving.clone(), Arc::clone(&wrap));
+                *lock(&fake.shared.connections) += 1;
+                thread::spawn(move || wrap(stream).map(|stream| fake.serve(stream)));
+            }
+        });
+        fake
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Has `mischief` asked first for every request; where it gives nothing, the recordings answer. It is given what
+    /// they would say.
+    pub fn misbehave(
+        &self,
+        mischief: impl Fn(&Request, &dyn Fn(&Request) -> Answer) -> Option<Answer> + Send + Sync + 'static,
+    ) {
+        *lock(&self.shared.mischief) = Some(Arc::new(mischief));
+    }
+
+    /// Answers with the recordings again.
+    pub fn behave(&self) {
+        *lock(&self.shared.mischief) = None;
+    }
+
+    /// What was asked since this was last called.
+    pub fn take_requests(&self) -> Vec<Request> {
+        lock(&self.shared.requests).as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Keeps no requests from now on.
+    pub fn forget_requests(&self) {
+        *lock(&self.shared.requests) = None;
+    }
+
+    /// How many connections there ever were.
+    pub fn connections(&self) -> usize {
+        *lock(&self.shared.connections)
+    }
+
+    fn serve(&self, stream: Box<dyn Stream>) -> io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        while let Some(request) = read(&mut stream)? {
+            if let Some(requests) = &mut *lock(&self.shared.requests) {
+                requests.push(request.clone());
+            }
+            let mischief = lock(&self.shared.mischief).clone();
+            let recorded = |request: &Request| self.recorded(request);
+            let answer =
+                mischief.and_then(|mischief| mischief(&request, &recorded)).unwrap_or_else(|| self.recorded(&request));
+            thread::sleep(answer.delay);
+            // One write, or every answer would wait for the acknowledgement of its headers. Harbor sets a cookie with each.
+            let mut head = format!("HTTP/1.1 {} Whatever\r\nSet-Cookie: sid=1; Path=/; HttpOnly\r\n", answer.status);
+            for (name, value) in &answer.headers {
+                head.extend([name, ": ", value, "\r\n"]);
+            }
+            head.extend(["Content-Length: ", &answer.body.len().to_string(), "\r\n\r\n"]);
+            let body = &answer.body[..answer.breaks_off_at.unwrap_or(answer.body.len())];
+            let stream = stream.get_mut();
+            stream.write_all(&[head.as_bytes(), body].concat())?;
+            stream.flush()?;
+            if answer.breaks_off_at.is_some() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn recorded(&self, request: &Request) -> Answer {
+        let found = self.shared.recordings.get(&(request.by.clone(), request.path.clone()));
+        found.cloned().unwrap_or_else(|| Answer::error(404, &format!("path {} was not found", request.path)))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn recordings() -> Recordings {
+    let text = std::fs::read_to_string(RECORDINGS).expect("the recordings are there");
+    let exchange = |line: &str| {
+        let exchange: Value = serde_json::from_str(line).expect("a recording is JSON");
+        let text = |key: &str| exchange[key].as_str().expect("a recording names it").to_owned();
+        let status = exchange["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
+        let body = match &exchange["body"] {
+            Value::String(text) => text.clone(),
+            body => body.to_string(),
+        };
+        let headers = exchange["headers"].as_object().expect("headers").iter();
+        let headers = headers.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
+        let answer = Answer { headers: headers.collect(), ..Answer::new(status, "", body) };
+        ((text("as"), text("path")), answer)
+    };
+    text.lines().map(exchange).collect()
+}
+
+/// Reads a request without a body; `None` when the client has gone.
+fn read(stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<Option<Request>> {
+    let mut line = String::new();
+    if stream.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut headers = HashMap::new();
+    loop {
+        line.clear();
+        if stream.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let by = account(headers.get("authorization").map(String::as_str));
+    Ok(Some(Request { by, path, headers }))
+}
+
+/// Whose credentials these are. Harbor tells wrong ones by treating them as none.
+fn account(authorization: Option<&str>) -> String {
+    const ACCOUNTS: [&str; 7] = [
+        "admin",
+        "robot-project-list+registry-list",
+        "robot-project-list",
+        "robot-registry-list",
+        "robot-project-read-all",
+        "robot-repository-pull-all",
+        "robot-some-projects",
+    ];
+    let Some(authorization) = authorization else { return "anonymous".to_owned() };
+    let is_of = |name: &&&str| authorization == format!("Basic {}", base64(&format!("{name}:{PASSWORD}")));
+    (*ACCOUNTS.iter().find(is_of).unwrap_or(&"robot-wrong-secret")).to_owned()
+}
+
+fn base64(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let encode = |chunk: &[u8]| {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        (0..4)
+            .map(move |i| {
+                if i <= chunk.len() {
+                    char::from(ALPHABET[usize::try_from(bits >> (18 - 6 * i) & 63).unwrap_or_default()])
+                } else {
+                    '='
+                }
+            })
+            .collect::<String>()
+    };
+    text.as_bytes().chunks(3).map(encode).collect()
+}

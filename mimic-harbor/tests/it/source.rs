@@ -1,0 +1,203 @@
+//! Harbor as a source of mirrors, as a host uses it.
+
+use mimic_core::{Catalog, Context, MirrorSource as _, SourceErrorKind};
+use mimic_harbor::{Credentials, HarborSource, Overrides, Verdict, checkup};
+use serde_json::Value;
+
+use super::{ROBOT, discover, harbor, left_out, mirrors, settings};
+use fake_harbor::{Answer, Fake, PASSWORD, Request, proxy_projects};
+
+type Fault = fn(&Request, &dyn Fn(&Request) -> Answer) -> Option<Answer>;
+
+/// What a host does with a source, once.
+async fn refresh(catalog: &Catalog, source: &HarborSource) {
+    match source.load().await {
+        Ok(list) => catalog.publish(source.name(), list.rules),
+        Err(error) => catalog.fail(source.name(), &error.to_string()),
+    };
+}
+
+fn at(catalog: &Catalog, image: &str) -> Option<String> {
+    catalog.rewriter().rewrite(image, &Context::default()).rewritten().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn the_last_good_list_is_kept_through_every_fault_and_a_removed_project_goes_with_the_next() {
+    let fake = Fake::start();
+    let source = HarborSource::new("harbor", harbor(settings(&fake, ROBOT)));
+    let catalog = Catalog::new(["harbor"]);
+    refresh(&catalog, &source).await;
+    let quay = Some("harbor.example.com/proxy-quay/a/b".to_owned());
+    assert_eq!(at(&catalog, "quay.io/a/b"), quay);
+
+    let faults: [Fault; 6] = [
+        |_, _| Some(Answer::error(500, "ill")),
+        |_, _| Some(Answer::new(200, "text/html", "<html>")),
+        |request, recorded| Some(recorded(&Request { by: "robot-wrong-secret".to_owned(), ..request.clone() })),
+        |request, recorded| Some(Answer { breaks_off_at: Some(1), ..recorded(request) }),
+        |request, _| request.path.contains("/registries").then(|| Answer::error(401, "unauthorized")),
+        |request, _| request.path.contains("/projects").then(|| Answer::json(200, &Value::Null)),
+    ];
+    for (number, fault) in (1..).zip(faults) {
+        fake.misbehave(fault);
+        refresh(&catalog, &source).await;
+        let status = &catalog.status()[0];
+        assert_eq!((status.rules, status.failures), (Some(16), number), "{:?}", status.last_error);
+        assert_eq!(at(&catalog, "quay.io/a/b"), quay);
+    }
+
+    fake.misbehave(|request, recorded| {
+        let mut answer = recorded(request);
+        let mut projects: Vec<Value> = serde_json::from_slice(&answer.body).ok()?;
+        projects.retain(|project| !project["name"].to_string().contains("quay"));
+        answer.body = Value::from(projects).to_string().into_bytes();
+        (request.path == proxy_projects(1)).then_some(answer)
+    });
+    refresh(&catalog, &source).await;
+    assert_eq!((catalog.status()[0].rules, at(&catalog, "quay.io/a/b")), (Some(15), None));
+}
+
+#[tokio::test]
+async fn a_new_password_in_the_file_is_used_for_the_next_list() {
+    let fake = Fake::start();
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), "old").expect("the file can be written");
+    let mut settings = settings(&fake, ROBOT);
+    settings.credentials = Some(Credentials::from_file(ROBOT, file.path()));
+    let source = HarborSource::new("harbor", harbor(settings));
+    assert_eq!(source.files(), [file.path()]);
+
+    let error = source.load().await.expect_err("the password is an old one");
+    assert_eq!(error.kind(), SourceErrorKind::Forbidden);
+    std::fs::write(file.path(), format!("{PASSWORD}\n")).expect("the file can be written");
+    assert_eq!(source.load().await.expect("the password is good").rules.len(), 16);
+}
+
+#[tokio::test]
+async fn no_error_and_no_debug_form_shows_the_password() {
+    let fake = Fake::start();
+    let mut settings = settings(&fake, ROBOT);
+    settings.credentials = Some(Credentials::new("robot$mimic", "hunter2"));
+    let harbor = harbor(settings);
+    let error = harbor.discover().await.expect_err("nobody knows this robot");
+    for shown in [format!("{harbor:?}"), format!("{error:?}"), error.to_string()] {
+        assert!(!shown.contains("hunter2") && !shown.contains("aHVudGVyMg"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_for_decides_what_is_used() {
+    let fake = Fake::start();
+    let mut settings = settings(&fake, ROBOT);
+    settings.private = true;
+    settings.unhealthy = false;
+    settings.projects = mimic_core::Globs::new(["proxy-*", "zz-proxy-ecr-api", "zz-proxy-path", "zz-proxy-unhealthy"])
+        .expect("good globs");
+    settings.overrides = Overrides::parse(
+        "zz-proxy-ecr-api=42.dkr.ecr.eu-west-1.amazonaws.com, zz-proxy-path=artifactory.example.com/docker-remote, no=a.b",
+    )
+    .expect("good overrides");
+    let report = discover(settings).await.expect("the fake behaves");
+    let names = |what: Vec<String>| what.join("\n");
+    assert!(names(mirrors(&report)).contains("42.dkr.ecr.eu-west-1.amazonaws.com harbor.example.com/zz-proxy-ecr-api"));
+    assert!(names(mirrors(&report)).contains("artifactory.example.com/docker-remote harbor.example.com/zz-proxy-path"));
+    let reasons = names(left_out(&report));
+    assert!(reasons.contains("proxy-gcr-us: its endpoint is `unhealthy`, and `harbor.unhealthy` is off"), "{reasons}");
+    assert!(reasons.contains("zz-proxy-slash: its name is not among `harbor.projects`"), "{reasons}");
+    let problems: Vec<String> = report.problems().iter().map(|problem| problem.message().to_owned()).collect();
+    assert_eq!(problems, ["override for `no`: no proxy-cache project of that name is seen"]);
+}
+
+#[tokio::test]
+async fn a_choice_is_one_warning_that_names_all() {
+    let fake = Fake::start();
+    let mut settings = settings(&fake, ROBOT);
+    settings.private = true;
+    let report = discover(settings).await.expect("the fake behaves");
+    let warnings = report.warnings();
+    assert_eq!(
+        warnings[0],
+        "the project `proxy-dockerhub` is used for `docker.io`, not the projects `proxy-dockerhub-private` and \
+         `proxy-dockerhub-registry` for the same"
+    );
+    let unhealthy = "the endpoint of the project `zz-proxy-unhealthy` is `unhealthy`: Harbor serves only what it has cached of \
+                     `down.example.com`";
+    assert!(warnings.iter().any(|warning| warning == unhealthy), "{warnings:#?}");
+}
+
+/// Public before private, then healthy, then the name.
+#[tokio::test]
+async fn the_choice_between_projects_is_always_the_same() {
+    let fake = Fake::start();
+    let choice = async |public: [&'static str; 3], health: [&'static str; 3]| {
+        fake.misbehave(move |request, recorded| {
+            let list = |edit: &dyn Fn(usize) -> Value| Value::from((0..3).map(edit).collect::<Vec<_>>());
+            if request.path.contains("/registries") {
+                return Some(Answer::json(200, &list(&|i| {
+                    serde_json::json!({"id": i + 1, "type": "quay", "url": "https://quay.io", "status": health[i]})
+                })));
+            }
+            if request.path == proxy_projects(1) {
+                return Some(Answer::json(200, &list(&|i| {
+                    let name = ["c", "b", "a"][i];
+                    serde_json::json!({"project_id": i + 1, "name": name, "registry_id": i + 1,
+                                       "metadata": {"public": public[i]}})
+                })));
+            }
+            Some(recorded(request))
+        });
+        let mut settings = settings(&fake, ROBOT);
+        settings.private = true;
+        mirrors(&discover(settings).await.expect("the fake behaves"))
+    };
+    let (yes, no, well, ill) = ("true", "false", "healthy", "unhealthy");
+    assert_eq!(choice([yes, yes, yes], [well, well, well]).await, ["quay.io harbor.example.com/a"]);
+    assert_eq!(choice([yes, yes, yes], [well, ill, ill]).await, ["quay.io harbor.example.com/c"]);
+    assert_eq!(choice([no, yes, no], [well, ill, well]).await, ["quay.io harbor.example.com/b"]);
+    assert_eq!(choice([no, no, no], [ill, well, well]).await, ["quay.io harbor.example.com/a"]);
+}
+
+/// The texts of a checkup, with what is found good marked by a plus, what is notable by a dot, what is bad by a minus.
+async fn check(fake: &Fake, credential: &str, private: bool) -> Vec<String> {
+    let mut settings = settings(fake, credential);
+    settings.private = private;
+    let found = checkup(&settings, &discover(settings.clone()).await);
+    let sign = |verdict| match verdict {
+        Verdict::Good => '+',
+        Verdict::Note => '.',
+        Verdict::Bad => '-',
+    };
+    found
+        .iter()
+        .map(|finding| format!("{} {}", sign(finding.verdict), finding.text.replace(&fake.url(), "HARBOR")))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_checkup_names_the_permission_that_is_missing() {
+    let fake = Fake::start();
+    assert_eq!(
+        check(&fake, "robot-project-list", true).await[..7],
+        [
+            ". the password is sent over a connection that is not encrypted",
+            "+ Harbor v2.15.2-080b0220 answers at HARBOR",
+            "+ it accepts the credentials of `robot-project-list`",
+            "+ pods pull from `harbor.example.com`, as Harbor says",
+            "+ 29 proxy-cache projects can be seen: 20 public, 9 private",
+            ". registry endpoints may not be listed, so projects are asked one by one",
+            ". private projects are used without a pull secret",
+        ]
+    );
+    let last = check(&fake, "robot-project-list", true).await.pop();
+    let hidden = "- the account may not see which registry is behind the projects `proxy-nvcr`, `zz-proxy-acr`, \
+                  `zz-proxy-ali`, `zz-proxy-ecr-account`, `zz-proxy-ecr-api` and 1 more";
+    assert_eq!(last.as_deref(), Some(hidden));
+    assert_eq!(
+        check(&fake, "robot-wrong-secret", false).await,
+        [
+            ". the password is sent over a connection that is not encrypted",
+            "+ Harbor answers at HARBOR",
+            "- HARBOR does not accept the credentials of `robot-wrong-secret`",
+        ]
+    );
+}
