@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::{
     Authority, Namespace, Registration, binaries,
-    http::get_succeeds,
+    http::{get, get_succeeds},
     images,
     process::{Process, background_command},
     wait::eventually,
@@ -24,6 +24,7 @@ use crate::{
 pub struct MimicServer {
     process: Process,
     port: u16,
+    admin_port: u16,
     authority: Authority,
     directory: TempDir,
 }
@@ -31,6 +32,11 @@ pub struct MimicServer {
 impl MimicServer {
     /// Starts it with this `mirrors.yaml` and waits until it is ready. Its log is shown when the test fails.
     pub async fn start(mirrors: &str) -> Result<Self> {
+        Self::start_with(mirrors, &[]).await
+    }
+
+    /// The same with further variables, which win over those of every test.
+    pub async fn start_with(mirrors: &str, variables: &[(&str, &str)]) -> Result<Self> {
         let directory = TempDir::with_prefix("mimic-e2e-")?;
         let path = |name: &str| directory.path().join(name);
         let authority = Authority::new()?;
@@ -50,9 +56,10 @@ impl MimicServer {
             .env("MIMIC_CERTIFICATE_KEYFILE", path("tls.key"))
             .env("MIMIC_FILE_PATH", path("mirrors.yaml"))
             .env("MIMIC_KUBERNETES_ENABLED", "false")
-            .env("MIMIC_LOGLEVEL", "debug");
+            .env("MIMIC_LOGLEVEL", "debug")
+            .envs(variables.iter().copied());
         let process = Process::start("mimic-server", command)?;
-        let mut server = Self { process, port, authority, directory };
+        let mut server = Self { process, port, admin_port, authority, directory };
         eventually("mimic-server is ready", async || {
             server.process.check_alive()?;
             Ok(get_succeeds(admin_port, "/readyz"))
@@ -81,6 +88,11 @@ impl MimicServer {
         own.api().create(&PostParams::default(), &service).await?;
         let registration = Registration::new(&self.authority.pem()?, &[namespace.name()])?;
         registration.service_port(self.port).apply(namespace, is_rewritten).await
+    }
+
+    /// What `/readyz?verbose` says.
+    pub fn readiness(&self) -> Result<String> {
+        Ok(get(self.admin_port, "/readyz?verbose")?)
     }
 
     /// Waits until its log has a line with this text.

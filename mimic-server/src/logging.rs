@@ -21,6 +21,8 @@ pub fn init(log: Log, overrides: Option<&str>) -> Result<(), log::SetLoggerError
     let mut builder = env_logger::Builder::new();
     // Mimic's own modules all begin so; what the libraries say below a warning is for their developers.
     builder.filter_level(level.min(LevelFilter::Warn)).filter_module("mimic", level);
+    // What goes wrong there is told by Mimic, in its own words and once.
+    builder.filter_module("kube_client", LevelFilter::Off).filter_module("kube_runtime", LevelFilter::Off);
     if let Some(overrides) = overrides {
         // A level without a module is for all of them, Mimic's included.
         for level in overrides.split(',').filter_map(|directive| directive.trim().parse().ok()) {

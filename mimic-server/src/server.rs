@@ -13,7 +13,7 @@ use mimic_k8s::cluster::{Cluster, ConnectError, own_namespace};
 use openssl::error::ErrorStack;
 
 use crate::certificate::{CertificateError, CertificateFiles, Pair, self_signed};
-use crate::config::{self, CertificateOrigin, Listen, Settings};
+use crate::config::{CertificateOrigin, Listen, Settings};
 use crate::health::Health;
 use crate::http::stack::{self, Extra, Stack};
 use crate::http::{self, State};
@@ -128,13 +128,12 @@ impl Server {
     /// [`StartError`], when the server could not do its work.
     pub async fn start(self) -> Result<Running, StartError> {
         let Self { settings, example, sources: extra_sources, workers, extra } = self;
-        config::announce(&settings);
         let cluster = cluster(&settings).await?;
         let namespace = match &cluster {
             Some(cluster) => Some(cluster.namespace().to_owned()),
             None => own_namespace(&settings.kubernetes.namespace),
         };
-        let sources = configured(&settings, example.as_deref(), extra_sources)?;
+        let sources = configured(&settings, example.as_deref(), cluster.as_ref(), extra_sources)?;
 
         let catalog = Arc::new(Catalog::new(sources.iter().map(|configured| configured.source.name())));
         let health = Arc::new(Health::new(Arc::clone(&catalog), settings.startup));
@@ -173,7 +172,7 @@ impl Server {
 /// The cluster, if anything in the settings needs one.
 async fn cluster(settings: &Settings) -> Result<Option<Cluster>, ConnectError> {
     let certificate = matches!(settings.certificate.source, CertificateOrigin::Kubernetes | CertificateOrigin::Managed);
-    if !certificate {
+    if !certificate && !settings.kubernetes.enabled {
         return Ok(None);
     }
     let cluster = Cluster::connect(&settings.kubernetes.namespace).await?;
@@ -185,9 +184,11 @@ async fn cluster(settings: &Settings) -> Result<Option<Cluster>, ConnectError> {
 fn configured(
     settings: &Settings,
     example: Option<&str>,
+    cluster: Option<&Cluster>,
     extra: Vec<Arc<dyn MirrorSource>>,
 ) -> Result<Vec<Configured>, StartError> {
     let mut sources = sources::from_settings(settings, example).map_err(StartError::Mirrors)?;
+    sources.extend(cluster.and_then(|cluster| sources::from_cluster(settings, cluster)));
     let watch = settings.watch_mirrors;
     sources.extend(extra.into_iter().map(|source| Configured { source, watch, first: None }));
     if sources.is_empty() {

@@ -25,10 +25,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time without a byte of an answer. Longer than any watch stays silent, see [`super::follow`].
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Most requests on average, the five a second that client-go allows itself, in bursts of 25. `kube` starts a watch
-/// that ended anew without a pause; this is what keeps one that ends at once every time from becoming a storm.
-const REQUESTS: (u64, Duration) = (25, Duration::from_secs(5));
-
 /// A way to the API server, and Mimic's place in the cluster. Clones share connections.
 #[derive(Clone)]
 pub struct Cluster {
@@ -61,6 +57,12 @@ pub enum ConnectError {
     /// The certificates or credentials that they name cannot be used.
     #[error("the credentials for the cluster cannot be used: {0}")]
     Credentials(Box<kube::Error>),
+}
+
+/// Most requests to the API server: on average the five a second that client-go allows itself, in bursts of 25. `kube`
+/// takes up a watch that ended without a pause, and this keeps one that ends at once every time from becoming a storm.
+pub fn request_limit() -> RateLimitLayer {
+    RateLimitLayer::new(25, Duration::from_secs(5))
 }
 
 /// Where to look.
@@ -110,10 +112,15 @@ impl Cluster {
         }
         let namespace = own_namespace(configured).unwrap_or_else(|| config.default_namespace.trim().to_owned());
         let address = config.cluster_url.to_string();
-        let (requests, per) = REQUESTS;
         let builder = ClientBuilder::try_from(config).map_err(|error| ConnectError::Credentials(Box::new(error)))?;
-        let client = builder.with_layer(&RateLimitLayer::new(requests, per)).build();
-        Ok(Self { client, namespace, address })
+        let client = builder.with_layer(&request_limit()).build();
+        Ok(Self::with_client(client, &address, &namespace))
+    }
+
+    /// The cluster that a client of one's own making leads to; it had better have the [`request_limit`] too. `address` is
+    /// what the API server is called in logs, `namespace` is Mimic's.
+    pub fn with_client(client: Client, address: &str, namespace: &str) -> Self {
+        Self { client, namespace: namespace.to_owned(), address: address.to_owned() }
     }
 
     /// The client, for objects of any kind.

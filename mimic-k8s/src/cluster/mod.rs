@@ -17,12 +17,17 @@
 //! # }
 //! ```
 
+mod configmap;
 mod connect;
 mod error;
+mod events;
 mod follow;
+mod mirrors;
 mod namespace;
 
-pub use connect::{Cluster, ConnectError};
+pub use configmap::ConfigMapSource;
+pub use connect::{Cluster, ConnectError, request_limit};
 pub use error::{ClusterError, ClusterErrorKind};
 pub use follow::Follower;
+pub use mirrors::{LONG_FORM, Mirrors, read_mirrors};
 pub use namespace::own_namespace;

@@ -24,10 +24,3 @@ pub(crate) fn check(settings: &Settings, layers: &mut Layers) {
         layers.note(&table::OPENSHIFT_ENABLED, "OpenShift's mirror sets are not available in this version", "false");
     }
 }
-
-/// Says what is switched on by default but not there.
-pub(crate) fn announce(settings: &Settings) {
-    if settings.kubernetes.enabled {
-        log::info!("the ConfigMap source is not available in this version, going on without");
-    }
-}

@@ -9,7 +9,6 @@ mod settings;
 mod table;
 mod variables;
 
-pub(crate) use availability::announce;
 pub(crate) use form::duration;
 pub use form::{CertificateOrigin, LogFormat, LogLevel};
 pub use reference::reference_page;

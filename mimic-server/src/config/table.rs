@@ -231,14 +231,15 @@ pub(crate) const KUBERNETES_ENABLED: Key<bool> = Key::new(
     "kubernetes.enabled",
     &FLAG,
     "true",
-    "Whether mirrors are taken from a ConfigMap. Not available in this version, which says so at start and goes on \
-     without.",
+    "Whether mirrors are taken from a ConfigMap, `kubernetes.configmap`. Without a cluster set it to `false`. The cluster is \
+     that of the kubeconfig that `KUBECONFIG` names, or else the pod's own, or else that of `~/.kube/config`.",
 );
 pub(crate) const KUBERNETES_NAMESPACE: Key<String> = Key::new(
     "kubernetes.namespace",
     &NAME,
     "",
-    "Namespace that Mimic runs in. When empty: the variable `POD_NAMESPACE`, then the service account's namespace.",
+    "Namespace that Mimic runs in, which has its ConfigMap and its Secret. When empty: the variable `POD_NAMESPACE`, then \
+     the service account's namespace, then that of the kubeconfig's context, then `default`. Pods in it are left alone.",
 );
 pub(crate) const KUBERNETES_CERTSECRET: Key<String> = Key::new(
     "kubernetes.certsecret",
@@ -246,12 +247,25 @@ pub(crate) const KUBERNETES_CERTSECRET: Key<String> = Key::new(
     "mimic-certs",
     "Secret with the certificate, for the certificate sources `kubernetes` and `managed`.",
 );
-pub(crate) const KUBERNETES_CONFIGMAP: Key<String> =
-    Key::new("kubernetes.configmap", &NAME, "mimic-mirrors", "ConfigMap with the mirrors.");
-pub(crate) const KUBERNETES_WATCH: Key<bool> =
-    Key::new("kubernetes.watch", &FLAG, "true", "Whether the ConfigMap is watched; `false` reads it once.");
-pub(crate) const KUBERNETES_EVENTS: Key<bool> =
-    Key::new("kubernetes.events", &FLAG, "true", "Whether bad entries are reported as Events on the ConfigMap.");
+pub(crate) const KUBERNETES_CONFIGMAP: Key<String> = Key::new(
+    "kubernetes.configmap",
+    &NAME,
+    "mimic-mirrors",
+    "ConfigMap with the mirrors, in Mimic's namespace. [mirrors.md](mirrors.md#in-a-configmap) describes it. One that does \
+         not exist has no mirrors; it can be made later.",
+);
+pub(crate) const KUBERNETES_WATCH: Key<bool> = Key::new(
+    "kubernetes.watch",
+    &FLAG,
+    "true",
+    "Whether the ConfigMap is watched; `false` reads it once, at the start.",
+);
+pub(crate) const KUBERNETES_EVENTS: Key<bool> = Key::new(
+    "kubernetes.events",
+    &FLAG,
+    "true",
+    "Whether bad entries are reported as Events on the ConfigMap, beside the log.",
+);
 pub(crate) const HARBOR_ENABLED: Key<bool> = Key::new(
     "harbor.enabled",
     &FLAG,

@@ -7,6 +7,7 @@ mod runner;
 use std::sync::Arc;
 
 use mimic_core::{MirrorSource, Problem, Rule, parse_rules_file, parse_short_form};
+use mimic_k8s::cluster::{Cluster, ConfigMapSource};
 
 use crate::config::Settings;
 pub(crate) use runner::Runner;
@@ -56,6 +57,19 @@ pub(crate) fn from_settings(settings: &Settings, example: Option<&str>) -> Resul
         }
     }
     if problems.is_empty() { Ok(sources) } else { Err(problems) }
+}
+
+/// The ConfigMap, if the settings ask for it. It comes after the sources that the settings themselves name.
+pub(crate) fn from_cluster(settings: &Settings, cluster: &Cluster) -> Option<Configured> {
+    let kubernetes = &settings.kubernetes;
+    if !kubernetes.enabled {
+        return None;
+    }
+    let watch = settings.watch_mirrors && kubernetes.watch;
+    let source = ConfigMapSource::new(cluster, &kubernetes.config_map);
+    let source = if watch { source.watched() } else { source };
+    let source = if kubernetes.events { source.with_events(cluster) } else { source };
+    Some(Configured { source: Arc::new(source), watch, first: None })
 }
 
 impl Configured {

@@ -43,14 +43,12 @@ fn the_environment_wins_over_the_demo() {
         ("MIMIC_MIRRORS", "quay.io=own.example/quay"),
         ("MIMIC_LOGLEVEL", "debug"),
         ("MIMIC_NONSENSE", "1"),
-        ("MIMIC_KUBERNETES_ENABLED", "true"),
     ];
     let server = Process::start(&["--demo"], &variables);
     let mut connection = Connection::open(server.address()).unwrap();
     connection.review(REVIEW).unwrap();
     assert_eq!(server.line("mirrors loaded")["source"], "environment");
     assert_eq!(server.line("the configuration has a flaw")["problem"], "MIMIC_NONSENSE: unknown variable, ignored");
-    server.line("the ConfigMap source is not available in this version, going on without");
     let decided: Vec<_> = server.lines().into_iter().filter(|line| line["message"] == "image decided").collect();
     assert_eq!(decided.len(), 4);
     assert_eq!((&decided[1]["image"], &decided[1]["reason"]), (&"nginx:1.27".into(), &"no_rule".into()));

@@ -1,0 +1,40 @@
+//! Every `ConfigMap` as it is written, beside what is read of it. A new case is two new files.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use mimic_core::RuleList;
+use mimic_k8s::cluster::read_mirrors;
+
+#[test]
+fn every_config_map_is_read_as_written_beside_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/configmaps");
+    let mut cases: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    cases.sort();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let config_map: ConfigMap = serde_saphyr::from_str(&std::fs::read_to_string(&case).unwrap()).unwrap();
+        let mirrors = read_mirrors("mimic/mimic-mirrors", &config_map);
+        let mut read = written(&mirrors.short);
+        match mirrors.long {
+            Ok(long) => read += &written(&long),
+            Err(problem) => writeln!(read, "unread: {problem}").unwrap(),
+        }
+        let expected = std::fs::read_to_string(case.with_extension("txt")).unwrap();
+        assert_eq!(read, expected, "{}", case.display());
+    }
+}
+
+fn written(list: &RuleList) -> String {
+    let mut text = String::new();
+    for rule in &list.rules {
+        let locations: Vec<&str> = rule.mirrors().iter().map(|mirror| mirror.location().as_str()).collect();
+        writeln!(text, "rule: {} -> {}", rule.name(), locations.join(", ")).unwrap();
+    }
+    for problem in &list.problems {
+        writeln!(text, "problem: {problem}").unwrap();
+    }
+    text
+}
