@@ -26,8 +26,10 @@ pub struct Health {
 #[derive(Default)]
 struct Certificate {
     served: Option<X509>,
-    /// Why a newer one is not served.
+    /// Why a newer one is not served, or none at all.
     error: Option<String>,
+    /// Why those who call the webhook may not trust it.
+    distrust: Option<String>,
 }
 
 /// How things stand at one moment.
@@ -85,11 +87,17 @@ impl Health {
     }
 
     pub(crate) fn certificate_served(&self, pair: &Pair) {
-        *self.certificate() = Certificate { served: Some(pair.leaf().to_owned()), error: None };
+        self.certificate().served = Some(pair.leaf().to_owned());
     }
 
-    pub(crate) fn certificate_failed(&self, error: &impl fmt::Display) {
-        self.certificate().error = Some(error.to_string());
+    /// Notes why a newer certificate is not served, or that there is no such reason.
+    pub(crate) fn certificate_failed(&self, error: Option<String>) {
+        self.certificate().error = error;
+    }
+
+    /// Notes why those who call the webhook may not trust the certificate, or that they do.
+    pub(crate) fn certificate_distrusted(&self, reason: Option<String>) {
+        self.certificate().distrust = reason;
     }
 
     /// Notes what was left out of a source's list.
@@ -151,7 +159,12 @@ impl Health {
         };
         if let Some(error) = &certificate.error {
             state = state.max(CheckState::Degraded);
-            let _ = write!(detail, "; a newer one is not used: {error}");
+            let newer = if certificate.served.is_some() { "; a newer one is not used" } else { "" };
+            let _ = write!(detail, "{newer}: {error}");
+        }
+        if let Some(reason) = &certificate.distrust {
+            state = state.max(CheckState::Degraded);
+            let _ = write!(detail, "; it may not be trusted: {reason}");
         }
         Check { name: "certificate".to_owned(), state, detail }
     }
@@ -212,7 +225,7 @@ mod tests {
         assert_eq!(health.missing_sources(), ["harbor"]);
         catalog.publish("harbor", Vec::new());
         assert_eq!(health.report().to_string(), "ready\n");
-        health.certificate_failed(&"no");
+        health.certificate_failed(Some("no".to_owned()));
         catalog.fail("harbor", "away");
         assert_eq!(health.report().to_string(), "ready, degraded: certificate, source harbor\n");
         health.drain();

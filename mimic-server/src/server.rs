@@ -9,10 +9,10 @@ use std::time::Duration;
 use actix_web::dev::Server as ActixServer;
 use actix_web::{App, HttpServer, web};
 use mimic_core::{Catalog, Globs, MirrorSource, Problem, RuleList};
-use mimic_k8s::cluster::{Cluster, ConnectError, own_namespace};
+use mimic_k8s::cluster::{Cluster, ConnectError, in_pod, own_namespace};
 use openssl::error::ErrorStack;
 
-use crate::certificate::{CertificateError, CertificateFiles, Pair, self_signed};
+use crate::certificate::{CertificateError, CertificateFiles, FollowedSecret, Keeper, Managed, self_signed};
 use crate::config::{CertificateOrigin, Listen, Settings};
 use crate::health::Health;
 use crate::http::stack::{self, Extra, Stack};
@@ -112,9 +112,9 @@ impl Server {
     /// Checks what the settings refer to, the files with mirrors and the certificate, and returns every problem.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = sources::from_settings(&self.settings, self.example.as_deref()).err().unwrap_or_default();
-        let certificate = &self.settings.certificate;
-        if certificate.source == CertificateOrigin::File {
-            let files = CertificateFiles::new(&certificate.cert_file, &certificate.key_file);
+        if self.settings.certificate.source == CertificateOrigin::File {
+            let namespace = own_namespace(&self.settings.kubernetes.namespace);
+            let files = certificate_files(&self.settings, namespace.as_deref());
             problems.extend(files.load().err().map(|error| Problem::new("certificate", error.to_string())));
         }
         problems
@@ -138,7 +138,8 @@ impl Server {
         let catalog = Arc::new(Catalog::new(sources.iter().map(|configured| configured.source.name())));
         let health = Arc::new(Health::new(Arc::clone(&catalog), settings.startup));
         let serving = Arc::new(Serving::default());
-        certificate(&settings, namespace.as_deref(), &serving, &health)?;
+        let keeper = Keeper::new(Arc::clone(&serving), Arc::clone(&health));
+        certificate(&settings, cluster.as_ref(), namespace.as_deref(), keeper)?;
 
         let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let listener = listen(&settings.listen)?;
@@ -208,43 +209,41 @@ fn follow(sources: Vec<Configured>, runner: &Runner) {
     }
 }
 
-/// Installs the first certificate and, where it can be replaced, starts to follow it.
+/// Takes up the first certificate, unless that is still to come from the cluster, and starts to follow what may be replaced.
 fn certificate(
     settings: &Settings,
+    cluster: Option<&Cluster>,
     namespace: Option<&str>,
-    serving: &Arc<Serving>,
-    health: &Arc<Health>,
+    keeper: Keeper,
 ) -> Result<(), StartError> {
-    match settings.certificate.source {
-        CertificateOrigin::File => {
-            let files = CertificateFiles::new(&settings.certificate.cert_file, &settings.certificate.key_file);
-            install(&files.load()?, serving, health)?;
-            tokio::task::spawn_local(follow_certificate(files, Arc::clone(serving), Arc::clone(health)));
+    tokio::task::spawn_local(keeper.clone().announce_end());
+    match (settings.certificate.source, cluster) {
+        (CertificateOrigin::Kubernetes, Some(cluster)) => {
+            let host = settings.certificate.host(cluster.namespace());
+            let secret = FollowedSecret::new(cluster, &settings.kubernetes.cert_secret, host, keeper);
+            tokio::task::spawn_local(secret.follow());
         }
-        // Loading the settings refuses what is not available.
-        CertificateOrigin::SelfSigned | CertificateOrigin::Kubernetes | CertificateOrigin::Managed => {
-            install(&self_signed(namespace)?, serving, health)?;
+        (CertificateOrigin::Managed, Some(cluster)) => {
+            tokio::task::spawn_local(Managed::new(cluster, settings, keeper).keep());
+        }
+        (CertificateOrigin::File, _) => {
+            let files = certificate_files(settings, namespace);
+            keeper.take_up(&files.load()?)?;
+            tokio::task::spawn_local(files.follow(keeper));
+        }
+        // The other two find their cluster, or the start has failed by now.
+        (CertificateOrigin::SelfSigned | CertificateOrigin::Kubernetes | CertificateOrigin::Managed, _) => {
+            keeper.take_up(&self_signed(namespace)?)?;
         }
     }
     Ok(())
 }
 
-fn install(pair: &Pair, serving: &Serving, health: &Health) -> Result<(), CertificateError> {
-    serving.install(pair)?;
-    health.certificate_served(pair);
-    let (fingerprint, until) = (pair.fingerprint()?, pair.leaf().not_after().to_string());
-    log::info!(sha256 = fingerprint.as_str(), until = until.as_str(); "certificate in use");
-    Ok(())
-}
-
-async fn follow_certificate(files: CertificateFiles, serving: Arc<Serving>, health: Arc<Health>) {
-    loop {
-        let replaced = files.next().await.and_then(|pair| install(&pair, &serving, &health));
-        if let Err(error) = replaced {
-            health.certificate_failed(&error);
-            log::warn!(error:%; "the new certificate cannot be used, the last good one stays");
-        }
-    }
+/// The files with the certificate. In a pod they have to be for the Service; elsewhere nobody knows who calls, or how.
+fn certificate_files(settings: &Settings, namespace: Option<&str>) -> CertificateFiles {
+    let certificate = &settings.certificate;
+    let host = namespace.filter(|_| in_pod()).and_then(|namespace| certificate.host(namespace));
+    CertificateFiles::new(&certificate.cert_file, &certificate.key_file, host)
 }
 
 /// Says once, when waiting for the sources is over, which did not come.

@@ -24,10 +24,14 @@ mod events;
 mod follow;
 mod mirrors;
 mod namespace;
+mod secret;
+mod webhook;
 
 pub use configmap::ConfigMapSource;
 pub use connect::{Cluster, ConnectError, request_limit};
 pub use error::{ClusterError, ClusterErrorKind};
 pub use follow::Follower;
 pub use mirrors::{LONG_FORM, Mirrors, read_mirrors};
-pub use namespace::own_namespace;
+pub use namespace::{in_pod, own_namespace};
+pub use secret::{CertificateSecret, IncompleteSecret, MANAGED, Owner, PemPair, owner, pem_pair};
+pub use webhook::{BundlePatch, Standing, WebhookConfiguration};

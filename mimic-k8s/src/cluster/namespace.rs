@@ -12,6 +12,11 @@ pub fn own_namespace(configured: &str) -> Option<String> {
     choose(configured, std::env::var("POD_NAMESPACE").ok(), Path::new(SERVICE_ACCOUNT))
 }
 
+/// Whether this is a pod, with a service account.
+pub fn in_pod() -> bool {
+    Path::new(SERVICE_ACCOUNT).exists()
+}
+
 fn choose(configured: &str, variable: Option<String>, file: &Path) -> Option<String> {
     let usable = |name: &String| is_namespace(name);
     (Some(configured.to_owned()).filter(usable))

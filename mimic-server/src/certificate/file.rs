@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use super::{CertificateError, Pair};
+use super::{CertificateError, Keeper, Pair};
 use crate::polling::{self, Watched};
 
 /// A certificate and its key in two PEM files that may be replaced at any time.
@@ -8,23 +9,39 @@ use crate::polling::{self, Watched};
 pub(crate) struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
+    /// The name that clients will look for, where it is known.
+    host: Option<String>,
     watched: Watched,
 }
 
 impl CertificateFiles {
-    pub(crate) fn new(certificate: &Path, key: &Path) -> Self {
+    pub(crate) fn new(certificate: &Path, key: &Path, host: Option<String>) -> Self {
         let watched = Watched::new([certificate.to_owned(), key.to_owned()]);
-        Self { certificate: certificate.to_owned(), key: key.to_owned(), watched }
+        Self { certificate: certificate.to_owned(), key: key.to_owned(), host, watched }
     }
 
     /// Reads and checks the pair as it is now.
     pub(crate) fn load(&self) -> Result<Pair, CertificateError> {
         self.watched.note();
-        Pair::from_pem(&read(&self.certificate)?, &read(&self.key)?)
+        let pair = Pair::from_pem(&read(&self.certificate)?, &read(&self.key)?, SystemTime::now())?;
+        if let Some(host) = &self.host {
+            pair.check_names(host)?;
+        }
+        Ok(pair)
+    }
+
+    /// Keeps the served certificate in step with the files.
+    pub(crate) async fn follow(self, keeper: Keeper) {
+        loop {
+            match self.next().await.and_then(|pair| keeper.take_up(&pair)) {
+                Ok(()) => keeper.all_well(),
+                Err(error) => keeper.complain(&error),
+            }
+        }
     }
 
     /// Waits until the files changed and reads them.
-    pub(crate) async fn next(&self) -> Result<Pair, CertificateError> {
+    async fn next(&self) -> Result<Pair, CertificateError> {
         self.watched.changed().await;
         let pair = self.load();
         if pair.is_ok() {

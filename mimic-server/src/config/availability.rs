@@ -1,22 +1,11 @@
 //! What can be configured but is not in this version. Each feature that arrives removes its lines here.
 
-use super::form::CertificateOrigin;
 use super::load::Layers;
 use super::settings::Settings;
 use super::table;
 
 /// Refuses settings that ask for what is not there: to go on without would be worse than to stop.
 pub(crate) fn check(settings: &Settings, layers: &mut Layers) {
-    const CERTIFICATES: &str = "file, selfsigned";
-    match settings.certificate.source {
-        CertificateOrigin::Kubernetes => {
-            layers.note(&table::CERTIFICATE_SOURCE, "`kubernetes` is not available in this version", CERTIFICATES);
-        }
-        CertificateOrigin::Managed => {
-            layers.note(&table::CERTIFICATE_SOURCE, "`managed` is not available in this version", CERTIFICATES);
-        }
-        CertificateOrigin::File | CertificateOrigin::SelfSigned => {}
-    }
     if settings.harbor.enabled {
         layers.note(&table::HARBOR_ENABLED, "discovery from Harbor is not available in this version", "false");
     }

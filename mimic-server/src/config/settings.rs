@@ -75,10 +75,27 @@ pub struct Certificate {
     pub cert_file: PathBuf,
     /// PEM file with the private key.
     pub key_file: PathBuf,
-    /// Service whose names a managed certificate carries.
+    /// Service by which the API server calls Mimic, and which the certificate must name; empty when it calls a URL.
     pub service: String,
     /// Webhook configuration that a managed certificate is kept in step with.
     pub webhook: String,
+    /// How long a managed certificate is good for.
+    pub validity: Duration,
+    /// How long the authority of managed certificates is good for.
+    pub authority_validity: Duration,
+}
+
+/// Certificates count whole seconds, and replacing one takes a few of them.
+const SHORTEST_VALIDITY: Duration = Duration::from_secs(10);
+
+/// Dates in certificates have four digits for the year.
+const LONGEST_VALIDITY: Duration = Duration::from_hours(876_000);
+
+impl Certificate {
+    /// The name by which the API server calls the Service in this namespace. `None` when that is not to be checked.
+    pub fn host(&self, namespace: &str) -> Option<String> {
+        (!self.service.is_empty()).then(|| format!("{}.{namespace}.svc", self.service))
+    }
 }
 
 /// Files with mirrors.
@@ -212,6 +229,8 @@ fn read(layers: &mut Layers) -> Settings {
             key_file: layers.read(&table::CERTIFICATE_KEYFILE),
             service: layers.read(&table::CERTIFICATE_SERVICE),
             webhook: layers.read(&table::CERTIFICATE_WEBHOOK),
+            validity: layers.read(&table::CERTIFICATE_VALIDITY),
+            authority_validity: layers.read(&table::CERTIFICATE_AUTHORITY_VALIDITY),
         },
         mirrors: layers.read(&table::MIRRORS),
         files: Files { paths: layers.read(&table::FILE_PATH), watch: layers.read(&table::FILE_WATCH) },
@@ -283,8 +302,42 @@ fn check(settings: &Settings, layers: &mut Layers) {
             }
         }
     }
+    check_cluster_certificate(settings, layers);
     if settings.admin.as_ref() == Some(&settings.listen) {
         let message = format!("`{}` is the port of the webhook as well", settings.listen.port);
         layers.note(&table::ADMIN_LISTEN_PORT, message, "another port, or 0 for none");
+    }
+}
+
+/// What certificates in a Secret need, and how long managed ones may live.
+fn check_cluster_certificate(settings: &Settings, layers: &mut Layers) {
+    let Certificate { source, service, webhook, validity, authority_validity, .. } = &settings.certificate;
+    let secret = (&table::KUBERNETES_CERTSECRET, &settings.kubernetes.cert_secret);
+    let (word, needed) = match source {
+        CertificateOrigin::File | CertificateOrigin::SelfSigned => return,
+        CertificateOrigin::Kubernetes => ("kubernetes", vec![secret]),
+        CertificateOrigin::Managed => {
+            let service = (&table::CERTIFICATE_SERVICE, service);
+            ("managed", vec![secret, service, (&table::CERTIFICATE_WEBHOOK, webhook)])
+        }
+    };
+    for (key, value) in needed {
+        if value.is_empty() {
+            layers.note(key, format!("empty, but the certificate source `{word}` needs it"), key.form.allowed);
+        }
+    }
+    if *source != CertificateOrigin::Managed {
+        return;
+    }
+    // Zero stands for a value that could not be read, which has been noted.
+    if !validity.is_zero() && *validity < SHORTEST_VALIDITY {
+        layers.note(&table::CERTIFICATE_VALIDITY, "too short to be replaced in time", "10s and more");
+    }
+    if *authority_validity > LONGEST_VALIDITY {
+        layers.note(&table::CERTIFICATE_AUTHORITY_VALIDITY, "longer than a hundred years", "876000h and less");
+    } else if !authority_validity.is_zero() && *authority_validity / 3 < *validity {
+        let other = layers.setter(&table::CERTIFICATE_VALIDITY);
+        let message = format!("less than three times `{other}`: certificates would outlive their authority");
+        layers.note(&table::CERTIFICATE_AUTHORITY_VALIDITY, message, "");
     }
 }

@@ -73,6 +73,8 @@ pub(crate) static TABLE: &[Row] = &[
     CERTIFICATE_KEYFILE.row(),
     CERTIFICATE_SERVICE.row(),
     CERTIFICATE_WEBHOOK.row(),
+    CERTIFICATE_VALIDITY.row(),
+    CERTIFICATE_AUTHORITY_VALIDITY.row(),
     MIRRORS.row(),
     FILE_PATH.row(),
     FILE_WATCH.row(),
@@ -140,9 +142,9 @@ pub(crate) const CERTIFICATE_SOURCE: Key<CertificateOrigin> = Key::new(
     "certificate.source",
     &CERTIFICATE_ORIGIN,
     "kubernetes",
-    "Where the serving certificate comes from. `file`: two PEM files, taken up while serving when they change. \
-     `selfsigned`: made at start, for trying Mimic out; nothing trusts it. `kubernetes` (a Secret) and `managed` (a \
-     certificate authority of Mimic's own) are not available in this version and stop the start.",
+    "Where the serving certificate comes from. `kubernetes`: a Secret, taken up while serving when it changes. `file`: two \
+     PEM files, likewise. `managed`: Mimic makes it, with an authority of its own, and renews both. `selfsigned`: made at \
+     start, for trying Mimic out; nothing trusts it. [certificates.md](certificates.md) describes each.",
 );
 pub(crate) const CERTIFICATE_CERTFILE: Key<PathBuf> = Key::new(
     "certificate.certfile",
@@ -156,13 +158,32 @@ pub(crate) const CERTIFICATE_KEYFILE: Key<PathBuf> = Key::new(
     "",
     "PEM file with the certificate's private key, not encrypted. Needed by the source `file`.",
 );
-pub(crate) const CERTIFICATE_SERVICE: Key<String> =
-    Key::new("certificate.service", &NAME, "mimic", "Service whose names a `managed` certificate carries.");
+pub(crate) const CERTIFICATE_SERVICE: Key<String> = Key::new(
+    "certificate.service",
+    &NAME,
+    "mimic",
+    "Service by which the API server calls Mimic. Certificates must name `SERVICE.NAMESPACE.svc`: those of the sources \
+     `kubernetes` and `managed`, and in a pod those of `file`. Empty, which only the configuration file can \
+     say, when the API server calls a URL instead: then names are not checked. `managed` needs it.",
+);
 pub(crate) const CERTIFICATE_WEBHOOK: Key<String> = Key::new(
     "certificate.webhook",
     &NAME,
     "mimic",
     "MutatingWebhookConfiguration whose caBundle is kept in step with a `managed` certificate.",
+);
+pub(crate) const CERTIFICATE_VALIDITY: Key<Duration> = Key::new(
+    "certificate.validity",
+    &PERIOD,
+    "2160h",
+    "How long a `managed` certificate is good for, from `10s`; the default is 90 days. It is replaced at two thirds of that.",
+);
+pub(crate) const CERTIFICATE_AUTHORITY_VALIDITY: Key<Duration> = Key::new(
+    "certificate.authorityvalidity",
+    &PERIOD,
+    "87600h",
+    "How long the authority of `managed` certificates is good for, at least three times as long as a certificate; the \
+     default is ten years. It gets a successor at two thirds of that.",
 );
 pub(crate) const MIRRORS: Key<String> = Key::new(
     "mirrors",

@@ -10,7 +10,7 @@ use mimic_core::{MirrorSource, Problem, Rule, parse_rules_file, parse_short_form
 use mimic_k8s::cluster::{Cluster, ConfigMapSource};
 
 use crate::config::Settings;
-pub(crate) use runner::Runner;
+pub(crate) use runner::{Runner, pause};
 
 /// Name of the source that `MIMIC_MIRRORS` is.
 const ENVIRONMENT: &str = "environment";

@@ -92,7 +92,7 @@ impl Runner {
 
 /// How long to wait after so many failures in a row: twice as long each time, up to a limit, give or take a quarter so
 /// that replicas do not ask in step; never shorter than what the source asked for.
-fn pause(failures: u32, asked: Option<Duration>) -> Duration {
+pub(crate) fn pause(failures: u32, asked: Option<Duration>) -> Duration {
     let doubled = BACKOFF.0.saturating_mul(1 << failures.saturating_sub(1).min(16));
     // Every `RandomState` has keys of its own, which is all the randomness that this needs.
     let random = RandomState::new().hash_one(failures);

@@ -76,7 +76,8 @@ fn every_key_of_a_file_is_read() {
         "Settings { listen: Listen { host: \"127.0.0.1\", port: 9443 }, \
          admin: Some(Listen { host: \"localhost\", port: 9081 }), log: Log { level: Debug, format: Json }, \
          certificate: Certificate { source: SelfSigned, cert_file: \"/certs/tls.crt\", key_file: \"/certs/tls.key\", \
-         service: \"webhook\", webhook: \"webhook\" }, mirrors: \"docker.io=harbor.example.com/hub\", \
+         service: \"webhook\", webhook: \"webhook\", validity: 864000s, authority_validity: 31536000s }, \
+         mirrors: \"docker.io=harbor.example.com/hub\", \
          files: Files { paths: [\"/etc/mimic/mirrors.yaml\", \"/etc/mimic/more.yaml\"], watch: false }, \
          watch_mirrors: false, excluded_namespaces: [\"kube-*\", \"monitoring\"], annotate: false, dry_run: true, \
          limits: Limits { body: 4194304, connections: 500, request_time: 2s }, drain: 10s, startup: 90s, \
@@ -226,16 +227,47 @@ fn settings_that_belong_together_are_checked_together() {
 }
 
 #[test]
+fn what_certificates_in_a_secret_need_is_checked() {
+    // An empty variable is as good as none: only a file can say that there is nothing.
+    let nothing = "  service: ''\n  webhook: ''\nkubernetes:\n  certsecret: ''\n";
+    for (source, keys) in [
+        ("kubernetes", &[(5, "kubernetes.certsecret")][..]),
+        ("managed", &[(5, "kubernetes.certsecret"), (2, "certificate.service"), (3, "certificate.webhook")]),
+    ] {
+        let (loaded, path) = load_text(&[("MIMIC_CERTIFICATE_SOURCE", source)], &format!("certificate:\n{nothing}"));
+        let expected = keys.iter().map(|(line, key)| {
+            format!(
+                "{path}:{line}: `{key}`: empty, but the certificate source `{source}` needs it (hint: allowed: lower-case \
+                 letters, digits, `-` and `.`)"
+            )
+        });
+        assert_eq!(problems(loaded), expected.collect::<Vec<_>>());
+    }
+
+    let lives = |leaf: &str, authority: &str| {
+        let lives = [("MIMIC_CERTIFICATE_VALIDITY", leaf), ("MIMIC_CERTIFICATE_AUTHORITYVALIDITY", authority)];
+        load(&[&[("MIMIC_CERTIFICATE_SOURCE", "managed")], &lives[..]].concat(), None)
+    };
+    assert!(lives("10s", "30s").settings.is_ok());
+    assert_eq!(
+        problems(lives("9s", "876001h")),
+        [
+            "MIMIC_CERTIFICATE_VALIDITY: too short to be replaced in time (hint: allowed: 10s and more)",
+            "MIMIC_CERTIFICATE_AUTHORITYVALIDITY: longer than a hundred years (hint: allowed: 876000h and less)",
+        ]
+    );
+    assert_eq!(
+        problems(lives("2160h", "6000h")),
+        [
+            "MIMIC_CERTIFICATE_AUTHORITYVALIDITY: less than three times `MIMIC_CERTIFICATE_VALIDITY`: certificates would outlive \
+          their authority"
+        ]
+    );
+    assert_eq!(problems(lives("soon", "6000h")).len(), 1);
+}
+
+#[test]
 fn what_is_not_in_this_version_is_refused_not_ignored() {
-    let certificates = "(hint: allowed: file, selfsigned)";
-    assert_eq!(
-        problems(load(&[], None)),
-        [format!("MIMIC_CERTIFICATE_SOURCE: `kubernetes` is not available in this version {certificates}")]
-    );
-    assert_eq!(
-        problems(load(&[("MIMIC_CERTIFICATE_SOURCE", "managed")], None)),
-        [format!("MIMIC_CERTIFICATE_SOURCE: `managed` is not available in this version {certificates}")]
-    );
     assert_eq!(
         refused(&[("MIMIC_HARBOR_ENABLED", "true"), ("MIMIC_OPENSHIFT_ENABLED", "true")]),
         [
@@ -276,7 +308,7 @@ fn the_check_reports_everything_and_exits_with_1() {
 
     let output = run(&["--check"], &[("MIMIC_LISTENPORT", "x")]);
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 2, "the port and the certificate source");
+    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1, "the port");
 }
 
 #[test]

@@ -1,0 +1,93 @@
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mimic_core::Problem;
+use tokio::sync::watch;
+
+use super::clock::Life;
+use super::{CertificateError, Pair, expiry};
+use crate::health::Health;
+use crate::tls::Serving;
+
+/// Takes up certificates, whatever their source, and says how that went. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Keeper {
+    serving: Arc<Serving>,
+    health: Arc<Health>,
+    /// The life of the certificate in use.
+    life: Arc<watch::Sender<Option<Life>>>,
+    last: Arc<Mutex<Last>>,
+}
+
+/// What was said last, so that it is not said again and again.
+#[derive(Default)]
+struct Last {
+    fingerprint: String,
+    complaint: Option<String>,
+    distrust: Option<String>,
+}
+
+impl Keeper {
+    pub(crate) fn new(serving: Arc<Serving>, health: Arc<Health>) -> Self {
+        Self { serving, health, life: Arc::new(watch::Sender::new(None)), last: Arc::default() }
+    }
+
+    /// Serves this pair from now on.
+    pub(crate) fn take_up(&self, pair: &Pair) -> Result<(), CertificateError> {
+        let (fingerprint, until) = (pair.fingerprint()?, pair.leaf().not_after().to_string());
+        let mut last = self.last();
+        if last.fingerprint != fingerprint {
+            self.serving.install(pair)?;
+            self.life.send_replace(Some(Life::of(pair.leaf())?));
+            self.health.certificate_served(pair);
+            log::info!(sha256 = fingerprint.as_str(), until = until.as_str(); "certificate in use");
+            last.fingerprint = fingerprint;
+        }
+        Ok(())
+    }
+
+    /// Takes back what was last complained about.
+    pub(crate) fn all_well(&self) {
+        self.last().complaint = None;
+        self.health.certificate_failed(None);
+    }
+
+    /// Reports why what there is now cannot be served. The last good certificate, if there was one, stays in use.
+    pub(crate) fn complain(&self, error: &impl Display) {
+        let complaint = error.to_string();
+        let mut last = self.last();
+        if last.complaint.as_ref() == Some(&complaint) {
+            return;
+        }
+        if last.fingerprint.is_empty() {
+            log::warn!(error:%; "there is no certificate to serve yet");
+        } else {
+            log::warn!(error:%; "the new certificate cannot be used, the last good one stays");
+        }
+        self.health.certificate_failed(Some(complaint.clone()));
+        last.complaint = Some(complaint);
+    }
+
+    /// Reports why those who call the webhook may not trust the certificate, or that they do.
+    pub(crate) fn trust(&self, distrust: Option<&Problem>) {
+        let distrust = distrust.map(ToString::to_string);
+        let mut last = self.last();
+        if last.distrust == distrust {
+            return;
+        }
+        if let Some(reason) = &distrust {
+            log::warn!(reason = reason.as_str(); "the API server may not trust the certificate");
+        }
+        self.health.certificate_distrusted(distrust.clone());
+        last.distrust = distrust;
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says, for as long as the server runs, when the certificate in use comes to its end.
+    pub(crate) async fn announce_end(self) {
+        expiry::announce(self.life.subscribe()).await;
+    }
+}
