@@ -41,12 +41,17 @@ impl Authority {
 
     /// Makes a key, and a certificate for a server on loopback, also as the service that is shipped.
     pub fn issue(&self) -> Result<(X509, PKey<Private>)> {
+        self.issue_for("mimic.mimic.svc")
+    }
+
+    /// The same for a service of another name.
+    pub fn issue_for(&self, host: &str) -> Result<(X509, PKey<Private>)> {
         let key = new_key()?;
         let mut builder = new_builder("mimic-e2e server", &key)?;
         builder.set_issuer_name(self.certificate.subject_name())?;
         let names = SubjectAlternativeName::new()
             .ip("127.0.0.1")
-            .dns("mimic.mimic.svc")
+            .dns(host)
             .build(&builder.x509v3_context(Some(&self.certificate), None))?;
         builder.append_extension(names)?;
         builder.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;

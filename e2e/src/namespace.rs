@@ -64,6 +64,11 @@ impl<'c> Namespace<'c> {
         &self.name
     }
 
+    /// The cluster that it is in.
+    pub(crate) fn cluster(&self) -> &'c Cluster {
+        self.cluster
+    }
+
     /// The client, for objects outside the namespace.
     pub fn client(&self) -> Client {
         self.client.clone()

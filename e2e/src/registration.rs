@@ -63,6 +63,21 @@ impl Registration {
         self
     }
 
+    /// Has the API server call another service instead, at this port.
+    #[must_use]
+    pub fn service(mut self, namespace: &str, name: &str, port: u16) -> Self {
+        self.each_webhook(|webhook| {
+            let service = &mut webhook["clientConfig"]["service"];
+            (service["namespace"], service["name"], service["port"]) = (json!(namespace), json!(name), json!(port));
+        });
+        self
+    }
+
+    /// What the configuration is called.
+    pub fn name(&self) -> &str {
+        self.object["metadata"]["name"].as_str().unwrap_or_default()
+    }
+
     /// Sets a field of the webhook, such as `failurePolicy`.
     #[must_use]
     pub fn set(mut self, field: &str, value: &str) -> Self {
@@ -78,11 +93,17 @@ impl Registration {
         self
     }
 
+    /// Registers, and waits for nothing.
+    pub async fn create(&self, namespace: &Namespace<'_>) -> Result<()> {
+        let object: MutatingWebhookConfiguration = serde_json::from_value(self.object.clone())?;
+        Api::all(namespace.client()).create(&PostParams::default(), &object).await?;
+        Ok(())
+    }
+
     /// Registers, and waits until the API server heeds it: until `called` says so of what the API server makes of a
     /// pod with the image `busybox`.
     pub async fn apply(&self, namespace: &Namespace<'_>, called: impl Fn(&Pod) -> bool) -> Result<()> {
-        let object: MutatingWebhookConfiguration = serde_json::from_value(self.object.clone())?;
-        Api::all(namespace.client()).create(&PostParams::default(), &object).await?;
+        self.create(namespace).await?;
         let pods: Api<Pod> = namespace.api();
         let probe: Pod = serde_json::from_value(json!({
             "metadata": {"name": "probe"},

@@ -119,7 +119,7 @@ fn is_rewritten(probe: &Pod) -> bool {
 }
 
 /// Two ports on which nobody listens. Both are taken at once, so that they differ.
-fn free_ports() -> Result<(u16, u16)> {
+pub(crate) fn free_ports() -> Result<(u16, u16)> {
     let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok((first.local_addr()?.port(), second.local_addr()?.port()))

@@ -1,0 +1,63 @@
+//! Pods that are created all the time.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, PostParams};
+use mimic_e2e::{Namespace, eventually, images};
+use serde_json::json;
+
+/// Creates pods with two requests at a time, as dry runs, and takes note of those that are refused or not rewritten.
+#[derive(Default)]
+pub(crate) struct Load {
+    admitted: Cell<usize>,
+    failures: RefCell<Vec<String>>,
+}
+
+impl Load {
+    /// Does `work` under load, of which it may wait for more.
+    ///
+    /// # Errors
+    /// When a pod was refused or not rewritten.
+    pub(crate) async fn during<T>(namespace: &Namespace<'_>, work: impl AsyncFnOnce(&Self) -> Result<T>) -> Result<T> {
+        let load = Rc::new(Self::default());
+        let done = tokio::select! {
+            done = work(&load) => done?,
+            () = load.create(namespace.api()) => unreachable!("it goes on for ever"),
+            () = load.create(namespace.api()) => unreachable!("it goes on for ever"),
+        };
+        let failures = load.failures.borrow();
+        ensure!(failures.is_empty(), "of {} pods: {failures:#?}", load.admitted.get() + failures.len());
+        Ok(done)
+    }
+
+    /// Waits until so many more pods were created.
+    pub(crate) async fn more(&self, count: usize) -> Result<()> {
+        let enough = self.admitted.get() + count;
+        eventually("pods are created", async || Ok(self.admitted.get() >= enough)).await
+    }
+
+    async fn create(&self, pods: Api<Pod>) {
+        loop {
+            match create(&pods).await {
+                Ok(true) => self.admitted.set(self.admitted.get() + 1),
+                Ok(false) => self.failures.borrow_mut().push("a pod was not rewritten".to_owned()),
+                Err(error) => self.failures.borrow_mut().push(error.to_string()),
+            }
+        }
+    }
+}
+
+/// Whether a pod that is created now, as a dry run, is rewritten.
+///
+/// # Errors
+/// When it is refused.
+pub(crate) async fn create(pods: &Api<Pod>) -> kube::Result<bool> {
+    let pod = json!({"metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "nginx"}]}});
+    let pod: Pod = serde_json::from_value(pod).map_err(kube::Error::SerdeError)?;
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    let stored = pods.create(&dry_run, &pod).await?;
+    Ok(images(&stored) == [("web", "harbor.example.com/dockerhub/library/nginx")])
+}

@@ -1,0 +1,135 @@
+//! `managed`: an authority of Mimic's own.
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
+use mimic_e2e::{Authority, Balancer, ClusterServer, Registration, eventually};
+use openssl::{base64, x509::X509};
+use serde_json::json;
+
+use crate::{MIRRORS, Place, SECRET, handshake, load, load::Load};
+
+/// Two replicas behind one port, which the API server calls as the service.
+struct Managed {
+    place: Place,
+    replicas: [ClusterServer; 2],
+    configuration: String,
+    _balancer: Balancer,
+}
+
+impl Managed {
+    /// Starts both at once in a namespace without a Secret, and waits until the API server calls them. From then on, pods
+    /// that they do not see are refused.
+    async fn start(name: &str, variables: &[(&str, &str)]) -> Result<Option<Self>> {
+        let Some(place) = Place::prepare(name).await? else { return Ok(None) };
+        let balancer = Balancer::start()?;
+        let registration = Registration::new(b"", &[place.pods.name()])?.set("failurePolicy", "Fail");
+        let registration = registration.service(place.own.name(), "mimic", balancer.port());
+        registration.create(&place.pods).await?;
+        let configuration = registration.name().to_owned();
+        let own = [("MIMIC_CERTIFICATE_SOURCE", "managed"), ("MIMIC_CERTIFICATE_WEBHOOK", &configuration)];
+        let variables = [&own, variables].concat();
+        let start = || ClusterServer::start(&place.own, MIRRORS, &variables);
+        let mut replicas = [start()?, start()?];
+        for replica in &mut replicas {
+            replica.ready().await?;
+            balancer.add(replica.address().port(), replica.admin_port());
+        }
+        eventually("the API server calls the webhook", async || {
+            Ok(load::create(&place.pods.api()).await.is_ok_and(|rewritten| rewritten))
+        })
+        .await?;
+        Ok(Some(Self { place, replicas, configuration, _balancer: balancer }))
+    }
+
+    /// What each replica shows a client that trusts whom the webhook configuration says.
+    async fn handshakes(&self) -> Result<[X509; 2]> {
+        let bundle = self.place.bundle(&self.configuration).await?;
+        let shake = |replica: &ClusterServer| handshake(replica.address(), &self.place.host(), &bundle);
+        Ok([shake(&self.replicas[0])?, shake(&self.replicas[1])?])
+    }
+}
+
+#[tokio::test]
+async fn two_replicas_that_start_together_agree_on_one_authority() -> Result<()> {
+    let Some(managed) = Managed::start("managed-start", &[]).await? else { return Ok(()) };
+    let [first, second] = managed.handshakes().await?;
+    assert_eq!(first, second);
+    let bundle = managed.place.bundle(&managed.configuration).await?;
+    assert_eq!(X509::stack_from_pem(&bundle)?.len(), 1);
+    assert_eq!(bundle, managed.place.stored("ca.crt").await?);
+    assert_eq!(first.to_pem()?, managed.place.stored("tls.crt").await?);
+    for replica in &managed.replicas {
+        let report = replica.reports("[+] certificate: good for 8").await?;
+        assert!(report.contains("\nready\n"), "{report}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_ca_bundle_that_is_overwritten_comes_back() -> Result<()> {
+    let Some(managed) = Managed::start("managed-bundle", &[]).await? else { return Ok(()) };
+    let bundle = managed.place.bundle(&managed.configuration).await?;
+    let configurations: Api<MutatingWebhookConfiguration> = Api::all(managed.place.own.client());
+    let theirs = base64::encode_block(&Authority::new()?.pem()?);
+    for overwritten in [json!(null), json!(""), json!(theirs)] {
+        let webhook = json!({"name": "pods.mimic.cryptkcoding.com", "clientConfig": {"caBundle": overwritten}});
+        let patch = Patch::Strategic(json!({"webhooks": [webhook]}));
+        configurations.patch(&managed.configuration, &PatchParams::default(), &patch).await?;
+        eventually("the bundle is back", async || Ok(managed.place.bundle(&managed.configuration).await? == bundle))
+            .await?;
+    }
+    eventually("pods are rewritten", async || Ok(load::create(&managed.place.pods.api()).await.is_ok_and(|it| it)))
+        .await
+}
+
+#[tokio::test]
+async fn what_mimic_did_not_write_is_not_overwritten() -> Result<()> {
+    let Some(place) = Place::prepare("managed-foreign").await? else { return Ok(()) };
+    let secret: Secret = serde_json::from_value(json!({
+        "metadata": {"name": SECRET},
+        "stringData": {"tls.crt": "theirs", "tls.key": "theirs"},
+    }))?;
+    let secret = place.secrets().create(&PostParams::default(), &secret).await?;
+    let server = ClusterServer::start(&place.own, MIRRORS, &[("MIMIC_CERTIFICATE_SOURCE", "managed")])?;
+    server.reports("it holds `tls.crt`, `tls.key`, which Mimic did not write; Mimic does not overwrite it").await?;
+    assert_eq!(place.secrets().get(SECRET).await?, secret);
+
+    // The owner gives it up.
+    let emptied = json!({"data": {"tls.crt": "", "tls.key": ""}});
+    place.secrets().patch(SECRET, &PatchParams::default(), &Patch::Merge(emptied)).await?;
+    let report = server.reports("certificate: good for 8").await?;
+    assert!(report.contains("MutatingWebhookConfiguration mimic: there is no such configuration"), "{report}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn leaf_and_authority_are_replaced_while_pods_are_created_and_none_is_refused() -> Result<()> {
+    let lives = [("MIMIC_CERTIFICATE_VALIDITY", "12s"), ("MIMIC_CERTIFICATE_AUTHORITYVALIDITY", "36s")];
+    let Some(managed) = Managed::start("managed-rotation", &lives).await? else { return Ok(()) };
+    let first = X509::stack_from_pem(&managed.place.stored("ca.crt").await?)?.pop().context("there is an authority")?;
+    let mut leaves = Vec::new();
+    let mut overlapped = false;
+    Load::during(&managed.place.pods, async |load| {
+        loop {
+            for leaf in managed.handshakes().await? {
+                if !leaves.contains(&leaf) {
+                    leaves.push(leaf);
+                }
+            }
+            let authorities = X509::stack_from_pem(&managed.place.bundle(&managed.configuration).await?)?;
+            overlapped |= authorities.len() == 2;
+            if !authorities.contains(&first) {
+                break;
+            }
+            load.more(1).await?;
+        }
+        load.more(20).await
+    })
+    .await?;
+    assert!(overlapped, "both authorities were trusted for a while");
+    assert!(leaves.len() >= 4, "{} serving certificates", leaves.len());
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! `kubernetes`: a Secret that others fill.
+
+use anyhow::Result;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use mimic_e2e::{Authority, ClusterServer, Registration, eventually};
+use openssl::{base64, pkey::PKey, pkey::Private, x509::X509};
+use serde_json::{Value, json};
+
+use crate::{MIRRORS, Place, SECRET, handshake, load::Load};
+
+type Identity = (X509, PKey<Private>);
+
+fn start(place: &Place) -> Result<ClusterServer> {
+    ClusterServer::start(&place.own, MIRRORS, &[("MIMIC_CERTIFICATE_SOURCE", "kubernetes")])
+}
+
+fn data(certificate_key: &str, key_key: &str, (certificate, key): &Identity) -> Result<Value> {
+    let (certificate, key) = (certificate.to_pem()?, key.private_key_to_pem_pkcs8()?);
+    Ok(json!({certificate_key: base64::encode_block(&certificate), key_key: base64::encode_block(&key)}))
+}
+
+async fn create(place: &Place, data: Value) -> Result<()> {
+    let secret: Secret = serde_json::from_value(json!({"metadata": {"name": SECRET}, "data": data}))?;
+    place.secrets().create(&PostParams::default(), &secret).await?;
+    Ok(())
+}
+
+async fn change(place: &Place, data: Value) -> Result<()> {
+    place.secrets().patch(SECRET, &PatchParams::default(), &Patch::Merge(json!({"data": data}))).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_way_to_be_wrong_is_told_and_what_is_mended_is_served() -> Result<()> {
+    let Some(place) = Place::prepare("secret-words").await? else { return Ok(()) };
+    let (authority, host) = (Authority::new()?, place.host());
+    let issue = || authority.issue_for(&host);
+    let ca = authority.pem()?;
+    let mut server = start(&place)?;
+    let name = format!("Secret {}/{SECRET}", place.own.name());
+
+    let report = server.reports(&format!("[-] certificate: none yet: {name}: there is no such Secret (hint: ")).await?;
+    assert!(report.starts_with("HTTP/1.1 503 "), "{report}");
+    assert!(handshake(server.address(), &host, &ca).is_err(), "it listens, and has nothing to show");
+
+    create(&place, json!({"tls.crt": "eA=="})).await?;
+    server.reports(&format!("none yet: {name}: it has `tls.crt` and no `tls.key` (hint: ")).await?;
+    change(&place, json!({"tls.key": "eA=="})).await?;
+    server.reports(&format!("none yet: {name}: `tls.crt` and `tls.key`: no private key found; expected PEM")).await?;
+    change(&place, data("tls.crt", "tls.key", &authority.issue_for("mimic.elsewhere.svc")?)?).await?;
+    server
+        .reports(&format!("does not name `{host}`, which is what the API server calls; it names `127.0.0.1`"))
+        .await?;
+
+    let first = issue()?;
+    change(&place, data("tls.crt", "tls.key", &first)?).await?;
+    server.ready().await?;
+    assert_eq!(handshake(server.address(), &host, &ca)?, first.0);
+
+    let other = issue()?;
+    change(&place, json!({"tls.key": data("tls.crt", "tls.key", &other)?["tls.key"]})).await?;
+    let report = server.reports("a newer one is not used: ").await?;
+    let words = format!("{name}: `tls.crt` and `tls.key`: the private key does not fit the certificate of ");
+    assert!(report.contains(&words) && report.starts_with("HTTP/1.1 200 "), "{report}");
+    assert_eq!(handshake(server.address(), &host, &ca)?, first.0, "the last good one stays");
+
+    place.secrets().delete(SECRET, &DeleteParams::default()).await?;
+    server.reports(&format!("a newer one is not used: {name}: there is no such Secret")).await?;
+    assert_eq!(handshake(server.address(), &host, &ca)?, first.0);
+
+    create(&place, data("cert.pem", "key.pem", &other)?).await?;
+    let report = server.reports("[+] certificate: good for 0 days").await?;
+    assert!(!report.contains("newer"), "{report}");
+    assert_eq!(handshake(server.address(), &host, &ca)?, other.0, "the other names of the keys work as well");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_certificate_is_replaced_while_pods_are_created_and_none_is_refused() -> Result<()> {
+    let Some(place) = Place::prepare("secret-load").await? else { return Ok(()) };
+    let (authority, host) = (Authority::new()?, place.host());
+    let ca = authority.pem()?;
+    create(&place, data("tls.crt", "tls.key", &authority.issue_for(&host)?)?).await?;
+    let mut server = start(&place)?;
+    server.ready().await?;
+    let registration = Registration::new(&ca, &[place.pods.name()])?.set("failurePolicy", "Fail");
+    let registration = registration.service(place.own.name(), "mimic", server.address().port());
+    registration.create(&place.pods).await?;
+    eventually("the API server calls the webhook", async || {
+        Ok(crate::load::create(&place.pods.api()).await.is_ok_and(|it| it))
+    })
+    .await?;
+
+    Load::during(&place.pods, async |load| {
+        for _ in 0..3 {
+            load.more(20).await?;
+            let next = authority.issue_for(&host)?;
+            change(&place, data("tls.crt", "tls.key", &next)?).await?;
+            eventually(
+                "the new certificate is served",
+                async || Ok(handshake(server.address(), &host, &ca)? == next.0),
+            )
+            .await?;
+        }
+        load.more(20).await
+    })
+    .await
+}
