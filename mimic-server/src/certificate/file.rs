@@ -56,3 +56,26 @@ impl CertificateFiles {
 fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
     std::fs::read(path).map_err(|error| CertificateError::Read { path: path.display().to_string(), error })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::self_signed;
+    use super::*;
+
+    #[test]
+    fn where_the_service_is_known_it_has_to_be_named() {
+        let pair = self_signed(Some("system")).expect("OpenSSL makes a certificate");
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        std::fs::write(&certificate, pair.leaf().to_pem().expect("it is PEM")).expect("it can be written");
+        std::fs::write(&key, pair.key().private_key_to_pem_pkcs8().expect("it is PEM")).expect("it can be written");
+        let load = |host: Option<&str>| CertificateFiles::new(&certificate, &key, host.map(str::to_owned)).load();
+        assert!(load(None).is_ok() && load(Some("mimic.system.svc")).is_ok());
+        let error = load(Some("mimic.other.svc")).expect_err("it has another name").to_string();
+        assert_eq!(
+            error,
+            "the certificate of `mimic` does not name `mimic.other.svc`, by which the API server calls the Service of \
+             `MIMIC_CERTIFICATE_SERVICE`; it names `mimic`, `localhost`, `127.0.0.1`, `::1`, `mimic.system`, …"
+        );
+    }
+}

@@ -75,7 +75,7 @@ pub enum CertificateError {
         at: String,
     },
     /// It is for other hosts.
-    #[error("the certificate of `{subject}` does not name `{wanted}`, which is what the API server calls; {}", theirs(.names))]
+    #[error("the certificate of `{subject}` does not name `{wanted}`, by which the API server calls the Service of `MIMIC_CERTIFICATE_SERVICE`; {}", theirs(.names))]
     OtherName {
         /// Whom it is for.
         subject: String,

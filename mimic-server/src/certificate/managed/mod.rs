@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use k8s_openapi::api::core::v1::Secret;
 use mimic_core::Problem;
 use mimic_k8s::cluster::{CertificateSecret, Cluster, ClusterErrorKind, Owner, WebhookConfiguration, owner};
+use tokio::time::Instant;
 
 use super::secret::{from_cluster, place};
 use super::{CertificateError, Keeper};
@@ -23,6 +24,10 @@ use trust::Trust;
 
 /// The longest sleep: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
+
+/// The shortest time between two changes of the Secret, where certificates live long enough. Replicas that do not agree on
+/// what it should hold, such as for which Service, must not replace each other's certificates as fast as they can.
+const PACE: Duration = Duration::from_mins(1);
 
 /// What is known of an object at the moment.
 #[derive(Clone)]
@@ -51,6 +56,8 @@ pub(crate) struct Managed {
     known: Known<Secret>,
     /// Attempts to write it that failed in a row.
     failures: u32,
+    /// Not to be written before.
+    rest: Option<Instant>,
 }
 
 impl Managed {
@@ -72,6 +79,7 @@ impl Managed {
             keeper,
             known: Known::Unknown,
             failures: 0,
+            rest: None,
         }
     }
 
@@ -157,11 +165,16 @@ impl Managed {
         write: Write,
         damage: &[String],
     ) -> Result<Option<Duration>, Problem> {
+        let now = Instant::now();
+        if let Some(rest) = self.rest.filter(|rest| *rest > now) {
+            return Ok(Some(rest - now));
+        }
         let Write { data, steps } = write;
         match self.secret.write(current, data).await {
             Ok(()) => {
                 self.known = Known::Unknown;
                 self.failures = 0;
+                self.rest = Some(now + PACE.min(self.terms.leaf / 12));
                 self.announce(&steps, damage);
                 Ok(None)
             }
