@@ -90,6 +90,7 @@ impl Catalog {
         entry.last_error = None;
         let lists = state.sources.iter().filter_map(|source| Some((&*source.name, source.rules.clone()?)));
         let rewriter = Arc::new(Rewriter::new(lists));
+        rewriter.carry_over_uses(&self.published.load());
         self.published.store(Arc::clone(&rewriter));
         let listeners = state.listeners.clone();
         drop(state);

@@ -40,6 +40,7 @@ mod selector;
 mod source;
 mod table;
 mod upstream;
+mod uses;
 mod yaml;
 
 pub use async_trait::async_trait;

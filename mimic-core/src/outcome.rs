@@ -28,6 +28,8 @@ pub struct RuleRef<'a> {
     pub rule: &'a Rule,
     /// Name of its source.
     pub source: &'a str,
+    /// Its number among all rules of its table, from 0.
+    pub(crate) position: usize,
 }
 
 /// Why an image stays as it was written.
@@ -60,6 +62,19 @@ pub enum Reason<'a> {
 }
 
 impl<'a> Outcome<'a> {
+    /// Every word that [`Outcome::reason`] may give.
+    pub const REASONS: [&'static str; 9] = [
+        "rewritten",
+        "on_mirror",
+        "no_rule",
+        "excluded",
+        "kept",
+        "no_mirror",
+        "invalid_result",
+        "placeholder",
+        "invalid_reference",
+    ];
+
     /// `rewritten`, `unchanged` or `invalid`.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -69,8 +84,7 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// One word for why, from a closed set: `rewritten`, `on_mirror`, `no_rule`, `excluded`, `kept`, `no_mirror`,
-    /// `invalid_result`, `placeholder`, `invalid_reference`.
+    /// One word for why, one of [`Outcome::REASONS`].
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Rewritten { .. } => "rewritten",

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::explain::{Explanation, Step};
@@ -12,6 +13,7 @@ use crate::rule::Rule;
 use crate::selector::Labels;
 use crate::table::Table;
 use crate::upstream::Upstream;
+use crate::uses::Uses;
 
 /// The placeholder that sidecar injectors put where they will write an image themselves.
 const PLACEHOLDER: &str = "auto";
@@ -68,6 +70,7 @@ impl<'a> Context<'a> {
 pub struct Rewriter {
     table: Table,
     warnings: Vec<String>,
+    uses: Uses,
 }
 
 impl Rewriter {
@@ -77,7 +80,8 @@ impl Rewriter {
     pub fn new<'s>(lists: impl IntoIterator<Item = (&'s str, Arc<[Rule]>)>) -> Self {
         let table = Table::new(lists.into_iter().map(|(source, rules)| (source.into(), rules)).collect());
         let warnings = crate::lint::warnings(&table);
-        Self { table, warnings }
+        let uses = Uses::new(table.len());
+        Self { table, warnings, uses }
     }
 
     /// A table without rules, which changes nothing.
@@ -104,6 +108,33 @@ impl Rewriter {
     /// All rules with their sources, in order of precedence.
     pub fn rules(&self) -> impl Iterator<Item = RuleRef<'_>> {
         self.table.rules()
+    }
+
+    /// Counts that a rule of this table was used, for [`Rewriter::uses`]. Deciding itself counts nothing.
+    pub fn note_use(&self, rule: RuleRef<'_>) {
+        self.uses.note(rule.position);
+    }
+
+    /// How often each rule was used, without those that never were.
+    pub fn uses(&self) -> impl Iterator<Item = (RuleRef<'_>, u64)> {
+        self.rules().map(|rule| (rule, self.uses.of(rule.position))).filter(|(_, uses)| *uses > 0)
+    }
+
+    /// Goes on counting where an earlier table stopped: for rules of the same source and name.
+    pub(crate) fn carry_over_uses(&self, earlier: &Self) {
+        let mut known: HashMap<_, u64> = HashMap::new();
+        for (rule, uses) in earlier.uses() {
+            *known.entry((rule.source, rule.rule.name())).or_default() += uses;
+        }
+        if known.is_empty() {
+            return;
+        }
+        for rule in self.rules() {
+            // Of several rules of one name the first goes on for all.
+            if let Some(uses) = known.remove(&(rule.source, rule.rule.name())) {
+                self.uses.set(rule.position, uses);
+            }
+        }
     }
 
     /// Decides one image. Allocates only what it returns, and, for rules with `pattern` or `exclude`, one string to

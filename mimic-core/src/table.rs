@@ -23,13 +23,21 @@ const PATTERN_GROUP_LIMIT: usize = 32 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Table {
-    lists: Vec<(Box<str>, Arc<[Rule]>)>,
+    lists: Vec<List>,
     registries: Map<Registry>,
     /// By the text after the star, `.gcr.io`.
     domains: Map<Place>,
     domain_locations: bool,
     patterns: Vec<PatternGroup>,
     all: Vec<RuleId>,
+}
+
+#[derive(Debug)]
+struct List {
+    source: Box<str>,
+    rules: Arc<[Rule]>,
+    /// Number of rules in the lists before this one.
+    before: usize,
 }
 
 /// A registry, and the prefixes in it that rules or locations name.
@@ -80,7 +88,12 @@ impl Table {
                 table.insert(RuleId { list, rule }, content, &mut patterns);
             }
         }
-        table.lists = lists;
+        let mut before = 0;
+        for (source, rules) in lists {
+            let list = List { source, rules, before };
+            before += list.rules.len();
+            table.lists.push(list);
+        }
         table.patterns = patterns
             .chunks(PATTERN_GROUP)
             .map(|rules| {
@@ -128,16 +141,15 @@ impl Table {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.lists.iter().map(|(_, rules)| rules.len()).sum()
+        self.lists.last().map_or(0, |list| list.before + list.rules.len())
     }
 
     pub(crate) fn rule(&self, id: RuleId) -> RuleRef<'_> {
-        let (source, rules) = &self.lists[id.list as usize];
-        RuleRef { rule: &rules[id.rule as usize], source }
+        self.lists[id.list as usize].rule(id.rule as usize)
     }
 
     pub(crate) fn rules(&self) -> impl Iterator<Item = RuleRef<'_>> {
-        self.lists.iter().flat_map(|(source, rules)| rules.iter().map(move |rule| RuleRef { rule, source }))
+        self.lists.iter().flat_map(|list| (0..list.rules.len()).map(|index| list.rule(index)))
     }
 
     pub(crate) fn registries(&self) -> &Map<Registry> {
@@ -186,6 +198,12 @@ impl Table {
     fn domains_of<'t, 'r>(&'t self, registry: &'r str) -> impl Iterator<Item = &'t Place> + use<'t, 'r> {
         let dots = if self.domains.is_empty() { "" } else { registry };
         dots.match_indices('.').filter_map(|(dot, _)| self.domains.get(&registry.as_bytes()[dot..]))
+    }
+}
+
+impl List {
+    fn rule(&self, index: usize) -> RuleRef<'_> {
+        RuleRef { rule: &self.rules[index], source: &self.source, position: self.before + index }
     }
 }
 

@@ -97,3 +97,44 @@ fn readers_see_one_version_or_the_next_never_a_mix() {
         done.store(true, Ordering::Relaxed);
     });
 }
+
+#[test]
+fn the_use_of_a_rule_is_counted_across_tables_and_forgotten_with_the_rule() {
+    let uses = |catalog: &Catalog| -> Vec<(String, String, u64)> {
+        let rewriter = catalog.rewriter();
+        rewriter.uses().map(|(rule, uses)| (rule.source.to_owned(), rule.rule.name().to_owned(), uses)).collect()
+    };
+    let decide = |catalog: &Catalog, image: &str| {
+        let rewriter = catalog.rewriter();
+        if let Some(rule) = rewriter.rewrite(image, &Context::default()).rule() {
+            rewriter.note_use(rule);
+        }
+    };
+    let row = |source: &str, rule: &str, uses| (source.to_owned(), rule.to_owned(), uses);
+    let catalog = Catalog::new(["file", "harbor"]);
+    catalog.publish("harbor", rules(&[("docker.io", "h.example.com/hub"), ("quay.io", "h.example.com/quay")]));
+    for image in ["nginx", "quay.io/a/b", "nginx", "ghcr.io/a/b"] {
+        decide(&catalog, image);
+    }
+    assert_eq!(uses(&catalog), [row("harbor", "docker.io", 2), row("harbor", "quay.io", 1)]);
+
+    catalog.publish("file", rules(&[("ghcr.io", "f.example.com/ghcr"), ("docker.io", "f.example.com/hub")]));
+    decide(&catalog, "nginx");
+    let expected = [row("file", "docker.io", 1), row("harbor", "docker.io", 2), row("harbor", "quay.io", 1)];
+    assert_eq!(uses(&catalog), expected);
+
+    catalog.publish("harbor", rules(&[("quay.io", "h.example.com/quay")]));
+    assert_eq!(uses(&catalog), [row("file", "docker.io", 1), row("harbor", "quay.io", 1)]);
+}
+
+#[test]
+fn the_reasons_are_those_that_outcomes_give() {
+    let unique: std::collections::BTreeSet<&str> = mimic_core::Outcome::REASONS.into_iter().collect();
+    assert_eq!(unique.len(), mimic_core::Outcome::REASONS.len());
+    let catalog = Catalog::new(["file"]);
+    catalog.publish("file", rules(&[("docker.io", "h.example.com/hub")]));
+    for image in ["nginx", "h.example.com/hub/library/nginx", "ghcr.io/a/b", "auto", "A:"] {
+        let reason = catalog.rewriter().rewrite(image, &Context::default()).reason();
+        assert!(unique.contains(reason), "{reason}");
+    }
+}

@@ -58,8 +58,20 @@ pub enum Skip {
 }
 
 impl Skip {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::NotAPod,
+        Self::Operation,
+        Self::Subresource,
+        Self::Namespace,
+        Self::Unreadable,
+        Self::MirrorPod,
+        Self::Deleting,
+        Self::OptedOut,
+    ];
+
     /// A stable name for logs, metrics and JSON.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotAPod => "not_a_pod",
             Self::Operation => "operation",

@@ -30,6 +30,8 @@ struct Certificate {
     error: Option<String>,
     /// Why those who call the webhook may not trust it.
     distrust: Option<String>,
+    /// How many were served, and how many were not.
+    loads: (u64, u64),
 }
 
 /// How things stand at one moment.
@@ -87,12 +89,16 @@ impl Health {
     }
 
     pub(crate) fn certificate_served(&self, pair: &Pair) {
-        self.certificate().served = Some(pair.leaf().to_owned());
+        let mut certificate = self.certificate();
+        certificate.served = Some(pair.leaf().to_owned());
+        certificate.loads.0 += 1;
     }
 
     /// Notes why a newer certificate is not served, or that there is no such reason.
     pub(crate) fn certificate_failed(&self, error: Option<String>) {
-        self.certificate().error = error;
+        let mut certificate = self.certificate();
+        certificate.loads.1 += u64::from(error.is_some());
+        certificate.error = error;
     }
 
     /// Notes why those who call the webhook may not trust the certificate, or that they do.
@@ -103,6 +109,23 @@ impl Health {
     /// Notes what was left out of a source's list.
     pub(crate) fn entries_skipped(&self, source: &str, problems: Vec<Problem>) {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), problems);
+    }
+
+    /// How many entries were left out of a source's last list.
+    pub(crate) fn skipped_entries(&self, source: &str) -> usize {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).get(source).map_or(0, Vec::len)
+    }
+
+    /// How many certificates were taken into use since the start, and how many were refused.
+    pub(crate) fn certificate_loads(&self) -> (u64, u64) {
+        self.certificate().loads
+    }
+
+    /// When the certificate in use expires, in seconds since 1970.
+    pub(crate) fn certificate_end(&self) -> Option<f64> {
+        let certificate = self.certificate();
+        let end = Asn1Time::from_unix(0).ok()?.diff(certificate.served.as_ref()?.not_after()).ok()?;
+        Some(f64::from(end.days) * 86_400.0 + f64::from(end.secs))
     }
 
     /// Names of the sources that have not given a list yet.

@@ -24,6 +24,7 @@ mod demo;
 pub mod health;
 pub mod http;
 pub mod logging;
+pub mod metrics;
 mod polling;
 mod server;
 mod shutdown;

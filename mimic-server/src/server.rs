@@ -17,6 +17,7 @@ use crate::config::{CertificateOrigin, Listen, Settings};
 use crate::health::Health;
 use crate::http::stack::{self, Extra, Stack};
 use crate::http::{self, State};
+use crate::metrics::Metrics;
 use crate::shutdown::{self, Leave, Phase, Signals};
 use crate::sources::{self, Configured, Runner};
 use crate::tls::Serving;
@@ -51,6 +52,9 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// The metrics contradict each other.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
     /// The system refused something else.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -137,6 +141,7 @@ impl Server {
 
         let catalog = Arc::new(Catalog::new(sources.iter().map(|configured| configured.source.name())));
         let health = Arc::new(Health::new(Arc::clone(&catalog), settings.startup));
+        let metrics = Arc::new(Metrics::new(&catalog, &health)?);
         let serving = Arc::new(Serving::default());
         let keeper = Keeper::new(Arc::clone(&serving), Arc::clone(&health));
         certificate(&settings, cluster.as_ref(), namespace.as_deref(), keeper)?;
@@ -147,21 +152,23 @@ impl Server {
         let admin_listener = settings.admin.as_ref().map(listen).transpose()?;
         let admin_address = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
-        follow(sources, &Runner::new(Arc::clone(&catalog), Arc::clone(&health)));
+        follow(sources, &Runner::new(Arc::clone(&catalog), Arc::clone(&health), Arc::clone(&metrics)));
         tokio::task::spawn_local(announce_degradation(Arc::clone(&health), settings.startup));
 
-        let state = State::new(catalog, Arc::clone(&health), review_settings(&settings, namespace), settings.limits);
+        let reviews = review_settings(&settings, namespace);
+        let state = State::new(catalog, Arc::clone(&health), Arc::clone(&metrics), reviews, settings.limits);
         let (leave, departure) = shutdown::departure();
         let stack = Stack {
             acceptor: serving.acceptor()?,
             state: Arc::new(state),
+            metrics: Arc::clone(&metrics),
             limits: settings.limits,
             workers,
             departure,
             extra,
         };
         let webhook = stack::serve(listener, stack)?;
-        let admin = admin_listener.map(|listener| serve_admin(listener, &health)).transpose()?;
+        let admin = admin_listener.map(|listener| serve_admin(listener, &health, &metrics)).transpose()?;
         log::info!(address:%, workers; "webhook listening");
         if let Some(address) = admin_address {
             log::info!(address:%; "second port listening");
@@ -268,9 +275,9 @@ fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
         .map_err(|error| StartError::Listen { address: format!("{}:{}", listen.host, listen.port), error })
 }
 
-fn serve_admin(listener: TcpListener, health: &Arc<Health>) -> Result<ActixServer, StartError> {
-    let health = Arc::clone(health);
-    let app = move || App::new().configure(|app| http::configure_admin(app, &health));
+fn serve_admin(listener: TcpListener, health: &Arc<Health>, metrics: &Arc<Metrics>) -> Result<ActixServer, StartError> {
+    let (health, metrics) = (Arc::clone(health), Arc::clone(metrics));
+    let app = move || App::new().configure(|app| http::configure_admin(app, &health, &metrics));
     let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1).listen(listener)?;
     Ok(server.run())
 }

@@ -120,7 +120,7 @@ pub(crate) const ADMIN_LISTEN_HOST: Key<String> = Key::new(
     "admin.listenhost",
     &HOST,
     "0.0.0.0",
-    "Address of the second port, which serves `/healthz` and `/readyz` over plain HTTP.",
+    "Address of the second port, which serves `/healthz`, `/readyz` and `/metrics` over plain HTTP.",
 );
 pub(crate) const ADMIN_LISTEN_PORT: Key<u16> =
     Key::new("admin.listenport", &PORT, "8081", "The second port. `0` switches it off.");

@@ -1,8 +1,10 @@
 use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::text;
+use super::{respond, text};
 use crate::health::Health;
+use crate::metrics::Metrics;
 
 pub(super) async fn healthz() -> HttpResponse {
     text(StatusCode::OK, "ok\n")
@@ -13,4 +15,14 @@ pub(super) async fn readyz(request: HttpRequest, health: web::Data<Health>) -> H
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let verbose = request.query_string().split('&').any(|part| part == "verbose" || part.starts_with("verbose="));
     text(status, if verbose { report.verbose() } else { report.to_string() })
+}
+
+pub(super) async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
+    match metrics.text() {
+        Ok(page) => respond(StatusCode::OK, HeaderValue::from_static(prometheus::TEXT_FORMAT), page.into()),
+        Err(error) => {
+            log::error!(error:%; "the metrics cannot be written");
+            text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n")
+        }
+    }
 }

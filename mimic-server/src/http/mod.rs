@@ -16,19 +16,27 @@ use mimic_core::Catalog;
 
 use crate::config::Limits;
 use crate::health::Health;
+use crate::metrics::Metrics;
 
 /// What requests use. It is made once and never locked.
 pub struct State {
     catalog: Arc<Catalog>,
     health: Arc<Health>,
+    metrics: Arc<Metrics>,
     settings: mimic_k8s::Settings,
     limits: Limits,
 }
 
 impl State {
     /// The state of a webhook that rewrites by `catalog`.
-    pub fn new(catalog: Arc<Catalog>, health: Arc<Health>, settings: mimic_k8s::Settings, limits: Limits) -> Self {
-        Self { catalog, health, settings, limits }
+    pub fn new(
+        catalog: Arc<Catalog>,
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+        settings: mimic_k8s::Settings,
+        limits: Limits,
+    ) -> Self {
+        Self { catalog, health, metrics, settings, limits }
     }
 }
 
@@ -49,16 +57,21 @@ pub fn configure(app: &mut web::ServiceConfig, state: &Arc<State>) {
     }));
 }
 
-/// Mounts the second port: `/healthz` and `/readyz`.
-pub fn configure_admin(app: &mut web::ServiceConfig, health: &Arc<Health>) {
-    let health = Arc::clone(health);
+/// Mounts the second port: `/healthz`, `/readyz` and `/metrics`.
+pub fn configure_admin(app: &mut web::ServiceConfig, health: &Arc<Health>, metrics: &Arc<Metrics>) {
+    let (health, metrics) = (Arc::clone(health), Arc::clone(metrics));
     let other = || async { not_allowed(HeaderValue::from_static("GET, HEAD")) };
     let reading = |resource: actix_web::Resource| resource.default_service(web::to(other));
     app.service(reading(web::resource("/healthz").get(admin::healthz).head(admin::healthz)))
         .service(reading(
             web::resource("/readyz").app_data(web::Data::from(health)).get(admin::readyz).head(admin::readyz),
         ))
-        .default_service(web::to(|| async { text(StatusCode::NOT_FOUND, "not found; try /healthz or /readyz\n") }));
+        .service(reading(
+            web::resource("/metrics").app_data(web::Data::from(metrics)).get(admin::metrics).head(admin::metrics),
+        ))
+        .default_service(web::to(|| async {
+            text(StatusCode::NOT_FOUND, "not found; try /healthz, /readyz or /metrics\n")
+        }));
 }
 
 impl State {

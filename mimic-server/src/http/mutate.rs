@@ -1,4 +1,5 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -7,14 +8,21 @@ use mimic_k8s::{Review, Verdict};
 
 use super::body::{self, Refusal};
 use super::{State, json, text};
+use crate::metrics::Metrics;
 
 /// Answers a review. Nothing is awaited once the body is there.
 pub(super) async fn mutate(state: &State, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
     let answer = match body::receive(request, payload, state.limits).await {
-        Ok(body) => guarded(&body, || decide(state, &body)),
+        Ok(body) => guarded(&state.metrics, &body, || decide(state, &body)),
         Err(refusal) => Err(refusal),
     };
-    answer.map_or_else(|refusal| refuse(&refusal), json)
+    answer.map_or_else(
+        |refusal| {
+            state.metrics.refused();
+            refuse(&refusal)
+        },
+        json,
+    )
 }
 
 fn refuse(refusal: &Refusal) -> HttpResponse {
@@ -26,8 +34,13 @@ fn refuse(refusal: &Refusal) -> HttpResponse {
 }
 
 /// Should deciding ever panic, the pod is allowed as it is: it must not be refused because of Mimic.
-fn guarded(body: &[u8], decide: impl FnOnce() -> Result<Vec<u8>, Refusal>) -> Result<Vec<u8>, Refusal> {
+fn guarded(
+    metrics: &Metrics,
+    body: &[u8],
+    decide: impl FnOnce() -> Result<Vec<u8>, Refusal>,
+) -> Result<Vec<u8>, Refusal> {
     catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
+        metrics.failed();
         log::error!("deciding on a review panicked; the pod is left as it is");
         catch_unwind(|| Review::parse(body).ok().map(|review| allow(review.uid())))
             .ok()
@@ -37,11 +50,14 @@ fn guarded(body: &[u8], decide: impl FnOnce() -> Result<Vec<u8>, Refusal>) -> Re
 }
 
 fn decide(state: &State, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let received = Instant::now();
     let review = Review::parse(body).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     let rewriter = state.catalog.rewriter();
     let verdict = review.decide(&rewriter, &state.settings);
+    let answer = verdict.to_response();
+    state.metrics.decided(&review, &verdict, &rewriter, received.elapsed());
     note(&review, &verdict, state.settings.dry_run);
-    Ok(verdict.to_response())
+    Ok(answer)
 }
 
 fn allow(uid: &str) -> Vec<u8> {
@@ -102,18 +118,31 @@ fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use mimic_core::Catalog;
+
     use super::*;
+    use crate::health::Health;
 
     #[test]
     fn a_pod_is_allowed_as_it_is_when_deciding_panics() {
         let review = include_bytes!("../../../examples/review.json");
-        let answer = guarded(review, || panic!("on purpose")).expect("it is answered");
+        let catalog = Arc::new(Catalog::new(["file"]));
+        let health = Arc::new(Health::new(Arc::clone(&catalog), Duration::ZERO));
+        let metrics = Metrics::new(&catalog, &health).expect("the metrics have different names");
+        let answer = guarded(&metrics, review, || panic!("on purpose")).expect("it is answered");
         let answer: serde_json::Value = serde_json::from_slice(&answer).expect("it is JSON");
         assert_eq!(answer["response"]["uid"], "705ab4f5-6393-11e8-b7cc-42010a800002");
         assert_eq!(answer["response"]["allowed"], true);
         assert!(answer["response"].get("patch").is_none());
 
-        let refusal = guarded(b"{}", || panic!("on purpose")).expect_err("there is no uid to answer");
+        let refusal = guarded(&metrics, b"{}", || panic!("on purpose")).expect_err("there is no uid to answer");
         assert_eq!(refusal.status, StatusCode::INTERNAL_SERVER_ERROR);
+
+        let page = metrics.text().expect("they can be written");
+        let counted = r#"mimic_admission_requests_total{operation="none",outcome="error"} 2"#;
+        assert!(page.lines().any(|line| line == counted), "{page}");
     }
 }

@@ -21,6 +21,7 @@ use openssl::ssl::SslAcceptor;
 use super::goodbye::Goodbye;
 use super::{State, configure};
 use crate::config::Limits;
+use crate::metrics::Metrics;
 use crate::shutdown::Departure;
 
 /// How long a connection may be idle. Longer than the 90 s after which the API server closes it, so that the side that
@@ -34,6 +35,7 @@ pub(crate) type Extra = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 pub(crate) struct Stack {
     pub(crate) acceptor: SslAcceptor,
     pub(crate) state: Arc<State>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     pub(crate) workers: usize,
     pub(crate) departure: Departure,
@@ -42,7 +44,7 @@ pub(crate) struct Stack {
 
 /// Serves the webhook on `listener`.
 pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
-    let Stack { acceptor, state, limits, workers, departure, extra } = stack;
+    let Stack { acceptor, state, metrics, limits, workers, departure, extra } = stack;
     let builder = ServerBuilder::new()
         .workers(workers)
         .max_concurrent_connections(limits.connections.div_ceil(workers))
@@ -65,9 +67,12 @@ pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
                 async move { stopping.notified().await }
             })
             .finish(map_config(app.into_factory(), |()| AppConfig::default()));
-        let departure = departure.clone();
+        let (departure, metrics) = (departure.clone(), Arc::clone(&metrics));
         Acceptor::new(acceptor.clone())
-            .map_err(TlsError::into_service_error)
+            .map_err(move |error| {
+                metrics.handshake_failed();
+                TlsError::into_service_error(error)
+            })
             .map(move |stream: TlsStream<TcpStream>| prepare(stream, &departure))
             .and_then(http.map_err(TlsError::Service))
     };

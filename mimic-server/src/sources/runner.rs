@@ -6,6 +6,7 @@ use std::time::Duration;
 use mimic_core::{Catalog, MirrorSource, RuleList, SourceError};
 
 use crate::health::Health;
+use crate::metrics::Metrics;
 
 /// The shortest and the longest time between two attempts to load a source that fails.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
@@ -15,13 +16,14 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mi
 pub(crate) struct Runner {
     catalog: Arc<Catalog>,
     health: Arc<Health>,
+    metrics: Arc<Metrics>,
     /// The warnings of the table in use, so that one that stays is logged once.
     warned: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Runner {
-    pub(crate) fn new(catalog: Arc<Catalog>, health: Arc<Health>) -> Self {
-        Self { catalog, health, warned: Arc::default() }
+    pub(crate) fn new(catalog: Arc<Catalog>, health: Arc<Health>, metrics: Arc<Metrics>) -> Self {
+        Self { catalog, health, metrics, warned: Arc::default() }
     }
 
     /// Compiles and publishes a source's list.
@@ -32,6 +34,7 @@ impl Runner {
         let (rules, skipped) = (list.rules.len(), list.problems.len());
         self.health.entries_skipped(source, list.problems);
         self.catalog.publish(source, list.rules);
+        self.metrics.source_loaded(source);
         log::info!(source, rules, skipped; "mirrors loaded");
 
         let current: BTreeSet<String> = self.catalog.rewriter().warnings().iter().cloned().collect();
@@ -87,6 +90,7 @@ impl Runner {
             "a mirror source failed and keeps its last list"
         );
         self.catalog.fail(name, &error.to_string());
+        self.metrics.source_failed(name);
     }
 }
 

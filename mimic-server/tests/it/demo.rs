@@ -1,8 +1,8 @@
 //! `mimic-server --demo`, the log, and what the server says of itself at the start.
 
-use crate::common::REVIEW;
 use crate::common::client::{Connection, plain_get};
 use crate::common::process::{Process, free_port};
+use crate::common::{REVIEW, eventually};
 
 #[test]
 fn the_demo_serves_example_mirrors_and_says_how_to_try_them() {
@@ -49,8 +49,10 @@ fn the_environment_wins_over_the_demo() {
     connection.review(REVIEW).unwrap();
     assert_eq!(server.line("mirrors loaded")["source"], "environment");
     assert_eq!(server.line("the configuration has a flaw")["problem"], "MIMIC_NONSENSE: unknown variable, ignored");
-    let decided: Vec<_> = server.lines().into_iter().filter(|line| line["message"] == "image decided").collect();
-    assert_eq!(decided.len(), 4);
+    let decided = eventually("a line for each of the four images", || {
+        let lines = server.lines().into_iter().filter(|line| line["message"] == "image decided");
+        Some(lines.collect::<Vec<_>>()).filter(|decided| decided.len() == 4)
+    });
     assert_eq!((&decided[1]["image"], &decided[1]["reason"]), (&"nginx:1.27".into(), &"no_rule".into()));
     assert!(server.lines().iter().all(|line| line["message"] != "second port listening"));
 }

@@ -13,6 +13,8 @@ mod demo;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod mutations;
 #[cfg(test)]
 mod shutdown;

@@ -11,6 +11,7 @@ use actix_web::test as web;
 use mimic_core::{Catalog, parse_rules_file};
 use mimic_server::health::Health;
 use mimic_server::http::{State, configure};
+use mimic_server::metrics::Metrics;
 use serde_json::Value;
 
 const ROUNDS: u32 = 10_000;
@@ -129,7 +130,8 @@ fn ten_thousand_mutated_reviews_never_give_a_server_error_or_a_refused_pod() {
     catalog.publish("example", rules.rules);
     let health = Arc::new(Health::new(Arc::clone(&catalog), Duration::ZERO));
     let limits = crate::common::settings(&[]).limits;
-    let state = Arc::new(State::new(catalog, health, mimic_k8s::Settings::default(), limits));
+    let metrics = Arc::new(Metrics::new(&catalog, &health).expect("the metrics have different names"));
+    let state = Arc::new(State::new(catalog, health, metrics, mimic_k8s::Settings::default(), limits));
     let mut random = Random(2026);
     let (mut allowed, mut refused, mut patched) = (0, 0, 0);
 
