@@ -27,6 +27,23 @@ fn every_config_map_is_read_as_written_beside_it() {
     }
 }
 
+#[test]
+fn the_example_of_the_documentation_has_no_mistake() {
+    let page = include_str!("../../../docs/mirrors.md");
+    let (_, rest) = page.split_once("```yaml\napiVersion: v1\nkind: ConfigMap\n").expect("there is an example");
+    let (example, _) = rest.split_once("```").expect("it has an end");
+    let config_map: ConfigMap = serde_saphyr::from_str(example).unwrap();
+    let mirrors = read_mirrors("mimic/mimic-mirrors", &config_map);
+    let read = written(&mirrors.short) + &written(&mirrors.long.unwrap());
+    assert_eq!(
+        read,
+        "rule: docker.io -> harbor.example.com/dockerhub\nrule: quay.io -> harbor.example.com/quay\n\
+         rule: ghcr.io/acme -> harbor.example.com/acme\n\
+         rule: *.gcr.io -> harbor.example.com/{registry}/{repository}\n\
+         rule: localhost:5000 -> harbor.example.com/local\nrule: pinned-only -> harbor.example.com/k8s\n"
+    );
+}
+
 fn written(list: &RuleList) -> String {
     let mut text = String::new();
     for rule in &list.rules {
