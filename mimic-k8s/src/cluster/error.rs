@@ -161,3 +161,37 @@ fn missing_permission(message: &str) -> String {
         None => format!("a ClusterRole has to give Mimic's service account `{verb}` on `{resource}`{name}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Link(&'static str, Option<Box<Link>>);
+
+    impl fmt::Display for Link {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Link {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|link| link as &(dyn Error + 'static))
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_chain_is_said_twice() {
+        for (chain, expected) in [
+            (&["reset"][..], "reset"),
+            (&["tls: reset", "reset"], "reset"),
+            (&["client error (Connect)", "tcp connect error", "refused"], "tcp connect error: refused"),
+            (&["client error (Connect)"], "client error (Connect)"),
+            (&["no answer", "read: timed out", "timed out", "timed out"], "no answer: timed out"),
+        ] {
+            let link = chain.iter().rev().fold(None, |inner, text| Some(Box::new(Link(text, inner))));
+            assert_eq!(words(&*link.expect("a chain has links")), expected);
+        }
+    }
+}

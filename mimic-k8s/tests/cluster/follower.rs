@@ -95,6 +95,20 @@ async fn an_expired_version_is_read_anew_without_a_word() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn versions_that_expire_now_and_then_are_not_told() {
+    let expired = Line::Event(serde_json::json!({"type": "ERROR", "object": status(410, "Expired", "too old")}));
+    // A bookmark keeps the watch from being taken for one that has fallen silent.
+    let bookmark = event("BOOKMARK", &config_map("5", "one"));
+    let late: Vec<Line> = (0..4).flat_map(|_| [Line::After(Duration::from_secs(30)), bookmark.clone()]).collect();
+    let late = watch_of([late, vec![expired]].concat());
+    let api = FakeApi::replay([list("2", &[config_map("1", "one")])], [late]);
+    let mut follower = follower(api.cluster());
+    assert_eq!(next(&mut follower).await, "one");
+    assert!(is_quiet(&mut follower, Duration::from_mins(20)).await);
+    assert!(api.requests().len() >= 18, "it was read anew each time");
+}
+
+#[tokio::test(start_paused = true)]
 async fn versions_that_expire_again_and_again_are_told() {
     let expired = refusal(410, "Expired", "too old resource version");
     let api = FakeApi::replay([list("2", &[config_map("1", "one")])], [expired]);

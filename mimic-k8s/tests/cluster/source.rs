@@ -83,12 +83,12 @@ async fn a_watch_that_fails_is_an_error_until_it_is_back() {
     let api = FakeApi::replay([good.clone(), away, good], [broken, watch_of([])]);
     let source = watched(&api);
     assert_eq!(load(&source).await.unwrap(), ["one.example"]);
-    source.changed().await;
+    assert!(changes_within(&source, Duration::from_mins(10)).await, "the failure is told");
     let error = source.load().await.expect_err("the watch is broken");
     assert_eq!(error.kind(), SourceErrorKind::Unavailable);
     assert!(error.to_string().starts_with("configmap mimic/mimic-mirrors cannot be read: the API server cannot "));
     for _ in 0..5 {
-        source.changed().await;
+        assert!(changes_within(&source, Duration::from_mins(10)).await, "something is told");
         if let Ok(list) = load(&source).await {
             assert_eq!(list, ["one.example"]);
             assert!(!changes_within(&source, Duration::from_mins(10)).await, "the recovery is told once");
