@@ -1,10 +1,12 @@
 //! Globs over paths and names.
 
+use std::fmt;
+
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// A set of globs: `*` and `?` stay inside one component of a path, `**` crosses components, `{a,b}` and `[a-z]` work
 /// as in a shell. The default set matches nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Globs {
     set: GlobSet,
     patterns: Vec<String>,
@@ -61,5 +63,11 @@ impl Globs {
     /// Whether there is no glob.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
+    }
+}
+
+impl fmt::Debug for Globs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.patterns).finish()
     }
 }

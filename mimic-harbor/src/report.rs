@@ -155,19 +155,10 @@ impl Report {
         RuleList { rules, problems: self.problems() }
     }
 
-    /// What somebody should act on: projects that cannot be used though they are asked for. Those that only lack a
-    /// permission are one problem together.
+    /// What somebody should act on in Mimic's configuration or permissions: projects that the account may not see into,
+    /// together, and overrides without a project.
     pub fn problems(&self) -> Vec<Problem> {
-        let mut problems: Vec<Problem> = self
-            .projects
-            .iter()
-            .filter_map(|entry| Some((entry, entry.left_out.as_ref()?)))
-            .filter(|(_, reason)| **reason != LeftOut::NotPermitted)
-            .filter_map(|(entry, reason)| {
-                let problem = Problem::new(&self.harbor, format!("project `{}`: {reason}", entry.project));
-                Some(problem.with_hint(reason.hint()?))
-            })
-            .collect();
+        let mut problems = Vec::new();
         let hidden: Vec<&str> = self
             .projects
             .iter()
@@ -185,9 +176,14 @@ impl Report {
         problems
     }
 
-    /// What is odd but works: choices between projects, and endpoints that are not healthy.
+    /// What is odd about the projects themselves: some that are of no use, choices between several, and endpoints that
+    /// are not healthy.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let useless = |entry: &Entry| {
+            let reason = entry.left_out.as_ref().filter(|reason| **reason != LeftOut::NotPermitted)?;
+            Some(format!("the project `{}` is left out: {reason} (hint: {})", entry.project, reason.hint()?))
+        };
+        let mut warnings: Vec<String> = self.projects.iter().filter_map(useless).collect();
         for used in self.projects.iter().filter(|entry| entry.left_out.is_none()) {
             let is_rival =
                 |entry: &&Entry| matches!(&entry.left_out, Some(LeftOut::Lost { to }) if *to == used.project);

@@ -46,7 +46,7 @@ impl MirrorSource for HarborSource {
         let current: BTreeSet<String> = report.warnings().into_iter().collect();
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in current.difference(&warned) {
-            log::warn!(source = self.name.as_str(), warning = warning.as_str(); "Harbor's projects leave a choice");
+            log::warn!(source = self.name.as_str(), warning = warning.as_str(); "Harbor's projects have a flaw");
         }
         *warned = current;
         Ok(report.rule_list())

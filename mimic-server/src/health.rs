@@ -106,9 +106,10 @@ impl Health {
         self.certificate().distrust = reason;
     }
 
-    /// Notes what was left out of a source's list.
-    pub(crate) fn entries_skipped(&self, source: &str, problems: Vec<Problem>) {
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), problems);
+    /// Notes what was left out of a source's list, and gives what was left out of the one before.
+    pub(crate) fn entries_skipped(&self, source: &str, problems: Vec<Problem>) -> Vec<Problem> {
+        let mut all = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(source.to_owned(), problems).unwrap_or_default()
     }
 
     /// How many entries were left out of a source's last list.

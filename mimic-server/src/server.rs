@@ -116,6 +116,7 @@ impl Server {
     /// Checks what the settings refer to, the files with mirrors and the certificate, and returns every problem.
     pub fn check(&self) -> Vec<Problem> {
         let mut problems = sources::from_settings(&self.settings, self.example.as_deref()).err().unwrap_or_default();
+        problems.extend(sources::from_harbors(&self.settings).err().unwrap_or_default());
         if self.settings.certificate.source == CertificateOrigin::File {
             let namespace = own_namespace(&self.settings.kubernetes.namespace);
             let files = certificate_files(&self.settings, namespace.as_deref());
@@ -197,6 +198,7 @@ fn configured(
 ) -> Result<Vec<Configured>, StartError> {
     let mut sources = sources::from_settings(settings, example).map_err(StartError::Mirrors)?;
     sources.extend(cluster.and_then(|cluster| sources::from_cluster(settings, cluster)));
+    sources.extend(sources::from_harbors(settings).map_err(StartError::Mirrors)?);
     let watch = settings.watch_mirrors;
     sources.extend(extra.into_iter().map(|source| Configured { source, watch, first: None }));
     if sources.is_empty() {

@@ -116,9 +116,14 @@ async fn a_choice_is_one_warning_that_names_all() {
     let report = discover(settings).await.expect("the fake behaves");
     let warnings = report.warnings();
     assert_eq!(
-        warnings[0],
+        warnings[2],
         "the project `proxy-dockerhub` is used for `docker.io`, not the projects `proxy-dockerhub-private` and \
          `proxy-dockerhub-registry` for the same"
+    );
+    assert_eq!(
+        warnings[0],
+        "the project `zz-proxy-ecr-api` is left out: its endpoint `https://api.ecr.eu-west-1.amazonaws.com` does not tell the \
+         account whose registry it is (hint: say what it mirrors in `harbor.overrides`, as `project=upstream`)"
     );
     let unhealthy = "the endpoint of the project `zz-proxy-unhealthy` is `unhealthy`: Harbor serves only what it has cached of \
                      `down.example.com`";

@@ -6,9 +6,6 @@ use super::table;
 
 /// Refuses settings that ask for what is not there: to go on without would be worse than to stop.
 pub(crate) fn check(settings: &Settings, layers: &mut Layers) {
-    if settings.harbor.enabled {
-        layers.note(&table::HARBOR_ENABLED, "discovery from Harbor is not available in this version", "false");
-    }
     if settings.openshift.enabled {
         layers.note(&table::OPENSHIFT_ENABLED, "OpenShift's mirror sets are not available in this version", "false");
     }

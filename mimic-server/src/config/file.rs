@@ -9,6 +9,9 @@ use saphyr_parser::{Event, Parser, ScanError};
 use super::candidate;
 use super::table::TABLE;
 
+/// The one group of keys that can be listed, each element with all of its keys.
+pub(crate) const LISTED: &str = "harbor";
+
 /// A configuration file that is well-formed YAML. Its values are read by `config`, its lines are known here.
 #[derive(Debug)]
 pub(crate) struct ConfigFile {
@@ -21,6 +24,7 @@ pub(crate) struct ConfigFile {
 struct Found {
     line: usize,
     is_group: bool,
+    is_list: bool,
     is_empty: bool,
 }
 
@@ -55,21 +59,25 @@ impl ConfigFile {
         let mut unknown: Option<&str> = None;
         for (path, found) in &self.keys {
             // What lies below an unknown key is not worth a second complaint.
-            if unknown.is_some_and(|above| path.strip_prefix(above).is_some_and(|rest| rest.starts_with('.'))) {
+            if unknown.is_some_and(|above| path.strip_prefix(above).is_some_and(|rest| rest.starts_with(['.', '[']))) {
                 continue;
             }
             let problem = |message: String| Problem::new(&self.name, message).at_line(found.line);
-            if TABLE.iter().any(|row| row.path == path) {
+            let (path, key) = (path.as_str(), without_numbers(path));
+            if TABLE.iter().any(|row| row.path == key) {
                 if found.is_group {
                     problems.push(problem(format!("`{path}` is a single value, not a group of keys")));
                     unknown = Some(path);
                 }
-            } else if TABLE.iter().any(|row| row.path.strip_prefix(path.as_str()).is_some_and(|r| r.starts_with('.'))) {
-                if !found.is_group && !found.is_empty {
+            } else if TABLE.iter().any(|row| row.path.strip_prefix(&key).is_some_and(|rest| rest.starts_with('.'))) {
+                if found.is_list && path != LISTED {
+                    problems.push(problem(format!("`{path}` is a group of keys, not a list")));
+                    unknown = Some(path);
+                } else if !found.is_group && !found.is_list && !found.is_empty {
                     problems.push(problem(format!("`{path}` is a group of keys, not a single value")));
                 }
             } else {
-                let nearest = nearest(path, TABLE.iter().map(|row| row.path));
+                let nearest = nearest(&key, TABLE.iter().map(|row| row.path));
                 problems.push(candidate(problem(format!("unknown key `{path}`")), nearest));
                 unknown = Some(path);
             }
@@ -78,13 +86,21 @@ impl ConfigFile {
     }
 }
 
-/// The dotted path of every mapping key of the first document.
+/// The key that the path of a setting in a list stands for: `harbor.name` for `harbor[2].name`.
+fn without_numbers(path: &str) -> String {
+    let mut pieces = path.split('[');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |key, piece| key + piece.split_once(']').map_or(piece, |(_, rest)| rest))
+}
+
+/// The dotted path of every mapping key of the first document, and of every element of a list: `harbor[2].name`.
 fn find_keys(text: &str) -> Result<BTreeMap<String, Found>, ScanError> {
     /// A collection that is open: a mapping with the path above it and the key whose value comes next, or a sequence.
     enum Open {
         Mapping { path: String, key: Option<String> },
-        Sequence,
+        Sequence { path: String, length: usize },
     }
+    let found = |line| Found { line, is_group: false, is_list: false, is_empty: false };
     let mut keys = BTreeMap::new();
     let mut open: Vec<Open> = Vec::new();
     for event in Parser::new_from_str(text) {
@@ -93,7 +109,7 @@ fn find_keys(text: &str) -> Result<BTreeMap<String, Found>, ScanError> {
         match (&event, open.last_mut()) {
             (Event::Scalar(name, ..), Some(Open::Mapping { path, key: key @ None })) => {
                 let full = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-                keys.entry(full.clone()).or_insert(Found { line: span.start.line(), is_group: false, is_empty: false });
+                keys.entry(full.clone()).or_insert(found(span.start.line()));
                 *key = Some(full);
             }
             (Event::MappingEnd | Event::SequenceEnd, _) => {
@@ -102,17 +118,26 @@ fn find_keys(text: &str) -> Result<BTreeMap<String, Found>, ScanError> {
             (Event::Scalar(..) | Event::MappingStart(..) | Event::SequenceStart(..) | Event::Alias(_), above) => {
                 let path = match above {
                     Some(Open::Mapping { key, .. }) => key.take(),
-                    _ => None,
+                    Some(Open::Sequence { path, length }) => {
+                        let element = format!("{path}[{length}]");
+                        keys.insert(element.clone(), found(span.start.line()));
+                        *length += 1;
+                        Some(element)
+                    }
+                    None => None,
                 };
                 if let Some(found) = path.as_ref().and_then(|path| keys.get_mut(path)) {
                     found.is_group = matches!(event, Event::MappingStart(..));
+                    found.is_list = matches!(event, Event::SequenceStart(..));
                     found.is_empty = matches!(&event, Event::Scalar(text, ..) if text.is_empty() || text == "~");
                 }
                 match event {
                     Event::MappingStart(..) => {
                         open.push(Open::Mapping { path: path.unwrap_or_default(), key: None });
                     }
-                    Event::SequenceStart(..) => open.push(Open::Sequence),
+                    Event::SequenceStart(..) => {
+                        open.push(Open::Sequence { path: path.unwrap_or_default(), length: 0 });
+                    }
                     _ => {}
                 }
             }
@@ -156,6 +181,23 @@ mod tests {
             [
                 "mimic.yaml:1: `harbor` is a group of keys, not a single value",
                 "mimic.yaml:2: `listenport` is a single value, not a group of keys",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_list_is_a_list_of_groups_where_there_can_be_several() {
+        assert!(problems("harbor:\n  - name: a\n    api: {host: h}\n  - name: b\n").is_empty());
+        assert_eq!(
+            problems(
+                "harbor:\n  - name: a\n    api: [h]\n  - nam: b\n  - c\nadmin:\n  - listenport: 1\nannotate: [{a: 1}]\n"
+            ),
+            [
+                "mimic.yaml:6: `admin` is a group of keys, not a list",
+                "mimic.yaml:8: `annotate[0]` is a single value, not a group of keys",
+                "mimic.yaml:3: `harbor[0].api` is a group of keys, not a list",
+                "mimic.yaml:4: unknown key `harbor[1].nam` (hint: did you mean `harbor.name`?)",
+                "mimic.yaml:5: `harbor[2]` is a group of keys, not a single value",
             ]
         );
     }

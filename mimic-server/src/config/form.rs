@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mimic_core::Globs;
+use mimic_harbor::Overrides;
 
 /// A way to write values of type `T`.
 pub(crate) struct Form<T> {
@@ -123,6 +124,8 @@ pub(crate) const GLOBS: Form<Vec<String>> = Form::new("a list of globs", "globs,
     let globs: Vec<String> = items(text).map(str::to_owned).collect();
     Globs::new(&globs).is_ok().then_some(globs)
 });
+pub(crate) const OVERRIDES: Form<Overrides> =
+    Form::new("a list of overrides", "project=upstream pairs, separated by commas", |text| Overrides::parse(text).ok());
 pub(crate) const DURATION: Form<Duration> =
     Form::new("a duration", "a number with ms, s, m or h, such as `500ms`, `30s` or `1m30s`", duration);
 pub(crate) const PERIOD: Form<Duration> =

@@ -3,6 +3,7 @@
 mod availability;
 mod file;
 mod form;
+mod harbor;
 mod load;
 mod reference;
 mod settings;
@@ -11,8 +12,9 @@ mod variables;
 
 pub(crate) use form::duration;
 pub use form::{CertificateOrigin, LogFormat, LogLevel};
+pub use harbor::Harbor;
 pub use reference::reference_page;
-pub use settings::{Certificate, Files, Harbor, Kubernetes, Limits, Listen, Loaded, Log, OpenShift, Secret, Settings};
+pub use settings::{Certificate, Files, Kubernetes, Limits, Listen, Loaded, Log, OpenShift, Secret, Settings};
 
 /// Adds the advice that `nearest` may have been meant, if there is such a name.
 fn candidate(problem: mimic_core::Problem, nearest: Option<&str>) -> mimic_core::Problem {

@@ -24,6 +24,8 @@ file:
 
 * The file is named by `mimic-server --config FILE` or by `CONFIG_VARIABLE`; the option wins. The environment wins over
   the file, the file over the defaults. An empty variable counts as not set.
+* A file can list several Harbors, each with the keys of `harbor` and a name of its own. Variables that begin with
+  `MIMIC_HARBOR_` set the only one, and are an error beside a list.
 * An unknown key in the file and an impossible value anywhere stop the start. All mistakes are listed at once, each with
   the nearest valid name or what is allowed.
 * An unknown variable that begins with `MIMIC_` is warned about. The variables that Kubernetes itself makes for a Service

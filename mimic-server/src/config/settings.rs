@@ -7,6 +7,7 @@ use mimic_core::Problem;
 
 use super::availability;
 use super::form::{CertificateOrigin, LogFormat, LogLevel};
+use super::harbor::{self, Harbor};
 use super::load::Layers;
 use super::table::{self, Key};
 
@@ -42,8 +43,8 @@ pub struct Settings {
     pub startup: Duration,
     /// What is taken from the cluster.
     pub kubernetes: Kubernetes,
-    /// What is taken from Harbor.
-    pub harbor: Harbor,
+    /// The Harbors that mirrors are discovered from, in order of precedence.
+    pub harbors: Vec<Harbor>,
     /// What is taken from OpenShift.
     pub openshift: OpenShift,
 }
@@ -133,33 +134,6 @@ pub struct Kubernetes {
     pub watch: bool,
     /// Whether bad entries become Events.
     pub events: bool,
-}
-
-/// What is taken from Harbor.
-#[derive(Debug, Clone)]
-pub struct Harbor {
-    /// Whether mirrors are discovered.
-    pub enabled: bool,
-    /// Host, host:port or URL of its API.
-    pub api_host: String,
-    /// Authorities that its certificate is checked against; empty for the system's.
-    pub ca_file: PathBuf,
-    /// Registry address that pods pull from; empty to ask.
-    pub registry_url: String,
-    /// Name of the account.
-    pub username: String,
-    /// Its password.
-    pub password: Secret,
-    /// Whether Harbor is asked again.
-    pub watch: bool,
-    /// How often.
-    pub interval: Duration,
-    /// Whether private projects are used.
-    pub private: bool,
-    /// Pull secret for private projects.
-    pub pull_secret: String,
-    /// Globs of the projects to use.
-    pub projects: Vec<String>,
 }
 
 /// What is taken from OpenShift.
@@ -253,24 +227,12 @@ fn read(layers: &mut Layers) -> Settings {
             watch: layers.read(&table::KUBERNETES_WATCH),
             events: layers.read(&table::KUBERNETES_EVENTS),
         },
-        harbor: Harbor {
-            enabled: layers.read(&table::HARBOR_ENABLED),
-            api_host: layers.read(&table::HARBOR_API_HOST),
-            ca_file: layers.read(&table::HARBOR_API_CAFILE),
-            registry_url: layers.read(&table::HARBOR_REGISTRY_URL),
-            username: layers.read(&table::HARBOR_ROBOT_USERNAME),
-            password: read_secret(layers, &table::HARBOR_ROBOT_PASSWORD, &table::HARBOR_ROBOT_PASSWORDFILE),
-            watch: layers.read(&table::HARBOR_WATCH),
-            interval: layers.read(&table::HARBOR_INTERVAL),
-            private: layers.read(&table::HARBOR_PRIVATE),
-            pull_secret: layers.read(&table::HARBOR_PULL_SECRET),
-            projects: layers.read(&table::HARBOR_PROJECTS),
-        },
+        harbors: harbor::read(layers),
         openshift: OpenShift { enabled: layers.read(&table::OPENSHIFT_ENABLED) },
     }
 }
 
-fn read_secret(layers: &mut Layers, value_key: &Key<String>, file_key: &Key<PathBuf>) -> Secret {
+pub(super) fn read_secret(layers: &mut Layers, value_key: &Key<String>, file_key: &Key<PathBuf>) -> Secret {
     let value = layers.read(value_key);
     let file = layers.read(file_key);
     match (value.is_empty(), file.as_os_str().is_empty()) {

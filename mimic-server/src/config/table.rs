@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mimic_harbor::Overrides;
+
 use super::form::{
     self, CERTIFICATE_ORIGIN, CertificateOrigin, DURATION, FLAG, Form, GLOBS, HOST, LOG_FORMAT, LOG_LEVEL, LogFormat,
-    LogLevel, NAME, PATH, PATHS, PERIOD, PORT, SECRET, SIZE, TEXT,
+    LogLevel, NAME, OVERRIDES, PATH, PATHS, PERIOD, PORT, SECRET, SIZE, TEXT,
 };
 
 /// The variable that names the configuration file; it has no key in the file itself.
@@ -94,17 +96,22 @@ pub(crate) static TABLE: &[Row] = &[
     KUBERNETES_WATCH.row(),
     KUBERNETES_EVENTS.row(),
     HARBOR_ENABLED.row(),
+    HARBOR_NAME.row(),
     HARBOR_API_HOST.row(),
     HARBOR_API_CAFILE.row(),
     HARBOR_REGISTRY_URL.row(),
     HARBOR_ROBOT_USERNAME.row(),
     HARBOR_ROBOT_PASSWORD.row(),
     HARBOR_ROBOT_PASSWORDFILE.row(),
+    HARBOR_TIMEOUT_CONNECT.row(),
+    HARBOR_TIMEOUT_REQUEST.row(),
     HARBOR_WATCH.row(),
     HARBOR_INTERVAL.row(),
     HARBOR_PRIVATE.row(),
     HARBOR_PULL_SECRET.row(),
     HARBOR_PROJECTS.row(),
+    HARBOR_UNHEALTHY.row(),
+    HARBOR_OVERRIDES.row(),
     OPENSHIFT_ENABLED.row(),
 ];
 
@@ -291,43 +298,100 @@ pub(crate) const HARBOR_ENABLED: Key<bool> = Key::new(
     "harbor.enabled",
     &FLAG,
     "false",
-    "Whether mirrors are discovered from Harbor's proxy-cache projects. Not available in this version: `true` stops the \
-     start.",
+    "Whether mirrors are discovered from Harbor's proxy-cache projects; [harbor.md](harbor.md) describes it. A file can \
+     list several Harbors under `harbor`, each with these keys; one that is listed is enabled.",
 );
-pub(crate) const HARBOR_API_HOST: Key<String> =
-    Key::new("harbor.api.host", &TEXT, "", "Harbor's host, host:port or URL; https unless `http://` is written out.");
+pub(crate) const HARBOR_NAME: Key<String> = Key::new(
+    "harbor.name",
+    &NAME,
+    "",
+    "What this Harbor is called: its mirrors come from the source `harbor:NAME`, or `harbor` without a name. Each of \
+     several needs a name of its own.",
+);
+pub(crate) const HARBOR_API_HOST: Key<String> = Key::new(
+    "harbor.api.host",
+    &TEXT,
+    "",
+    "Harbor's host, host:port or URL, with a path if its API lies under one; https unless `http://` is written out. The \
+     variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured.",
+);
 pub(crate) const HARBOR_API_CAFILE: Key<PathBuf> = Key::new(
     "harbor.api.cafile",
     &PATH,
     "",
-    "PEM file with the authorities that Harbor's certificate is checked against.",
+    "PEM file with the authorities that Harbor's certificate is checked against, instead of the system's. It is read \
+     again when it changes.",
 );
 pub(crate) const HARBOR_REGISTRY_URL: Key<String> = Key::new(
     "harbor.registryurl",
     &TEXT,
     "",
-    "Registry address that pods pull from, when it is not what Harbor says of itself.",
+    "Registry address that pods pull from, `host` or `host:port`. When empty, Harbor is asked, which tells it to accounts \
+     only. The API's host is never taken for it: that is often one that nodes cannot reach.",
 );
-pub(crate) const HARBOR_ROBOT_USERNAME: Key<String> =
-    Key::new("harbor.robot.username", &TEXT, "", "Name of the robot account or user.");
+pub(crate) const HARBOR_ROBOT_USERNAME: Key<String> = Key::new(
+    "harbor.robot.username",
+    &TEXT,
+    "",
+    "Name of the robot account, with its `robot$`, or of a user. Without one, Harbor is asked as nobody.",
+);
 pub(crate) const HARBOR_ROBOT_PASSWORD: Key<String> =
-    Key::new("harbor.robot.password", &SECRET, "", "Its password. Never logged.");
+    Key::new("harbor.robot.password", &SECRET, "", "The account's password. Never logged.");
 pub(crate) const HARBOR_ROBOT_PASSWORDFILE: Key<PathBuf> = Key::new(
     "harbor.robot.passwordfile",
     &PATH,
     "",
-    "File with the password instead, such as a mounted Secret. Setting both is an error.",
+    "File with the password instead, such as a mounted Secret; read again when it changes. Setting both is an error.",
 );
-pub(crate) const HARBOR_WATCH: Key<bool> =
-    Key::new("harbor.watch", &FLAG, "true", "Whether Harbor is asked again on an interval; `false` asks once.");
-pub(crate) const HARBOR_INTERVAL: Key<Duration> =
-    Key::new("harbor.interval", &PERIOD, "5m", "Time between two refreshes.");
-pub(crate) const HARBOR_PRIVATE: Key<bool> =
-    Key::new("harbor.private", &FLAG, "false", "Whether private projects are used as well.");
-pub(crate) const HARBOR_PULL_SECRET: Key<String> =
-    Key::new("harbor.pullsecret", &NAME, "", "Pull secret added to pods that pull from a private project.");
+pub(crate) const HARBOR_TIMEOUT_CONNECT: Key<Duration> =
+    Key::new("harbor.timeout.connect", &PERIOD, "10s", "Longest time to make a connection to Harbor, with TLS.");
+pub(crate) const HARBOR_TIMEOUT_REQUEST: Key<Duration> = Key::new(
+    "harbor.timeout.request",
+    &PERIOD,
+    "30s",
+    "Longest time that one request to Harbor may take. One that has lost its Redis takes 13 seconds.",
+);
+pub(crate) const HARBOR_WATCH: Key<bool> = Key::new(
+    "harbor.watch",
+    &FLAG,
+    "true",
+    "Whether Harbor is asked again on an interval; `false` asks until it answered once.",
+);
+pub(crate) const HARBOR_INTERVAL: Key<Duration> = Key::new(
+    "harbor.interval",
+    &PERIOD,
+    "5m",
+    "Time between two refreshes, give or take a tenth; 1s or more. After a failure Harbor is asked sooner, at growing \
+     intervals of up to a minute, but not before the time that it asks for.",
+);
+pub(crate) const HARBOR_PRIVATE: Key<bool> = Key::new(
+    "harbor.private",
+    &FLAG,
+    "false",
+    "Whether private projects are used as well. Pods need credentials to pull from those.",
+);
+pub(crate) const HARBOR_PULL_SECRET: Key<String> = Key::new(
+    "harbor.pullsecret",
+    &NAME,
+    "",
+    "Pull secret added to pods that pull from a private project. It must exist in the namespace of each of them.",
+);
 pub(crate) const HARBOR_PROJECTS: Key<Vec<String>> =
     Key::new("harbor.projects", &GLOBS, "*", "Projects to use, by name.");
+pub(crate) const HARBOR_UNHEALTHY: Key<bool> = Key::new(
+    "harbor.unhealthy",
+    &FLAG,
+    "true",
+    "Whether projects are used whose registry endpoint is not `healthy`. Harbor serves what it has cached of those and \
+     has nothing else.",
+);
+pub(crate) const HARBOR_OVERRIDES: Key<Overrides> = Key::new(
+    "harbor.overrides",
+    &OVERRIDES,
+    "",
+    "Upstreams of projects whose endpoint does not tell them, or tells something else: \
+     `ecr=123456789012.dkr.ecr.eu-west-1.amazonaws.com`.",
+);
 pub(crate) const OPENSHIFT_ENABLED: Key<bool> = Key::new(
     "openshift.enabled",
     &FLAG,

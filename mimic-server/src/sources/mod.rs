@@ -2,6 +2,7 @@
 
 mod file;
 mod fixed;
+mod harbor;
 mod runner;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use mimic_core::{MirrorSource, Problem, Rule, parse_rules_file, parse_short_form
 use mimic_k8s::cluster::{Cluster, ConfigMapSource};
 
 use crate::config::Settings;
+pub(crate) use harbor::from_harbors;
 pub(crate) use runner::{Runner, pause};
 
 /// Name of the source that `MIMIC_MIRRORS` is.
@@ -50,7 +52,9 @@ pub(crate) fn from_settings(settings: &Settings, example: Option<&str>) -> Resul
             Err(problem) => problems.push(problem),
         }
     }
-    if let Some(example) = example.filter(|_| settings.mirrors.is_empty() && settings.files.paths.is_empty()) {
+    if let Some(example) = example
+        .filter(|_| settings.mirrors.is_empty() && settings.files.paths.is_empty() && settings.harbors.is_empty())
+    {
         match parse_rules_file(EXAMPLE, example) {
             Ok(list) => sources.push(Configured::fixed(EXAMPLE, list.rules)),
             Err(problem) => problems.push(problem),

@@ -28,11 +28,12 @@ impl Runner {
 
     /// Compiles and publishes a source's list.
     pub(crate) fn publish(&self, source: &str, list: RuleList) {
-        for problem in &list.problems {
+        let (rules, skipped) = (list.rules.len(), list.problems.len());
+        let before = self.health.entries_skipped(source, list.problems.clone());
+        // A source that is asked again and again need not repeat itself.
+        for problem in list.problems.iter().filter(|problem| !before.contains(problem)) {
             log::error!(source, problem:%; "an entry of a mirror source was skipped");
         }
-        let (rules, skipped) = (list.rules.len(), list.problems.len());
-        self.health.entries_skipped(source, list.problems);
         self.catalog.publish(source, list.rules);
         self.metrics.source_loaded(source);
         log::info!(source, rules, skipped; "mirrors loaded");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::process::run;
 use mimic_server::Settings;
-use mimic_server::config::{CertificateOrigin, Loaded, LogFormat, LogLevel, Secret};
+use mimic_server::config::{CertificateOrigin, Loaded, LogFormat, LogLevel};
 
 fn load(variables: &[(&str, &str)], file: Option<&Path>) -> Loaded {
     let environment = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
@@ -63,7 +63,7 @@ fn the_defaults_are_those_of_the_reference() {
     assert_eq!((settings.limits.body, settings.limits.connections), (8 << 20, 10_000));
     assert_eq!(settings.limits.request_time, Duration::from_secs(10));
     assert_eq!((settings.drain, settings.startup), (Duration::from_secs(5), Duration::from_mins(1)));
-    assert_eq!(settings.harbor.password, Secret::Absent);
+    assert!(settings.harbors.is_empty());
 }
 
 #[test]
@@ -83,9 +83,12 @@ fn every_key_of_a_file_is_read() {
          limits: Limits { body: 4194304, connections: 500, request_time: 2s }, drain: 10s, startup: 90s, \
          kubernetes: Kubernetes { enabled: false, namespace: \"images\", cert_secret: \"webhook-certs\", \
          config_map: \"mirrors\", watch: false, events: false }, \
-         harbor: Harbor { enabled: false, api_host: \"harbor.example.com\", ca_file: \"/certs/harbor.crt\", \
-         registry_url: \"registry.example.com\", username: \"robot$mimic\", password: Value(…), watch: false, \
-         interval: 600s, private: true, pull_secret: \"harbor\", projects: [\"hub-*\", \"quay\"] }, \
+         harbors: [Harbor { name: \"main\", watch: false, interval: 600s, settings: Settings { \
+         address: Address(https://harbor.example.com), ca_file: Some(\"/certs/harbor.crt\"), \
+         credentials: Some(Credentials { username: \"robot$mimic\", password: \"…\" }), \
+         timeouts: Timeouts { connect: 3s, request: 20s }, registry: Some(\"registry.example.com\"), \
+         projects: [\"hub-*\", \"quay\"], private: true, pull_secret: Some(\"harbor\"), unhealthy: false, \
+         overrides: Overrides({\"ecr\": \"42.dkr.ecr.eu-west-1.amazonaws.com\"}) } }], \
          openshift: OpenShift { enabled: false } }"
     );
 }
@@ -93,11 +96,11 @@ fn every_key_of_a_file_is_read() {
 #[test]
 fn the_environment_wins_over_the_file_and_the_option_over_the_variable() {
     let (loaded, _) = load_text(
-        &[("MIMIC_LISTENPORT", "1"), ("MIMIC_CONFIG", "/does/not/exist"), ("MIMIC_HARBOR_API_HOST", "h")],
-        "listenport: 2\ndryrun: yes\ncertificate: {source: selfsigned}\n",
+        &[("MIMIC_LISTENPORT", "1"), ("MIMIC_CONFIG", "/does/not/exist"), ("MIMIC_STARTUP", "7s")],
+        "startup: 8s\nlistenport: 2\ndryrun: yes\ncertificate: {source: selfsigned}\n",
     );
     let settings = loaded.settings.unwrap();
-    assert_eq!((settings.listen.port, settings.dry_run, settings.harbor.api_host.as_str()), (1, true, "h"));
+    assert_eq!((settings.listen.port, settings.dry_run, settings.startup), (1, true, Duration::from_secs(7)));
     let problems = problems(load(&[("MIMIC_CONFIG", "/does/not/exist")], None));
     let absent = "the configuration file cannot be read: No such file or directory (os error 2)";
     assert_eq!(problems[0], format!("/does/not/exist: {absent}"));
@@ -190,9 +193,15 @@ fn broken_yaml_does_not_hide_what_is_wrong_elsewhere() {
 #[test]
 fn a_secret_is_never_shown() {
     let secret = "correct horse";
-    let loaded = load(&[("MIMIC_CERTIFICATE_SOURCE", "selfsigned"), ("MIMIC_HARBOR_ROBOT_PASSWORD", secret)], None);
-    let settings = loaded.settings.unwrap();
-    assert_eq!(settings.harbor.password, Secret::Value(secret.to_owned()));
+    let variables = [
+        ("MIMIC_CERTIFICATE_SOURCE", "selfsigned"),
+        ("MIMIC_HARBOR_ENABLED", "true"),
+        ("MIMIC_HARBOR_API_HOST", "harbor.example.com"),
+        ("MIMIC_HARBOR_ROBOT_USERNAME", "robot$mimic"),
+        ("MIMIC_HARBOR_ROBOT_PASSWORD", secret),
+    ];
+    let settings = load(&variables, None).settings.unwrap();
+    assert!(settings.harbors[0].settings.credentials.is_some());
     assert!(!format!("{settings:?}").contains(secret));
 
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -269,11 +278,8 @@ fn what_certificates_in_a_secret_need_is_checked() {
 #[test]
 fn what_is_not_in_this_version_is_refused_not_ignored() {
     assert_eq!(
-        refused(&[("MIMIC_HARBOR_ENABLED", "true"), ("MIMIC_OPENSHIFT_ENABLED", "true")]),
-        [
-            "MIMIC_HARBOR_ENABLED: discovery from Harbor is not available in this version (hint: allowed: false)",
-            "MIMIC_OPENSHIFT_ENABLED: OpenShift's mirror sets are not available in this version (hint: allowed: false)",
-        ]
+        refused(&[("MIMIC_OPENSHIFT_ENABLED", "true")]),
+        ["MIMIC_OPENSHIFT_ENABLED: OpenShift's mirror sets are not available in this version (hint: allowed: false)",]
     );
     assert_eq!(CertificateOrigin::SelfSigned, CertificateOrigin::default());
 }
