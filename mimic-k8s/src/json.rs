@@ -1,5 +1,4 @@
 //! Writing JSON text: the answer is short and flat, so it is written straight into the one buffer that is sent.
-//! What ends a plain piece of a string is looked for here too, for the writer and for the [reader](crate::reader).
 
 use wide::u8x16;
 
@@ -31,9 +30,9 @@ pub(crate) fn string(out: &mut String, text: &str) {
 
 /// Where, from `at` on, is the first byte that means something within a JSON string: a quote, a backslash, or a control
 /// character, which may only be there as an escape. The end, if there is none.
-#[expect(clippy::inline_always, reason = "reading and writing strings is most of what a review costs")]
+#[expect(clippy::inline_always, reason = "writing strings is most of what an answer costs")]
 #[inline(always)]
-pub(crate) fn special(bytes: &[u8], mut at: usize) -> usize {
+fn special(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
         let chunk = u8x16::new(*chunk);
         let equal = |byte: u8| chunk.simd_eq(u8x16::splat(byte));

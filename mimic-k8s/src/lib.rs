@@ -49,6 +49,7 @@ mod decide;
 mod json;
 mod patch;
 mod pod;
+mod quotes;
 mod reader;
 mod response;
 mod review;

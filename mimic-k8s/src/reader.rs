@@ -1,7 +1,8 @@
 //! A reader of JSON for `serde` that passes over what nobody asked for as fast as it can be checked.
 //!
 //! Nearly all of a review is passed over, and that is most of what reading it costs
-//! (`docs/decisions/0007-own-json-reader.md` has figures). It checks all that it passes over, but gives no reasons: whoever
+//! (`docs/decisions/0007-own-json-reader.md` has figures). Where strings end is found for the whole text at once
+//! ([`quotes`](crate::quotes)); then they are stepped over. It checks all that it passes over, but gives no reasons: whoever
 //! gets no value asks `serde_json`, which decides, and says what is wrong.
 
 use std::borrow::Cow;
@@ -10,12 +11,13 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::json::special;
+use crate::quotes::Quotes;
 
 /// Reads one value that takes up all of `bytes`; `None` if that cannot be done, for whatever reason.
 pub(crate) fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     // Once for all costs less than once for each of the strings that are read.
-    let mut reader = Reader { text: std::str::from_utf8(bytes).ok()?, at: 0 };
+    let text = simdutf8::basic::from_utf8(bytes).ok()?;
+    let mut reader = Reader { text, quotes: Quotes::find(bytes)?, at: 0 };
     let value = T::deserialize(&mut reader).ok()?;
     space(bytes, &mut reader.at);
     (reader.at == bytes.len()).then_some(value)
@@ -78,34 +80,11 @@ fn skip_word(bytes: &[u8], at: usize, word: &[u8]) -> Read<usize> {
     if bytes[at..].starts_with(word) { Ok(at + word.len()) } else { Err(GiveUp) }
 }
 
-/// Passes over the rest of a string, closing quote included; true if there are escapes in it.
-#[expect(clippy::inline_always, reason = "it is called in two places, one of which takes half the time of a review")]
-#[inline(always)]
-fn skip_string(bytes: &[u8], at: &mut usize) -> Read<bool> {
-    let mut escaped = false;
-    loop {
-        *at = special(bytes, *at);
-        match bytes.get(*at) {
-            Some(b'"') => {
-                *at += 1;
-                return Ok(escaped);
-            }
-            Some(b'\\') => {
-                escaped = true;
-                *at = skip_escape(bytes, *at)?;
-            }
-            _ => return Err(GiveUp),
-        }
-    }
-}
-
-/// Passes over an escape that begins at `at`, and returns its end.
-fn skip_escape(bytes: &[u8], at: usize) -> Read<usize> {
-    match bytes.get(at + 1) {
-        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
-        Some(b'u') if bytes.get(at + 2..at + 6).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)) => Ok(at + 6),
-        _ => Err(GiveUp),
-    }
+/// Passes over the rest of a string, closing quote included.
+#[inline]
+fn skip_string(quotes: &Quotes, at: &mut usize) -> Read<()> {
+    *at = quotes.next(*at).ok_or(GiveUp)? + 1;
+    Ok(())
 }
 
 /// Passes over a number that begins at `at`, and returns its end.
@@ -130,57 +109,75 @@ fn skip_digits(bytes: &[u8], start: usize) -> Read<usize> {
     if digits > 0 { Ok(start + digits) } else { Err(GiveUp) }
 }
 
-/// Passes over a member's key and colon, where a member has to begin.
-#[expect(clippy::inline_always, reason = "as above")]
-#[inline(always)]
-fn skip_key(bytes: &[u8], at: &mut usize) -> Read<()> {
-    expect(bytes, at, b'"')?;
-    skip_string(bytes, at)?;
-    expect(bytes, at, b':')
-}
-
 /// Passes over any value that begins at `at`, and returns its end. However deep it is, this takes no stack.
-fn skip(bytes: &[u8], mut at: usize) -> Read<usize> {
+fn skip(bytes: &[u8], quotes: &Quotes, mut at: usize) -> Read<usize> {
     let mut open = Open::default();
+    // Whether a key begins, and its quote is passed already, or a value.
+    let mut key = false;
     loop {
-        match peek(bytes, &mut at)? {
-            b'"' => {
-                at += 1;
-                skip_string(bytes, &mut at)?;
-            }
-            b'{' => {
-                at += 1;
-                if peek(bytes, &mut at)? != b'}' {
+        if key {
+            skip_string(quotes, &mut at)?;
+            // What most members are like in what the API server writes; the rest takes the long way.
+            match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+                Some(b":{}") => at += 3,
+                Some(b":{\"") => {
+                    at += 3;
                     open.push(true);
-                    skip_key(bytes, &mut at)?;
                     continue;
                 }
-                at += 1;
-            }
-            b'[' => {
-                at += 1;
-                if peek(bytes, &mut at)? != b']' {
-                    open.push(false);
+                Some([b':', b'"', _]) => {
+                    at += 2;
+                    skip_string(quotes, &mut at)?;
+                }
+                _ => {
+                    expect(bytes, &mut at, b':')?;
+                    key = false;
                     continue;
                 }
-                at += 1;
             }
-            b't' => at = skip_word(bytes, at, b"true")?,
-            b'f' => at = skip_word(bytes, at, b"false")?,
-            b'n' => at = skip_word(bytes, at, b"null")?,
-            b'-' | b'0'..=b'9' => at = skip_number(bytes, at)?,
-            _ => return Err(GiveUp),
+        } else {
+            match peek(bytes, &mut at)? {
+                b'"' => {
+                    at += 1;
+                    skip_string(quotes, &mut at)?;
+                }
+                b'{' => {
+                    at += 1;
+                    if peek(bytes, &mut at)? != b'}' {
+                        expect(bytes, &mut at, b'"')?;
+                        open.push(true);
+                        key = true;
+                        continue;
+                    }
+                    at += 1;
+                }
+                b'[' => {
+                    at += 1;
+                    if peek(bytes, &mut at)? != b']' {
+                        open.push(false);
+                        continue;
+                    }
+                    at += 1;
+                }
+                _ => at = skip_scalar(bytes, at)?,
+            }
         }
         // A value is over; so may be what it was in.
         loop {
             let Some(in_object) = open.last() else { return Ok(at) };
+            if in_object && bytes.get(at..).and_then(<[u8]>::first_chunk) == Some(b",\"") {
+                at += 2;
+                key = true;
+                break;
+            }
             let byte = peek(bytes, &mut at)?;
             at += 1;
             match byte {
                 b',' => {
                     if in_object {
-                        skip_key(bytes, &mut at)?;
+                        expect(bytes, &mut at, b'"')?;
                     }
+                    key = in_object;
                     break;
                 }
                 b'}' if in_object => open.pop(),
@@ -188,6 +185,17 @@ fn skip(bytes: &[u8], mut at: usize) -> Read<usize> {
                 _ => return Err(GiveUp),
             }
         }
+    }
+}
+
+/// Passes over the word or number that begins at `at`, and returns its end.
+fn skip_scalar(bytes: &[u8], at: usize) -> Read<usize> {
+    match bytes.get(at) {
+        Some(b't') => skip_word(bytes, at, b"true"),
+        Some(b'f') => skip_word(bytes, at, b"false"),
+        Some(b'n') => skip_word(bytes, at, b"null"),
+        Some(b'-' | b'0'..=b'9') => skip_number(bytes, at),
+        _ => Err(GiveUp),
     }
 }
 
@@ -227,6 +235,7 @@ impl Open {
 
 struct Reader<'a> {
     text: &'a str,
+    quotes: Quotes,
     /// Position of the next byte.
     at: usize,
 }
@@ -248,12 +257,13 @@ impl<'a> Reader<'a> {
     fn string(&mut self) -> Read<Cow<'a, str>> {
         self.expect(b'"')?;
         let start = self.at;
-        let escaped = skip_string(self.text.as_bytes(), &mut self.at)?;
-        if escaped {
+        skip_string(&self.quotes, &mut self.at)?;
+        let text = self.text.get(start..self.at - 1).ok_or(GiveUp)?;
+        if self.quotes.may_hold_escapes(start..self.at) && text.contains('\\') {
             let quoted = self.text.get(start - 1..self.at).ok_or(GiveUp)?;
             return serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| GiveUp);
         }
-        self.text.get(start..self.at - 1).map(Cow::Borrowed).ok_or(GiveUp)
+        Ok(Cow::Borrowed(text))
     }
 }
 
@@ -297,7 +307,16 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
-        self.at = skip(self.text.as_bytes(), self.at)?;
+        let bytes = self.text.as_bytes();
+        match self.peek()? {
+            // Most members that nobody asks for are strings.
+            b'"' => {
+                self.at += 1;
+                skip_string(&self.quotes, &mut self.at)?;
+            }
+            b'{' | b'[' => self.at = skip(bytes, &self.quotes, self.at)?,
+            _ => self.at = skip_scalar(bytes, self.at)?,
+        }
         visitor.visit_unit()
     }
 
@@ -359,206 +378,4 @@ impl<'a> SeqAccess<'a> for Entries<'_, 'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use proptest::prelude::*;
-    use proptest::sample::{Index, select};
-    use serde::de::IgnoredAny;
-
-    use super::*;
-    use crate::review::Envelope;
-
-    /// What the reader makes of `bytes`, once it is known that `serde_json` makes the same of it.
-    fn checked(bytes: &[u8]) -> bool {
-        let reads = from_slice::<IgnoredAny>(bytes).is_some();
-        if reads {
-            assert!(serde_json::from_slice::<IgnoredAny>(bytes).is_ok(), "{:?}", String::from_utf8_lossy(bytes));
-        }
-        if let Some(envelope) = from_slice::<Envelope<'_>>(bytes) {
-            assert!(reads);
-            let expected = serde_json::from_slice::<Envelope<'_>>(bytes).unwrap();
-            assert_eq!(format!("{envelope:?}"), format!("{expected:?}"));
-        }
-        reads
-    }
-
-    fn samples() -> Vec<Vec<u8>> {
-        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
-        let folders = ["captured", "cases", "sizes"].map(|folder| data.join(folder));
-        let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
-        let samples: Vec<_> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
-        assert!(samples.len() > 38, "the reviews and their answers");
-        samples
-    }
-
-    #[test]
-    fn every_sample_is_read_and_means_what_serde_json_reads() {
-        let read = samples().iter().filter(|sample| from_slice::<Envelope<'_>>(sample).is_some()).count();
-        // The cases hold a few objects that are no pods, and answers whose parts are of other types.
-        assert!(read > 38, "{read}");
-        for sample in samples() {
-            checked(&sample);
-            let value: serde_json::Value = serde_json::from_slice(&sample).unwrap();
-            assert!(checked(&serde_json::to_vec_pretty(&value).unwrap()));
-            assert!(checked(value.to_string().as_bytes()));
-        }
-    }
-
-    #[test]
-    fn what_is_no_json_is_not_read() {
-        for text in [
-            "",
-            " ",
-            "{",
-            "}",
-            "[",
-            "{]",
-            "[}",
-            "[1,]",
-            "{\"a\":1,}",
-            "{,}",
-            "[,]",
-            "{\"a\"}",
-            "{\"a\":}",
-            "{1:2}",
-            "{a:1}",
-            "01",
-            "-",
-            "+1",
-            "1.",
-            ".5",
-            "1e",
-            "1e+",
-            "--1",
-            "0x1",
-            "tru",
-            "truth",
-            "nul",
-            "falsey",
-            "True",
-            "\"",
-            "\"\\\"",
-            "\"\\x\"",
-            "\"\\u12g4\"",
-            "\"\\u12\"",
-            "\"a\nb\"",
-            "\"a\tb\"",
-            "'a'",
-            "1 2",
-            "{} {}",
-            "[1 2]",
-            "{\"a\" 1}",
-            "{\"a\":1 \"b\":2}",
-            "\u{feff}{}",
-            "[\"a\", \"b]",
-            "{\"a\":[}]",
-            "/**/1",
-            "NaN",
-        ] {
-            assert!(!checked(text.as_bytes()), "{text}");
-            assert!(serde_json::from_str::<IgnoredAny>(text).is_err(), "{text}");
-        }
-        assert!(!checked(b"\"\xff\""));
-    }
-
-    #[test]
-    fn what_is_json_is_read() {
-        for text in [
-            "0",
-            "-0",
-            "-0.0e-0",
-            "1E5",
-            "1e+5",
-            "12.50",
-            "true",
-            "false",
-            "null",
-            "\"\"",
-            "[]",
-            "{}",
-            " [ ] ",
-            "\t{\r\n}",
-            "[[],{},[[]]]",
-            "{\"a\":{\"b\":[1,\"2\",null]},\"c\":true}",
-            "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud800\"",
-            "\"0123456789abcdef\"",
-            "\"0123456789abcde\\\"\"",
-            "\"0123456789abcd\\u0041\"",
-            "{\"\":\"\"}",
-            "\"ünï☃\"",
-        ] {
-            assert!(checked(text.as_bytes()), "{text}");
-        }
-        for depth in [63, 64, 65, 127, 128, 129, 10_000] {
-            let (open, close) = ("[{\"a\":".repeat(depth), "}]".repeat(depth));
-            assert!(checked(format!("{open}0{close}").as_bytes()), "{depth}");
-            assert!(!checked(format!("{open}0{}", close.replacen("}]", "]}", 1)).as_bytes()), "{depth}");
-        }
-    }
-
-    fn value() -> impl Strategy<Value = serde_json::Value> {
-        let leaf = prop_oneof![
-            Just(serde_json::Value::Null),
-            any::<bool>().prop_map(Into::into),
-            any::<i64>().prop_map(Into::into),
-            any::<f64>().prop_map(Into::into),
-            "[ -~]{0,40}|\\PC{0,20}|[\"\\\\\n\u{0}]{0,5}".prop_map(Into::into),
-        ];
-        leaf.prop_recursive(6, 60, 8, |inner| {
-            let key = select(&["metadata", "spec", "request", "uid", "a", "\"\\\n", ""][..]).prop_map(str::to_owned);
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..8).prop_map(Into::into),
-                prop::collection::btree_map(key, inner, 0..8)
-                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(5000))]
-
-        #[test]
-        fn any_json_is_read(value in value()) {
-            prop_assert!(checked(value.to_string().as_bytes()));
-            prop_assert!(checked(serde_json::to_string_pretty(&value).unwrap().as_bytes()));
-        }
-
-        #[test]
-        fn damaged_json_is_read_only_if_serde_json_reads_it(
-            value in value(), at in any::<Index>(), byte in select(&b"{}[]\",:\\0-.e tfn\n\xff"[..]), form in 0..3,
-        ) {
-            let mut text = value.to_string().into_bytes();
-            let at = at.index(text.len());
-            match form {
-                0 => text[at] = byte,
-                1 => text.insert(at, byte),
-                _ => drop(text.remove(at)),
-            }
-            checked(&text);
-        }
-
-        #[test]
-        fn damaged_reviews_are_read_only_as_serde_json_reads_them(
-            sample in select(samples()), at in any::<Index>(), byte in any::<u8>(), cut in prop::option::weighted(0.1, any::<Index>()),
-        ) {
-            let mut text = sample;
-            let at = at.index(text.len());
-            text[at] = byte;
-            if let Some(cut) = cut {
-                text.truncate(cut.index(text.len()));
-            }
-            checked(&text);
-        }
-
-        #[test]
-        fn pieces_of_json_are_read_only_if_serde_json_reads_them(
-            pieces in prop::collection::vec(
-                select(&["{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"b\":", "\\", "\\u00", "1", "-", ".", "e", "null", "true", " "][..]),
-                0..24,
-            ),
-        ) {
-            checked(pieces.concat().as_bytes());
-        }
-    }
-}
+mod tests;
