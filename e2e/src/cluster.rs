@@ -62,6 +62,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// Has etcd forget all versions of objects but the present ones.
+    pub fn compact(&self) -> Result<()> {
+        self.control_plane.lock().unwrap_or_else(PoisonError::into_inner).compact()
+    }
+
     /// The kubeconfig of an administrator.
     pub fn kubeconfig(&self) -> PathBuf {
         self.directory.join("kubeconfig")

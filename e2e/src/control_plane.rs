@@ -2,10 +2,10 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::Path,
-    process::{Child, Command, Stdio},
-    sync::mpsc,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{self, Receiver},
     thread,
 };
 
@@ -18,6 +18,8 @@ use crate::{binaries, wait::DEADLINE};
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
     child: Child,
+    commands: ChildStdin,
+    lines: Receiver<String>,
 }
 
 impl ControlPlane {
@@ -46,8 +48,9 @@ impl ControlPlane {
             .spawn()
             .context("the control plane did not start")?;
         let output = child.stdout.take().context("the control plane has no standard output")?;
-        let control_plane = Self { child };
+        let commands = child.stdin.take().context("the control plane has no standard input")?;
         let (sender, lines) = mpsc::channel();
+        let control_plane = Self { child, commands, lines };
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
@@ -55,9 +58,18 @@ impl ControlPlane {
                 }
             }
         });
-        match lines.recv_timeout(DEADLINE) {
+        match control_plane.lines.recv_timeout(DEADLINE) {
             Ok(line) if line.starts_with("READY ") => Ok(control_plane),
             other => bail!("the control plane is not ready ({other:?}); its log ends with\n{}", tail(&log)),
+        }
+    }
+
+    /// Has etcd forget all versions of objects but the present ones.
+    pub(crate) fn compact(&mut self) -> Result<()> {
+        writeln!(self.commands, "compact")?;
+        match self.lines.recv_timeout(DEADLINE) {
+            Ok(line) if line.starts_with("COMPACTED ") => Ok(()),
+            other => bail!("etcd was not compacted: {other:?}"),
         }
     }
 
