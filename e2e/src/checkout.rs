@@ -5,7 +5,7 @@ use std::{fs, io::ErrorKind, path::Path, process::Command};
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::{Cluster, Kubectl, process::command};
+use crate::{Cluster, Kubectl, process::command, wait::eventually_some};
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
@@ -45,6 +45,17 @@ impl<'c> Checkout<'c> {
         Ok(output)
     }
 
+    /// The same, while the test goes on with what else it does.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn run_meanwhile(&self, line: &str) -> Result<()> {
+        let mut child = self.shell(line).stdout(Stdio::null()).spawn().context("bash did not start")?;
+        let status = eventually_some(line, async || Ok(child.try_wait()?)).await?;
+        ensure!(status.success(), "{line} failed");
+        Ok(())
+    }
+
     /// Runs a command line that fails, and returns what it says about that.
     ///
     /// # Errors
@@ -55,15 +66,18 @@ impl<'c> Checkout<'c> {
         Ok(output.stderr)
     }
 
-    fn try_run(&self, line: &str) -> Result<(bool, Kubectl)> {
-        let mut shell: Command = command("bash");
-        let output = shell
+    fn shell(&self, line: &str) -> Command {
+        let mut shell = command("bash");
+        shell
             .args(["-c", line])
             .current_dir(self.path())
             .env("KUBECONFIG", self.cluster.kubeconfig())
-            .env("KUBECACHEDIR", self.path().join("cache"))
-            .output()
-            .context("bash did not start")?;
+            .env("KUBECACHEDIR", self.path().join("cache"));
+        shell
+    }
+
+    fn try_run(&self, line: &str) -> Result<(bool, Kubectl)> {
+        let output = self.shell(line).output().context("bash did not start")?;
         let printed = Kubectl { stdout: String::from_utf8(output.stdout)?, stderr: String::from_utf8(output.stderr)? };
         Ok((output.status.success(), printed))
     }

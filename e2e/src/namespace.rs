@@ -42,6 +42,11 @@ impl<'c> Namespace<'c> {
         Self { cluster, client, name: name.to_owned() }.awaited().await
     }
 
+    /// One that is there already.
+    pub async fn existing(cluster: &'c Cluster, name: &str) -> Result<Self> {
+        Self { cluster, client: cluster.client().await?, name: name.to_owned() }.awaited().await
+    }
+
     /// Makes another one in the same cluster.
     pub async fn sibling(&self, name: &str) -> Result<Self> {
         Self::create(self.cluster, name).await

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{tools, wait::eventually_some};
 
@@ -94,6 +94,19 @@ impl Process {
             Some(status) => bail!("{} ended: {status}", self.name),
             None => Ok(()),
         }
+    }
+
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) -> Result<()> {
+        let status = command("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        ensure!(status.success(), "{} could not be asked to end", self.name);
+        Ok(())
+    }
+
+    /// Waits until it has ended, and tells whether it says that all went well.
+    pub(crate) async fn ended(&mut self) -> Result<bool> {
+        let what = format!("{} has ended", self.name);
+        eventually_some(&what, async || Ok(self.child.try_wait()?.map(|status| status.success()))).await
     }
 
     /// Ends it without notice.

@@ -1,6 +1,5 @@
 //! Certificates from the cluster, with a real kube-apiserver as the client that has to trust them.
 
-mod load;
 mod managed;
 mod secret;
 

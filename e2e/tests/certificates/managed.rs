@@ -5,11 +5,11 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
-use mimic_e2e::{Authority, Balancer, ClusterServer, Registration, eventually};
+use mimic_e2e::{Authority, Balancer, ClusterServer, Registration, eventually, load, load::Load};
 use openssl::{base64, x509::X509};
 use serde_json::json;
 
-use crate::{MIRRORS, Place, SECRET, handshake, load, load::Load};
+use crate::{MIRRORS, Place, SECRET, handshake};
 
 /// Two replicas behind one port, which the API server calls as the service.
 struct Managed {

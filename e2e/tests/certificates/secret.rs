@@ -3,11 +3,11 @@
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use mimic_e2e::{Authority, ClusterServer, Registration, eventually};
+use mimic_e2e::{Authority, ClusterServer, Registration, eventually, load, load::Load};
 use openssl::{base64, pkey::PKey, pkey::Private, x509::X509};
 use serde_json::{Value, json};
 
-use crate::{MIRRORS, Place, SECRET, handshake, load::Load};
+use crate::{MIRRORS, Place, SECRET, handshake};
 
 type Identity = (X509, PKey<Private>);
 
@@ -86,7 +86,7 @@ async fn the_certificate_is_replaced_while_pods_are_created_and_none_is_refused(
     let registration = registration.service(place.own.name(), "mimic", server.address().port());
     registration.create(&place.pods).await?;
     eventually("the API server calls the webhook", async || {
-        Ok(crate::load::create(&place.pods.api()).await.is_ok_and(|it| it))
+        Ok(load::create(&place.pods.api()).await.is_ok_and(|it| it))
     })
     .await?;
 

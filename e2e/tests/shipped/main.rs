@@ -1,6 +1,9 @@
 //! The shipped files, applied to a real kube-apiserver as users apply them.
 
+mod access;
 mod files;
+mod mirrors;
+mod rolling;
 mod scripts;
 
 /// The installation that users of earlier versions know, word for word.

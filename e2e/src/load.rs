@@ -6,12 +6,13 @@ use std::rc::Rc;
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, PostParams};
-use mimic_e2e::{Namespace, eventually, images};
 use serde_json::json;
 
+use crate::{Namespace, images, wait::eventually};
+
 /// Creates pods with two requests at a time, as dry runs, and takes note of those that are refused or not rewritten.
-#[derive(Default)]
-pub(crate) struct Load {
+#[derive(Debug, Default)]
+pub struct Load {
     admitted: Cell<usize>,
     failures: RefCell<Vec<String>>,
 }
@@ -21,7 +22,7 @@ impl Load {
     ///
     /// # Errors
     /// When a pod was refused or not rewritten.
-    pub(crate) async fn during<T>(namespace: &Namespace<'_>, work: impl AsyncFnOnce(&Self) -> Result<T>) -> Result<T> {
+    pub async fn during<T>(namespace: &Namespace<'_>, work: impl AsyncFnOnce(&Self) -> Result<T>) -> Result<T> {
         let load = Rc::new(Self::default());
         let done = tokio::select! {
             done = work(&load) => done?,
@@ -34,7 +35,7 @@ impl Load {
     }
 
     /// Waits until so many more pods were created.
-    pub(crate) async fn more(&self, count: usize) -> Result<()> {
+    pub async fn more(&self, count: usize) -> Result<()> {
         let enough = self.admitted.get() + count;
         eventually("pods are created", async || Ok(self.admitted.get() >= enough)).await
     }
@@ -54,7 +55,7 @@ impl Load {
 ///
 /// # Errors
 /// When it is refused.
-pub(crate) async fn create(pods: &Api<Pod>) -> kube::Result<bool> {
+pub async fn create(pods: &Api<Pod>) -> kube::Result<bool> {
     let pod = json!({"metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "nginx"}]}});
     let pod: Pod = serde_json::from_value(pod).map_err(kube::Error::SerdeError)?;
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
