@@ -66,6 +66,11 @@ impl ClusterServer {
         Ok(report)
     }
 
+    /// How many lines of its log so far have this text.
+    pub fn count_logged(&self, text: &str) -> usize {
+        self.process.count(text)
+    }
+
     /// Waits until it is ready.
     pub async fn ready(&mut self) -> Result<()> {
         eventually("mimic-server is ready", async || {

@@ -87,6 +87,12 @@ impl Process {
         log.iter().find(|line| line.contains(text)).cloned()
     }
 
+    /// How many lines of its log so far have this text.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().filter(|line| line.contains(text)).count()
+    }
+
     /// # Errors
     /// When it has ended.
     pub(crate) fn check_alive(&mut self) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `managed`: an authority of Mimic's own.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -20,10 +20,16 @@ struct Managed {
 }
 
 impl Managed {
-    /// Starts both at once in a namespace without a Secret, and waits until the API server calls them. From then on, pods
-    /// that they do not see are refused.
+    /// Starts both at once in a namespace without a Secret, and waits until the API server calls them.
     async fn start(name: &str, variables: &[(&str, &str)]) -> Result<Option<Self>> {
         let Some(place) = Place::prepare(name).await? else { return Ok(None) };
+        let mut managed = Self::launch(place, variables).await?;
+        managed.called().await?;
+        Ok(Some(managed))
+    }
+
+    /// Starts both at once. From now on, pods that they do not see are refused.
+    async fn launch(place: Place, variables: &[(&str, &str)]) -> Result<Self> {
         let balancer = Balancer::start()?;
         let registration = Registration::new(b"", &[place.pods.name()])?.set("failurePolicy", "Fail");
         let registration = registration.service(place.own.name(), "mimic", balancer.port());
@@ -32,16 +38,25 @@ impl Managed {
         let own = [("MIMIC_CERTIFICATE_SOURCE", "managed"), ("MIMIC_CERTIFICATE_WEBHOOK", &configuration)];
         let variables = [&own, variables].concat();
         let start = || ClusterServer::start(&place.own, MIRRORS, &variables);
-        let mut replicas = [start()?, start()?];
-        for replica in &mut replicas {
-            replica.ready().await?;
+        let replicas = [start()?, start()?];
+        for replica in &replicas {
             balancer.add(replica.address().port(), replica.admin_port());
         }
+        Ok(Self { place, replicas, configuration, _balancer: balancer })
+    }
+
+    /// Waits until the API server calls them, and makes sure that only one of them has made an authority.
+    async fn called(&mut self) -> Result<()> {
+        for replica in &mut self.replicas {
+            replica.ready().await?;
+        }
         eventually("the API server calls the webhook", async || {
-            Ok(load::create(&place.pods.api()).await.is_ok_and(|rewritten| rewritten))
+            Ok(load::create(&self.place.pods.api()).await.is_ok_and(|rewritten| rewritten))
         })
         .await?;
-        Ok(Some(Self { place, replicas, configuration, _balancer: balancer }))
+        let founded: usize = self.replicas.iter().map(|replica| replica.count_logged("an authority is made")).sum();
+        ensure!(founded == 1, "{founded} authorities were made");
+        Ok(())
     }
 
     /// What each replica shows a client that trusts whom the webhook configuration says.
@@ -54,7 +69,20 @@ impl Managed {
 
 #[tokio::test]
 async fn two_replicas_that_start_together_agree_on_one_authority() -> Result<()> {
-    let Some(managed) = Managed::start("managed-start", &[]).await? else { return Ok(()) };
+    let Some(place) = Place::prepare("managed-start").await? else { return Ok(()) };
+    let theirs: Secret = serde_json::from_value(json!({
+        "metadata": {"name": SECRET},
+        "stringData": {"tls.crt": "theirs", "tls.key": "theirs"},
+    }))?;
+    place.secrets().create(&PostParams::default(), &theirs).await?;
+    let mut managed = Managed::launch(place, &[]).await?;
+    for replica in &managed.replicas {
+        replica.reports("which Mimic did not write").await?;
+    }
+    // Both wait for it, and hear of it at the same moment. Empty is also how the Secret is shipped.
+    let emptied = json!({"data": {"tls.crt": "", "tls.key": ""}});
+    managed.place.secrets().patch(SECRET, &PatchParams::default(), &Patch::Merge(emptied)).await?;
+    managed.called().await?;
     let [first, second] = managed.handshakes().await?;
     assert_eq!(first, second);
     let bundle = managed.place.bundle(&managed.configuration).await?;
