@@ -183,8 +183,8 @@ impl Health {
         };
         if let Some(error) = &certificate.error {
             state = state.max(CheckState::Degraded);
-            let newer = if certificate.served.is_some() { "; a newer one is not used" } else { "" };
-            let _ = write!(detail, "{newer}: {error}");
+            let mark = if certificate.served.is_some() { ";" } else { ":" };
+            let _ = write!(detail, "{mark} {error}");
         }
         if let Some(reason) = &certificate.distrust {
             state = state.max(CheckState::Degraded);

@@ -54,15 +54,28 @@ impl Keeper {
 
     /// Reports why what there is now cannot be served. The last good certificate, if there was one, stays in use.
     pub(crate) fn complain(&self, error: &impl Display) {
-        let complaint = error.to_string();
+        self.report(error, true);
+    }
+
+    /// Reports why nobody knows what there is now. The certificate in use stays.
+    pub(crate) fn lose_sight(&self, error: &impl Display) {
+        self.report(error, false);
+    }
+
+    fn report(&self, error: &impl Display, is_seen: bool) {
         let mut last = self.last();
+        let complaint = match (last.fingerprint.is_empty(), is_seen) {
+            (true, _) => error.to_string(),
+            (false, true) => format!("a newer one is not used: {error}"),
+            (false, false) => format!("whether there is a newer one is not known: {error}"),
+        };
         if last.complaint.as_ref() == Some(&complaint) {
             return;
         }
-        if last.fingerprint.is_empty() {
-            log::warn!(error:%; "there is no certificate to serve yet");
-        } else {
-            log::warn!(error:%; "the new certificate cannot be used, the last good one stays");
+        match (last.fingerprint.is_empty(), is_seen) {
+            (true, _) => log::warn!(error:%; "there is no certificate to serve yet"),
+            (false, true) => log::warn!(error:%; "the new certificate cannot be used, the last good one stays"),
+            (false, false) => log::warn!(error:%; "the certificate cannot be followed now, the one in use stays"),
         }
         self.health.certificate_failed(Some(complaint.clone()));
         last.complaint = Some(complaint);
@@ -89,5 +102,35 @@ impl Keeper {
     /// Says, for as long as the server runs, when the certificate in use comes to its end.
     pub(crate) async fn announce_end(self) {
         expiry::announce(self.life.subscribe()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mimic_core::Catalog;
+
+    use super::super::self_signed;
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_reported_until_all_is_well() {
+        let health = Arc::new(Health::new(Arc::new(Catalog::new([""; 0])), std::time::Duration::ZERO));
+        let keeper = Keeper::new(Arc::default(), Arc::clone(&health));
+        let detail = || health.report().checks[0].detail.clone();
+        keeper.complain(&"no key");
+        assert_eq!(detail(), "none yet: no key");
+        keeper.take_up(&self_signed(None).expect("OpenSSL makes a certificate")).expect("it can be served");
+        keeper.all_well();
+        let good = detail();
+        assert!(good.starts_with("good for 36"), "{good}");
+        keeper.complain(&"no key");
+        assert_eq!(detail(), format!("{good}; a newer one is not used: no key"));
+        keeper.lose_sight(&"away");
+        assert_eq!(detail(), format!("{good}; whether there is a newer one is not known: away"));
+        keeper.trust(Some(&Problem::new("webhook", "absent")));
+        keeper.all_well();
+        assert_eq!(detail(), format!("{good}; it may not be trusted: webhook: absent"));
+        keeper.trust(None);
+        assert_eq!(detail(), good);
     }
 }

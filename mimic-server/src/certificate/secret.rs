@@ -29,7 +29,10 @@ impl FollowedSecret {
             let taken_up = match secrets.next().await {
                 Ok(Some(secret)) => self.take_up(&secret),
                 Ok(None) => Err(self.absent()),
-                Err(error) => Err(from_cluster(&self.place, &error)),
+                Err(error) => {
+                    self.keeper.lose_sight(&from_cluster(&self.place, &error));
+                    continue;
+                }
             };
             match taken_up {
                 Ok(()) => self.keeper.all_well(),

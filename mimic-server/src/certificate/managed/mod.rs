@@ -93,7 +93,7 @@ impl Managed {
                     Ok(secret) => self.known = secret.into(),
                     Err(error) => {
                         self.known = Known::Unknown;
-                        self.keeper.complain(&from_cluster(&self.place, &error));
+                        self.keeper.lose_sight(&from_cluster(&self.place, &error));
                     }
                 },
                 configuration = configurations.next() => self.trust.note(configuration),
