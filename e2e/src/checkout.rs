@@ -1,6 +1,11 @@
 //! The files that are shipped, and the commands that users run on them.
 
-use std::{fs, io::ErrorKind, path::Path, process::Command};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
