@@ -156,7 +156,7 @@ impl Server {
         follow(sources, &Runner::new(Arc::clone(&catalog), Arc::clone(&health), Arc::clone(&metrics)));
         tokio::task::spawn_local(announce_degradation(Arc::clone(&health), settings.startup));
 
-        let reviews = review_settings(&settings, namespace);
+        let reviews = review_settings(&settings);
         let state = State::new(catalog, Arc::clone(&health), Arc::clone(&metrics), reviews, settings.limits);
         let (leave, departure) = shutdown::departure();
         let stack = Stack {
@@ -265,8 +265,10 @@ async fn announce_degradation(health: Arc<Health>, startup: Duration) {
     }
 }
 
-fn review_settings(settings: &Settings, namespace: Option<String>) -> mimic_k8s::Settings {
-    let excluded = settings.excluded_namespaces.iter().cloned().chain(namespace);
+fn review_settings(settings: &Settings) -> mimic_k8s::Settings {
+    // That of a kubeconfig's context is somebody's, but not one that Mimic runs in.
+    let own = own_namespace(&settings.kubernetes.namespace);
+    let excluded = settings.excluded_namespaces.iter().cloned().chain(own);
     // Both were checked where they were read.
     let excluded_namespaces = Globs::new(excluded).unwrap_or_default();
     mimic_k8s::Settings { annotate: settings.annotate, dry_run: settings.dry_run, excluded_namespaces }

@@ -213,7 +213,7 @@ pub(crate) const EXCLUDE_NAMESPACES: Key<Vec<String>> = Key::new(
     "exclude.namespaces",
     &GLOBS,
     "kube-system,kube-node-lease,kube-public",
-    "Namespaces whose pods are left alone. Mimic's own namespace always is.",
+    "Namespaces whose pods are left alone. The one that Mimic runs in always is; outside a cluster there is none.",
 );
 pub(crate) const ANNOTATE: Key<bool> = Key::new(
     "annotate",

@@ -11,7 +11,7 @@ fn kubeconfig(folder: &Path, port: u16) -> String {
     let text = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: away\nclusters:\n- name: away\n  cluster: {{server: \
          'http://127.0.0.1:{port}'}}\ncontexts:\n- name: away\n  context: {{cluster: away, user: me, namespace: \
-         images}}\nusers:\n- name: me\n"
+         shop}}\nusers:\n- name: me\n"
     );
     let path = folder.join("kubeconfig");
     std::fs::write(&path, text).unwrap();
@@ -69,9 +69,9 @@ fn an_api_server_that_is_away_is_waited_for() {
         ("MIMIC_ADMIN_LISTENPORT", &admin),
     ];
     let server = Process::start(&["--demo"], &variables);
-    assert_eq!(server.line("cluster found")["namespace"], "images");
+    assert_eq!(server.line("cluster found")["namespace"], "shop");
     let failure = server.line("a mirror source failed and keeps its last list");
-    let words = "configmap images/mimic-mirrors cannot be read: the API server cannot be reached: tcp connect error: \
+    let words = "configmap shop/mimic-mirrors cannot be read: the API server cannot be reached: tcp connect error: \
                  Connection refused (os error 111)";
     assert_eq!((&failure["error"], &failure["kind"]), (&words.into(), &"unavailable".into()));
     let (status, report) = eventually("the failure is in the report", || {
@@ -81,7 +81,7 @@ fn an_api_server_that_is_away_is_waited_for() {
     assert!(report.ends_with("not ready: source configmap:mimic-mirrors\n"), "{report}");
 
     let answer = Connection::open(server.address()).unwrap().review(REVIEW).unwrap().json();
-    assert_eq!(answer["response"]["patchType"], "JSONPatch", "requests are answered with what there is");
+    assert_eq!(answer["response"]["patchType"], "JSONPatch", "what there is serves, also for the namespace shop");
     let strangers = server.lines().into_iter().find(|line| !line["target"].as_str().unwrap().starts_with("mimic"));
     assert_eq!(strangers, None, "libraries do not tell it once more");
 }
