@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mimic_core::{Context, Globs, Rule};
 use mimic_k8s::Settings;
 
+use crate::harbor::HarborArgs;
 use crate::rules;
 
-/// Shows what Mimic makes of images: offline, by the same code as the webhook.
+/// Shows what Mimic makes of images, by the same code as the webhook.
 ///
-/// Results go to standard output, problems to standard error.
+/// Works offline; only `mirrors --harbor` and `doctor` ask a Harbor. Results go to standard output, problems to standard error.
 ///
 /// Exit status: 0; 1 when some input was bad; 2 when the command was called wrongly.
 #[derive(Debug, Parser)]
@@ -72,6 +73,20 @@ pub(crate) enum Command {
   mimic review -f mirrors.yaml --show review.json
   cat review.json | mimic review -m docker.io=harbor.example.com/dockerhub -o json -")]
     Review(ReviewArgs),
+    /// List mirrors: those that are used, and those that are not, with the reason.
+    ///
+    /// Rules come from the command line, from files, and from the proxy-cache projects of a Harbor, in this order. A rule
+    /// is left out when one before it always applies instead; a project for many reasons, all of which are told.
+    #[command(after_help = "Examples:
+  mimic mirrors -f mirrors.yaml
+  mimic mirrors --harbor http://harbor.example.com --username 'robot$mimic' --password-file password")]
+    Mirrors(MirrorsArgs),
+    /// Look for what is wrong, and say it in plain words.
+    Doctor {
+        /// What is looked at.
+        #[command(subcommand)]
+        subject: Subject,
+    },
     /// Write a completion script for a shell.
     #[command(after_help = "Examples:
   mimic completions bash")]
@@ -81,6 +96,25 @@ pub(crate) enum Command {
     },
 }
 
+/// What `doctor` looks at.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Subject {
+    /// Ask a Harbor and say what works, what the account can see, and which permission is missing.
+    #[command(after_help = "Examples:
+  mimic doctor harbor --harbor http://harbor.example.com --username 'robot$mimic' --password-file password")]
+    #[command(group = ArgGroup::new("address").required(true).args(["harbor"]))]
+    Harbor(HarborArgs),
+}
+
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("rules").required(true).multiple(true).args(["mirrors", "files", "harbor"]))]
+pub(crate) struct MirrorsArgs {
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    pub(crate) harbor: HarborArgs,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct ParseArgs {
     #[command(flatten)]
@@ -88,6 +122,7 @@ pub(crate) struct ParseArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("rules").required(true).multiple(true).args(["mirrors", "files"]))]
 pub(crate) struct RewriteArgs {
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
@@ -98,6 +133,7 @@ pub(crate) struct RewriteArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(group = ArgGroup::new("rules").required(true).multiple(true).args(["mirrors", "files"]))]
 pub(crate) struct ReviewArgs {
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
@@ -128,7 +164,7 @@ pub(crate) struct ReviewArgs {
 
 /// Where the rules are.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = true)]
+#[group(skip)]
 pub(crate) struct RuleArgs {
     /// A mirror: images of UPSTREAM are at MIRROR (`docker.io=harbor.example.com/dockerhub`). Several can be separated
     /// by commas. Comes before files.

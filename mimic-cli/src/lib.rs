@@ -1,11 +1,14 @@
-//! The `mimic` command: Mimic's decisions about images, offline.
+//! The `mimic` command: Mimic's decisions about images, offline, and a look at where mirrors come from.
 //!
 //! It takes no decision of its own: references are parsed and rewritten by [`mimic_core`], reviews are answered by
-//! [`mimic_k8s`], as in the server.
+//! [`mimic_k8s`], and a Harbor is asked by [`mimic_harbor`], as in the server.
 
 mod args;
+mod doctor;
 mod explain;
+mod harbor;
 mod input;
+mod mirrors;
 mod output;
 mod parse;
 mod review;
@@ -17,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Subject};
 use crate::output::Output;
 
 /// Runs the command with the arguments of this process.
@@ -56,6 +59,8 @@ fn run(command: Command, out: &mut Output) -> anyhow::Result<()> {
         Command::Rewrite(args) => rewrite::run(args, out),
         Command::Explain(args) => explain::run(args, out),
         Command::Review(args) => review::run(args, out),
+        Command::Mirrors(args) => mirrors::run(args, out),
+        Command::Doctor { subject: Subject::Harbor(args) } => doctor::harbor(&args, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "mimic", out.results());
             Ok(())

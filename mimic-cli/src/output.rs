@@ -61,6 +61,11 @@ impl Output {
         append(&mut self.problems, format_args!("error: {message}\n"));
     }
 
+    /// Notes that something is wrong that the results tell; the exit status will be 1.
+    pub(crate) fn fail(&mut self) {
+        self.failed = true;
+    }
+
     /// Reports what is odd but no error.
     pub(crate) fn warning(&mut self, message: impl Display) {
         append(&mut self.problems, format_args!("warning: {message}\n"));

@@ -29,11 +29,28 @@ pub(crate) fn short_form(text: &str) -> Result<Mirrors, String> {
     Err(problems.iter().map(sentence).collect::<Vec<_>>().join("; "))
 }
 
+/// Rules of one source, with its name.
+pub(crate) type Lists = Vec<(String, Arc<[Rule]>)>;
+
 /// Compiles the rules. `None` when one of the files is wrong: a table with holes would give wrong answers. All that is
 /// wrong has been reported then.
 pub(crate) fn load(args: RuleArgs, out: &mut Output) -> Option<Rewriter> {
+    let rewriter = compile(&lists(args, out)?);
+    for warning in rewriter.warnings() {
+        out.warning(warning);
+    }
+    Some(rewriter)
+}
+
+/// Compiles lists of rules, in order of precedence.
+pub(crate) fn compile(lists: &Lists) -> Rewriter {
+    Rewriter::new(lists.iter().map(|(name, rules)| (name.as_str(), Arc::clone(rules))))
+}
+
+/// Reads the rules. `None` as for [`load`].
+pub(crate) fn lists(args: RuleArgs, out: &mut Output) -> Option<Lists> {
     let given: Vec<Rule> = args.mirrors.into_iter().flat_map(|mirrors| mirrors.0).collect();
-    let mut lists: Vec<(String, Arc<[Rule]>)> = vec![(COMMAND_LINE.into(), given.into())];
+    let mut lists: Lists = vec![(COMMAND_LINE.into(), given.into())];
     let mut sound = true;
     for path in &args.files {
         let rules = match read(path) {
@@ -55,14 +72,7 @@ pub(crate) fn load(args: RuleArgs, out: &mut Output) -> Option<Rewriter> {
         };
         lists.push((format!("file:{}", path.display()), rules.into()));
     }
-    if !sound {
-        return None;
-    }
-    let rewriter = Rewriter::new(lists.iter().map(|(name, rules)| (name.as_str(), Arc::clone(rules))));
-    for warning in rewriter.warnings() {
-        out.warning(warning);
-    }
-    Some(rewriter)
+    sound.then_some(lists)
 }
 
 fn read(path: &Path) -> anyhow::Result<RuleList> {

@@ -1,5 +1,7 @@
 //! What a discovery says about a Harbor and the account, in plain words.
 
+use mimic_core::Problem;
+
 use crate::error::HarborError;
 use crate::report::{Entry, LeftOut, Report, Way};
 use crate::settings::Settings;
@@ -123,10 +125,15 @@ fn seen(settings: &Settings, report: &Report, findings: &mut Vec<Finding>) {
             "set `harbor.private` and `harbor.pullsecret` to use them",
         ));
     }
-    findings.extend(report.warnings().into_iter().map(|warning| Finding::note(warning, "")));
-    findings.extend(
-        report.problems().iter().map(|problem| Finding::bad(problem.message(), problem.hint().map(str::to_owned))),
-    );
+    let of = |verdict| {
+        move |problem: &Problem| Finding {
+            verdict,
+            text: problem.message().to_owned(),
+            hint: problem.hint().map(str::to_owned),
+        }
+    };
+    findings.extend(report.warnings().iter().map(of(Verdict::Note)));
+    findings.extend(report.problems().iter().map(of(Verdict::Bad)));
 }
 
 const NOTHING: &str = "make proxy-cache projects in Harbor, or give the robot account the system permission `Project: List` \

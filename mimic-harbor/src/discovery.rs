@@ -248,7 +248,10 @@ async fn identify(client: &Client) -> Result<SystemInfo, HarborError> {
 async fn not_accepted(client: &Client) -> HarborError {
     match probe(client).await {
         Err(error) => error,
-        Ok(()) => HarborError::CredentialsNotAccepted { harbor: client.harbor(), username: who(client) },
+        Ok(()) => HarborError::CredentialsNotAccepted {
+            harbor: client.harbor(),
+            username: client.account.as_ref().map(|account| account.username.clone()).unwrap_or_default(),
+        },
     }
 }
 
@@ -312,7 +315,7 @@ async fn summary(client: &Client, mut witnesses: Vec<Witness>) -> Result<Endpoin
 }
 
 fn who(client: &Client) -> String {
-    client.account.as_ref().map_or_else(|| "nobody".to_owned(), |account| account.username.clone())
+    client.account.as_ref().map_or_else(|| "nobody".to_owned(), |account| format!("`{}`", account.username))
 }
 
 /// The registry address as rules need it. People write it as a URL, too.

@@ -94,7 +94,7 @@ pub enum HarborError {
     PermissionMissing {
         /// Address of the Harbor.
         harbor: String,
-        /// The account, or that there is none.
+        /// The account, in backticks, or `nobody`.
         who: String,
         /// What it may not do.
         what: &'static str,

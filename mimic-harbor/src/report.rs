@@ -178,31 +178,33 @@ impl Report {
 
     /// What is odd about the projects themselves: some that are of no use, choices between several, and endpoints that
     /// are not healthy.
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<Problem> {
+        let warning = |message: String| Problem::new(&self.harbor, message);
         let useless = |entry: &Entry| {
             let reason = entry.left_out.as_ref().filter(|reason| **reason != LeftOut::NotPermitted)?;
-            Some(format!("the project `{}` is left out: {reason} (hint: {})", entry.project, reason.hint()?))
+            let message = format!("the project `{}` is left out: {reason}", entry.project);
+            Some(warning(message).with_hint(reason.hint()?))
         };
-        let mut warnings: Vec<String> = self.projects.iter().filter_map(useless).collect();
+        let mut warnings: Vec<Problem> = self.projects.iter().filter_map(useless).collect();
         for used in self.projects.iter().filter(|entry| entry.left_out.is_none()) {
             let is_rival =
                 |entry: &&Entry| matches!(&entry.left_out, Some(LeftOut::Lost { to }) if *to == used.project);
             let rivals: Vec<&str> = self.projects.iter().filter(is_rival).map(|entry| entry.project.as_str()).collect();
             if !rivals.is_empty() {
-                warnings.push(format!(
+                warnings.push(warning(format!(
                     "the project `{}` is used for `{}`, not {} for the same",
                     used.project,
                     used.upstream.as_deref().unwrap_or_default(),
                     names("project", &rivals),
-                ));
+                )));
             }
             if let Some(health) = used.health.as_deref().filter(|health| !is_healthy(health)) {
-                warnings.push(format!(
+                warnings.push(warning(format!(
                     "the endpoint of the project `{}` is `{}`: Harbor serves only what it has cached of `{}`",
                     used.project,
                     health.escape_debug(),
                     used.upstream.as_deref().unwrap_or_default(),
-                ));
+                )));
             }
         }
         warnings

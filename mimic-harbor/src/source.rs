@@ -43,7 +43,7 @@ impl MirrorSource for HarborSource {
 
     async fn load(&self) -> Result<RuleList, SourceError> {
         let report = self.harbor.discover().await?;
-        let current: BTreeSet<String> = report.warnings().into_iter().collect();
+        let current: BTreeSet<String> = report.warnings().iter().map(ToString::to_string).collect();
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in current.difference(&warned) {
             log::warn!(source = self.name.as_str(), warning = warning.as_str(); "Harbor's projects have a flaw");

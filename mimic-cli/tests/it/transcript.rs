@@ -10,7 +10,8 @@
 //! ```
 //!
 //! A command goes to `sh`, with `mimic` on the path and `tests/data/files` as its directory. Below it stand standard
-//! output, standard error with `! ` before each line, and the exit status if it is not 0.
+//! output, standard error with `! ` before each line, and the exit status if it is not 0. All that is asked over HTTP is
+//! answered by a Harbor of recordings, as if by a proxy.
 
 use std::env;
 use std::ffi::OsString;
@@ -18,10 +19,19 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use fake_harbor::Fake;
 
 /// The directory in which commands run.
 pub(crate) fn files() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/files")
+}
+
+/// What stands between the commands and the network.
+fn proxy() -> &'static Fake {
+    static FAKE: OnceLock<Fake> = OnceLock::new();
+    FAKE.get_or_init(Fake::start)
 }
 
 /// Runs a command line with `sh`.
@@ -37,6 +47,9 @@ pub(crate) fn run(command: &str) -> Output {
         // They would decide how wide help is.
         .env_remove("COLUMNS")
         .env_remove("LINES")
+        .envs([("http_proxy", proxy().url()), ("HTTP_PROXY", proxy().url())])
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY")
         .stdin(Stdio::null())
         .output()
         .unwrap()

@@ -233,7 +233,10 @@ fn read(stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<Option<Request>> 
     if stream.read_line(&mut line)? == 0 {
         return Ok(None);
     }
-    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let target = line.split(' ').nth(1).unwrap_or_default();
+    // A proxy is given the whole URL.
+    let path = target.strip_prefix("http://").and_then(|rest| rest.find('/').map(|at| &rest[at..])).unwrap_or(target);
+    let path = path.to_owned();
     let mut headers = HashMap::new();
     loop {
         line.clear();
@@ -259,8 +262,12 @@ fn account(authorization: Option<&str>) -> String {
         "robot-some-projects",
     ];
     let Some(authorization) = authorization else { return "anonymous".to_owned() };
-    let is_of = |name: &&&str| authorization == format!("Basic {}", base64(&format!("{name}:{PASSWORD}")));
-    (*ACCOUNTS.iter().find(is_of).unwrap_or(&"robot-wrong-secret")).to_owned()
+    let is_of = |name: &str| authorization == format!("Basic {}", base64(&format!("{name}:{PASSWORD}")));
+    // A robot's name as Harbor has it.
+    if is_of("robot$mimic") {
+        return ACCOUNTS[1].to_owned();
+    }
+    (*ACCOUNTS.iter().find(|name| is_of(name)).unwrap_or(&"robot-wrong-secret")).to_owned()
 }
 
 fn base64(text: &str) -> String {

@@ -193,7 +193,7 @@ async fn an_account_that_sees_no_registry_at_all_needs_a_permission() {
     let error = fails(settings(&fake, "robot-project-list")).await;
     assert_eq!(
         error.to_string(),
-        format!("robot-project-list may not see which registries the proxy-cache projects are for at {}", fake.url())
+        format!("`robot-project-list` may not see which registries the proxy-cache projects are for at {}", fake.url())
     );
     assert!(error.hint().is_some_and(|hint| hint.contains("`Registry: List`")));
     assert_eq!(SourceError::from(error).kind(), SourceErrorKind::Forbidden);

@@ -1,0 +1,118 @@
+//! Which Harbor is asked, and as whom.
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use mimic_core::Globs;
+use mimic_harbor::{Address, Credentials, Harbor, HarborError, Overrides, Report, Settings};
+
+/// The only place for a password that is not a file: arguments can be seen by everybody on the machine.
+const PASSWORD: &str = "MIMIC_HARBOR_ROBOT_PASSWORD";
+
+/// A Harbor, and what to take from it. The server's variables are honoured.
+#[derive(Args, Debug)]
+pub(crate) struct HarborArgs {
+    /// A Harbor: host, host:port or URL; https unless `http://` is written out (the server's `MIMIC_HARBOR_API_HOST`).
+    #[arg(long, value_name = "URL", env = "MIMIC_HARBOR_API_HOST", hide_env = true, value_parser = address)]
+    harbor: Option<Address>,
+    /// The robot account or user to ask as (`MIMIC_HARBOR_ROBOT_USERNAME`). Its password comes from a file, or from the
+    /// variable `MIMIC_HARBOR_ROBOT_PASSWORD`.
+    #[arg(long, value_name = "NAME", env = "MIMIC_HARBOR_ROBOT_USERNAME", hide_env = true)]
+    username: Option<String>,
+    /// File with the account's password (`MIMIC_HARBOR_ROBOT_PASSWORDFILE`).
+    #[arg(long, value_name = "FILE", env = "MIMIC_HARBOR_ROBOT_PASSWORDFILE", hide_env = true)]
+    password_file: Option<PathBuf>,
+    /// PEM file with the authorities that Harbor's certificate is checked against (`MIMIC_HARBOR_API_CAFILE`).
+    #[arg(long, value_name = "FILE", env = "MIMIC_HARBOR_API_CAFILE", hide_env = true)]
+    ca_file: Option<PathBuf>,
+    /// Registry address that pods pull from; asked from Harbor when not given (`MIMIC_HARBOR_REGISTRYURL`).
+    #[arg(long, value_name = "HOST", env = "MIMIC_HARBOR_REGISTRYURL", hide_env = true)]
+    registry: Option<String>,
+    /// Use private projects as well (`MIMIC_HARBOR_PRIVATE`).
+    #[arg(long, env = "MIMIC_HARBOR_PRIVATE", hide_env = true, value_parser = FalseyValueParser::new())]
+    private: bool,
+    /// Pull secret that rules for private projects name (`MIMIC_HARBOR_PULLSECRET`).
+    #[arg(long, value_name = "NAME", env = "MIMIC_HARBOR_PULLSECRET", hide_env = true)]
+    pull_secret: Option<String>,
+    /// Projects to use, by name. Several can be separated by commas (`MIMIC_HARBOR_PROJECTS`).
+    #[arg(
+        long = "project",
+        value_name = "GLOB",
+        value_delimiter = ',',
+        env = "MIMIC_HARBOR_PROJECTS",
+        hide_env = true,
+        default_value = "*"
+    )]
+    projects: Vec<String>,
+    /// Upstream of a project whose endpoint does not tell it. Several can be separated by commas
+    /// (`MIMIC_HARBOR_OVERRIDES`).
+    #[arg(
+        long = "override",
+        value_name = "PROJECT=UPSTREAM",
+        env = "MIMIC_HARBOR_OVERRIDES",
+        hide_env = true,
+        default_value = "",
+        hide_default_value = true,
+        value_parser = Overrides::parse
+    )]
+    overrides: Overrides,
+    /// Leave out projects whose endpoint is not healthy (`MIMIC_HARBOR_UNHEALTHY=false`).
+    #[arg(long)]
+    only_healthy: bool,
+}
+
+impl HarborArgs {
+    /// What is asked for; `None` when no Harbor is named.
+    pub(crate) fn settings(&self) -> anyhow::Result<Option<Settings>> {
+        let Some(address) = &self.harbor else { return Ok(None) };
+        let unhealthy = match env::var("MIMIC_HARBOR_UNHEALTHY").ok().filter(|text| !text.is_empty()) {
+            None => true,
+            Some(text) => text.to_lowercase().parse().with_context(|| {
+                format!("`MIMIC_HARBOR_UNHEALTHY` is `{}`, neither `true` nor `false`", text.escape_debug())
+            })?,
+        };
+        let mut settings = Settings::new(address.clone());
+        settings.credentials = self.credentials()?;
+        settings.ca_file = given(self.ca_file.as_ref().filter(|path| !path.as_os_str().is_empty()));
+        settings.registry = given(self.registry.as_ref().filter(|text| !text.is_empty()));
+        settings.private = self.private;
+        settings.pull_secret = given(self.pull_secret.as_ref().filter(|name| !name.is_empty()));
+        settings.projects = Globs::new(&self.projects)?;
+        settings.overrides = self.overrides.clone();
+        settings.unhealthy = unhealthy && !self.only_healthy;
+        Ok(Some(settings))
+    }
+
+    fn credentials(&self) -> anyhow::Result<Option<Credentials>> {
+        let username = self.username.as_ref().filter(|name| !name.is_empty());
+        let file = self.password_file.as_ref().filter(|path| !path.as_os_str().is_empty());
+        let password = env::var(PASSWORD).ok().filter(|password| !password.is_empty());
+        match (username, file, password) {
+            (None, _, _) => Ok(None),
+            (Some(name), Some(file), _) => Ok(Some(Credentials::from_file(name, file))),
+            (Some(name), None, Some(password)) => Ok(Some(Credentials::new(name, password))),
+            (Some(name), None, None) => {
+                anyhow::bail!(
+                    "there is no password for `{name}` (hint: `--password-file`, or the variable `{PASSWORD}`)"
+                )
+            }
+        }
+    }
+}
+
+/// Asks a Harbor what it mirrors.
+pub(crate) fn ask(settings: &Settings) -> anyhow::Result<Result<Report, HarborError>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(async { Harbor::new(settings.clone())?.discover().await }))
+}
+
+fn given<T: Clone>(value: Option<&T>) -> Option<T> {
+    value.cloned()
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(|error| format!("{error} (hint: {})", error.hint()))
+}
