@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
 use mimic_e2e::{Authority, Balancer, ClusterServer, Registration, eventually, load, load::Load};
-use openssl::{base64, x509::X509};
+use openssl::{base64, error::ErrorStack, x509::X509};
 use serde_json::json;
 
 use crate::{MIRRORS, Place, SECRET, handshake};
@@ -138,7 +138,6 @@ async fn leaf_and_authority_are_replaced_while_pods_are_created_and_none_is_refu
     let lives = [("MIMIC_CERTIFICATE_VALIDITY", "12s"), ("MIMIC_CERTIFICATE_AUTHORITYVALIDITY", "36s")];
     let Some(managed) = Managed::start("managed-rotation", &lives).await? else { return Ok(()) };
     let first = X509::stack_from_pem(&managed.place.stored("ca.crt").await?)?.pop().context("there is an authority")?;
-    let first_key = first.public_key()?;
     let mut leaves = Vec::new();
     let mut announced = false;
     Load::during(&managed.place.pods, async |load| {
@@ -148,7 +147,7 @@ async fn leaf_and_authority_are_replaced_while_pods_are_created_and_none_is_refu
                 break;
             }
             for leaf in managed.handshakes().await? {
-                announced |= authorities.len() == 2 && leaf.verify(&first_key)?;
+                announced |= authorities.len() == 2 && has_issued(&first, &leaf)?;
                 if !leaves.contains(&leaf) {
                     leaves.push(leaf);
                 }
@@ -161,4 +160,11 @@ async fn leaf_and_authority_are_replaced_while_pods_are_created_and_none_is_refu
     assert!(announced, "the second authority was trusted before it signed");
     assert!(leaves.len() >= 4, "{} serving certificates", leaves.len());
     Ok(())
+}
+
+fn has_issued(authority: &X509, certificate: &X509) -> Result<bool> {
+    let has_issued = certificate.verify(&*authority.public_key()?);
+    // OpenSSL keeps the reason for a "no" for whoever uses it next on this thread: the client.
+    drop(ErrorStack::get());
+    Ok(has_issued?)
 }

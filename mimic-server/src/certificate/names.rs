@@ -6,6 +6,8 @@ use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509Ref, X509StoreContext};
 
+use super::pair::forget_errors;
+
 /// `X509_V_ERR_HOSTNAME_MISMATCH`
 /// (<https://docs.openssl.org/3.6/man3/X509_STORE_CTX_get_error/#error-codes>), for which the crate has no name.
 const HOSTNAME_MISMATCH: i32 = 62;
@@ -23,10 +25,12 @@ pub(super) fn covers(certificate: &X509Ref, host: &str) -> Result<bool, ErrorSta
     store.add_cert(certificate.to_owned())?;
     store.set_param(&wanted)?;
     let mut context = X509StoreContext::new()?;
-    context.init(&store.build(), certificate, &*Stack::new()?, |context| {
+    let covers = context.init(&store.build(), certificate, &*Stack::new()?, |context| {
         context.verify_cert()?;
         Ok(context.error().as_raw() != HOSTNAME_MISMATCH)
-    })
+    });
+    forget_errors();
+    covers
 }
 
 /// The names of hosts and addresses in it.

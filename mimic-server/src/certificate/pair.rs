@@ -121,9 +121,7 @@ impl Pair {
             return Err(CertificateError::Mismatch(name(leaf.subject_name())));
         }
         for (index, pair) in chain.windows(2).enumerate() {
-            let issuer_key = pair[1].public_key()?;
-            // A signature that cannot be checked at all counts as a wrong one.
-            if !pair[0].verify(&issuer_key).unwrap_or(false) {
+            if !has_issued(&pair[1], &pair[0]) {
                 return Err(CertificateError::Chain {
                     position: index + 2,
                     subject: name(pair[1].subject_name()),
@@ -192,7 +190,22 @@ pub(super) fn read_key(pem: &[u8]) -> Result<PKey<Private>, CertificateError> {
 
 /// Whether a key is that of a certificate.
 pub(super) fn fits(certificate: &X509Ref, key: &PKey<Private>) -> bool {
-    certificate.public_key().is_ok_and(|public| key.public_eq(&public))
+    let fits = certificate.public_key().is_ok_and(|public| key.public_eq(&public));
+    forget_errors();
+    fits
+}
+
+/// Whether `issuer` signed a certificate. A signature that cannot be checked at all counts as a wrong one.
+pub(super) fn has_issued(issuer: &X509Ref, certificate: &X509Ref) -> bool {
+    let has_issued = issuer.public_key().and_then(|key| certificate.verify(&key)).unwrap_or(false);
+    forget_errors();
+    has_issued
+}
+
+/// Empties OpenSSL's queue of errors, which belongs to the thread. An answer of "no" leaves its reason there, and the next
+/// TLS connection that this thread reads from would take that for an error of its own.
+pub(super) fn forget_errors() {
+    drop(ErrorStack::get());
 }
 
 fn is_before(a: &Asn1TimeRef, b: &Asn1TimeRef) -> bool {
@@ -203,4 +216,24 @@ fn is_before(a: &Asn1TimeRef, b: &Asn1TimeRef) -> bool {
 fn name(name: &X509NameRef) -> String {
     let common = name.entries_by_nid(openssl::nid::Nid::COMMONNAME).next();
     common.and_then(|entry| entry.data().to_string().ok()).unwrap_or_else(|| format!("{name:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::self_signed;
+    use super::*;
+
+    /// Rotation broke the connections to the API server, which the same thread reads from.
+    #[test]
+    fn an_answer_of_no_leaves_no_error_behind() {
+        let pair = self_signed(None).expect("OpenSSL makes a certificate");
+        let other = self_signed(None).expect("OpenSSL makes a certificate");
+        let left_behind = |answer: bool| {
+            assert!(!answer);
+            ErrorStack::get().errors().len()
+        };
+        assert_eq!(left_behind(has_issued(other.leaf(), pair.leaf())), 0);
+        assert_eq!(left_behind(fits(pair.leaf(), other.key())), 0);
+        assert_eq!(left_behind(pair.check_names("elsewhere").is_ok()), 0);
+    }
 }

@@ -8,7 +8,7 @@ use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509Ref};
 
 use crate::certificate::clock::Life;
-use crate::certificate::pair::{fits, read_key};
+use crate::certificate::pair::{fits, has_issued, read_key};
 use crate::certificate::{CertificateError, Pair};
 
 /// Keys of the Secret and what is under them.
@@ -143,11 +143,6 @@ fn check(leaf: &[u8], key: &[u8], host: &str, now: SystemTime) -> Result<Pair, C
     let pair = Pair::from_pem(leaf, key, now)?;
     pair.check_names(host)?;
     Ok(pair)
-}
-
-fn has_issued(authority: &X509Ref, certificate: &X509Ref) -> bool {
-    // A signature that cannot be checked at all counts as a wrong one.
-    authority.public_key().and_then(|key| certificate.verify(&key)).unwrap_or(false)
 }
 
 impl Contents {
