@@ -1,6 +1,7 @@
 //! The shipped files, applied to a real kube-apiserver as users apply them.
 
 mod access;
+mod docs;
 mod files;
 mod mirrors;
 mod rolling;

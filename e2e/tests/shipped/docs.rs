@@ -1,0 +1,116 @@
+//! The pages on installation and on troubleshooting, followed word for word.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use mimic_e2e::{Checkout, Cluster, Installation, Namespace};
+
+use crate::{ONE_STEP, STEPS};
+
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// The blocks of commands under a heading of a page.
+fn commands(page: &str, heading: &str) -> Result<Vec<String>> {
+    let text = fs::read_to_string(Path::new(REPOSITORY).join("docs").join(page))?;
+    let section = text.split("\n## ").find(|section| section.starts_with(heading));
+    let section = section.with_context(|| format!("{page} has `{heading}`"))?;
+    let blocks = section.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
+    Ok(blocks.map(ToOwned::to_owned).collect())
+}
+
+/// Nothing ends the deletion of a namespace in this cluster, so that nothing may wait for it.
+fn without_waiting(commands: &str) -> String {
+    let delete = |line: &str| line.starts_with("kubectl ") && line.contains(" delete ");
+    let wait = |line: &str| if delete(line) { format!("{line} --wait=false\n") } else { format!("{line}\n") };
+    format!("set -e\n{}", commands.lines().map(wait).collect::<String>())
+}
+
+#[tokio::test]
+async fn the_page_on_installation_works_from_the_first_step_to_the_last() -> Result<()> {
+    let Some(cluster) = Cluster::own()? else { return Ok(()) };
+    let checkout = Checkout::new(&cluster)?;
+    let one_step = commands("install.md", "In one step")?;
+    assert_eq!(one_step, [format!("{ONE_STEP}\n")]);
+    let four_steps = commands("install.md", "In four steps")?;
+    assert_eq!(four_steps, [format!("{}\n", STEPS.join("\n"))]);
+    let switches = commands("install.md", "Upgrading")?;
+    let [to_one_step, back] = &switches[..] else { panic!("both ways: {switches:?}") };
+    let source = || -> Result<String> {
+        let env = ".spec.template.spec.containers[0].env[?(@.name==\"MIMIC_CERTIFICATE_SOURCE\")].value";
+        Ok(checkout.run(&format!("kubectl -n mimic get deployment mimic -o jsonpath='{{{env}}}'"))?.stdout)
+    };
+
+    checkout.run(&without_waiting(&four_steps[0]))?;
+    assert_eq!(source()?, "kubernetes");
+    checkout.run(&without_waiting(to_one_step))?;
+    assert_eq!(source()?, "managed");
+    checkout.run("kubectl -n mimic delete secret mimic-certs")?;
+    checkout.run(&without_waiting(&four_steps[0]))?;
+    checkout.run(&without_waiting(back))?;
+    assert_eq!(source()?, "kubernetes");
+    let left = checkout.run("kubectl get roles,rolebindings,clusterroles,clusterrolebindings -n mimic -o name")?;
+    ensure!(!left.stdout.contains("mimic-managed"), "{}", left.stdout);
+
+    for block in commands("install.md", "Uninstalling")? {
+        checkout.run(&without_waiting(&block))?;
+    }
+    let left = checkout.run("kubectl get all,cm,secret,sa,pdb,netpol,role,rolebinding -n mimic -o name")?;
+    ensure!(!left.stdout.contains("/mimic\n") && !left.stdout.contains("/mimic-certs"), "{}", left.stdout);
+    let left = checkout.run("kubectl get mutatingwebhookconfigurations,clusterroles,clusterrolebindings -o name")?;
+    ensure!(!left.stdout.contains("/mimic"), "{}", left.stdout);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_commands_on_troubleshooting_tell_what_they_promise() -> Result<()> {
+    let Some(cluster) = Cluster::own()? else { return Ok(()) };
+    let mimic = Installation::by(&cluster, &STEPS).await?;
+    mimic.set_mirror("harbor.example.com/dockerhub").await?;
+    let shop = Namespace::create(&cluster, "shop").await?;
+    let replicas = mimic.start_replicas(1).await?;
+    mimic.rewrites(&shop, "harbor.example.com/dockerhub/library/nginx").await?;
+    shop.kubectl(&["run", "web", "--image=nginx:1.27"])?;
+    for (heading, told) in [
+        ("1. ", r#"{"web":"nginx:1.27"}"#),
+        ("2. ", "harbor.example.com/dockerhub/library/nginx:1.27"),
+        ("3. ", r#""caBundle":"LS0t"#),
+        ("4. ", r#""values":["kube-system","kube-node-lease","kube-public","mimic"]"#),
+        ("6. ", "harbor.example.com/dockerhub/library/nginx:1.27"),
+        ("7. ", "harbor.example.com/dockerhub"),
+        ("8. ", ""),
+    ] {
+        let blocks = commands("troubleshooting.md", heading)?;
+        let mut said = String::new();
+        for block in &blocks {
+            // The command is tested elsewhere.
+            let block: Vec<&str> = block.lines().filter(|line| !line.starts_with("mimic ")).collect();
+            said += &mimic.checkout().run(&without_waiting(&block.join("\n")))?.stdout;
+        }
+        ensure!(said.contains(told), "{heading}: {said}");
+    }
+
+    // Nobody listens any more, and the copy of the registration says so.
+    drop(replicas);
+    let [block] = &commands("troubleshooting.md", "6. ")?[..] else { panic!("there is one block") };
+    let said = mimic.checkout().fails(&without_waiting(&block.replace("mimic-check", "mimic-check-2")))?;
+    ensure!(said.contains("failed calling webhook \"pods.mimic.cryptkcoding.com\""), "{said}");
+    Ok(())
+}
+
+#[test]
+fn files_that_pages_name_are_there() -> Result<()> {
+    for page in ["install.md", "namespaces.md", "troubleshooting.md", "certificates.md", "mirrors.md"] {
+        let text = fs::read_to_string(Path::new(REPOSITORY).join("docs").join(page))?;
+        let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || "./-_".contains(character)));
+        for word in words.filter(|word| word.starts_with("deploy/") || word.starts_with("./deploy/")) {
+            let file = word.trim_end_matches('.');
+            let is_generated = file.ends_with("-cabundle.yaml");
+            ensure!(is_generated || Path::new(REPOSITORY).join(file).exists(), "{page} names `{file}`");
+        }
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            let is_elsewhere = link.is_empty() || link.contains("://");
+            ensure!(is_elsewhere || Path::new(REPOSITORY).join("docs").join(link).exists(), "{page} links to `{link}`");
+        }
+    }
+    Ok(())
+}
