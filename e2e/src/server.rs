@@ -3,16 +3,22 @@
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
+    os::unix::fs::symlink,
+    path::Path,
 };
 
 use anyhow::Result;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::PostParams;
+use openssl::{
+    pkey::{PKey, Private},
+    x509::X509,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    Authority, Namespace, Registration, binaries,
+    Authority, Namespace, Registration, binaries, handshake,
     http::{get, get_succeeds},
     images,
     process::{Process, background_command},
@@ -40,9 +46,7 @@ impl MimicServer {
         let directory = TempDir::with_prefix("mimic-e2e-")?;
         let path = |name: &str| directory.path().join(name);
         let authority = Authority::new()?;
-        let (certificate, key) = authority.issue()?;
-        fs::write(path("tls.crt"), certificate.to_pem()?)?;
-        fs::write(path("tls.key"), key.private_key_to_pem_pkcs8()?)?;
+        mount_certificate(&path("certs"), &authority.issue()?)?;
         fs::write(path("mirrors.yaml"), mirrors)?;
         let (port, admin_port) = free_ports()?;
         let mut command = background_command(binaries::MIMIC_SERVER.path()?);
@@ -52,8 +56,8 @@ impl MimicServer {
             .env("MIMIC_ADMIN_LISTENHOST", "127.0.0.1")
             .env("MIMIC_ADMIN_LISTENPORT", admin_port.to_string())
             .env("MIMIC_CERTIFICATE_SOURCE", "file")
-            .env("MIMIC_CERTIFICATE_CERTFILE", path("tls.crt"))
-            .env("MIMIC_CERTIFICATE_KEYFILE", path("tls.key"))
+            .env("MIMIC_CERTIFICATE_CERTFILE", path("certs/tls.crt"))
+            .env("MIMIC_CERTIFICATE_KEYFILE", path("certs/tls.key"))
             .env("MIMIC_FILE_PATH", path("mirrors.yaml"))
             .env("MIMIC_KUBERNETES_ENABLED", "false")
             .env("MIMIC_LOGLEVEL", "debug")
@@ -107,6 +111,18 @@ impl MimicServer {
         Ok(fs::rename(path("mirrors.yaml.new"), path("mirrors.yaml"))?)
     }
 
+    /// Gives it another certificate from the same authority, as the kubelet updates a mounted Secret, and returns that.
+    pub fn replace_certificate(&self) -> Result<X509> {
+        let issued = self.authority.issue()?;
+        mount_certificate(&self.directory.path().join("certs"), &issued)?;
+        Ok(issued.0)
+    }
+
+    /// The certificate that it shows.
+    pub fn certificate(&self) -> Result<X509> {
+        handshake(self.port, "127.0.0.1", &self.authority.pem()?)
+    }
+
     /// Ends it without notice.
     pub fn kill(&mut self) -> Result<()> {
         self.process.kill()
@@ -116,6 +132,23 @@ impl MimicServer {
 /// Whether the server has seen the pod with which registrations are probed.
 fn is_rewritten(probe: &Pod) -> bool {
     images(probe) != [("probe", "busybox")]
+}
+
+/// Puts a certificate where the kubelet would mount it: each file is a link into `..data`, itself a link that is replaced
+/// at one stroke.
+fn mount_certificate(directory: &Path, (certificate, key): &(X509, PKey<Private>)) -> Result<()> {
+    fs::create_dir_all(directory)?;
+    let version = tempfile::Builder::new().prefix("..").tempdir_in(directory)?.keep();
+    fs::write(version.join("tls.crt"), certificate.to_pem()?)?;
+    fs::write(version.join("tls.key"), key.private_key_to_pem_pkcs8()?)?;
+    symlink(&version, directory.join("..data_tmp"))?;
+    fs::rename(directory.join("..data_tmp"), directory.join("..data"))?;
+    for name in ["tls.crt", "tls.key"] {
+        if !directory.join(name).exists() {
+            symlink(Path::new("..data").join(name), directory.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Two ports on which nobody listens. Both are taken at once, so that they differ.

@@ -3,18 +3,12 @@
 mod managed;
 mod secret;
 
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::Api;
 use kube::api::PostParams;
 use mimic_e2e::{Cluster, Namespace};
-use openssl::ssl::{SslConnector, SslMethod};
-use openssl::x509::X509;
-use openssl::x509::store::X509StoreBuilder;
 use serde_json::json;
 
 const MIRRORS: &str = "mirrors: {docker.io: harbor.example.com/dockerhub}";
@@ -62,21 +56,4 @@ impl Place {
         let bundle = webhook.context("there is a webhook")?.client_config.ca_bundle;
         Ok(bundle.map(|bundle| bundle.0).unwrap_or_default())
     }
-}
-
-/// What a TLS client that trusts these authorities and calls `host` is shown there.
-///
-/// # Errors
-/// When it does not take the server for the right one.
-fn handshake(address: SocketAddr, host: &str, authorities: &[u8]) -> Result<X509> {
-    let mut trusted = X509StoreBuilder::new()?;
-    for authority in X509::stack_from_pem(authorities)? {
-        trusted.add_cert(authority)?;
-    }
-    let mut connector = SslConnector::builder(SslMethod::tls_client())?;
-    connector.set_cert_store(trusted.build());
-    let stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let stream = connector.build().connect(host, stream)?;
-    stream.ssl().peer_certificate().context("the server has a certificate")
 }

@@ -5,11 +5,11 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
-use mimic_e2e::{Authority, Balancer, ClusterServer, Registration, eventually, load, load::Load};
+use mimic_e2e::{Authority, Balancer, ClusterServer, Registration, eventually, handshake, load, load::Load};
 use openssl::{base64, error::ErrorStack, x509::X509};
 use serde_json::json;
 
-use crate::{MIRRORS, Place, SECRET, handshake};
+use crate::{MIRRORS, Place, SECRET};
 
 /// Two replicas behind one port, which the API server calls as the service.
 struct Managed {
@@ -62,7 +62,7 @@ impl Managed {
     /// What each replica shows a client that trusts whom the webhook configuration says.
     async fn handshakes(&self) -> Result<[X509; 2]> {
         let bundle = self.place.bundle(&self.configuration).await?;
-        let shake = |replica: &ClusterServer| handshake(replica.address(), &self.place.host(), &bundle);
+        let shake = |replica: &ClusterServer| handshake(replica.address().port(), &self.place.host(), &bundle);
         Ok([shake(&self.replicas[0])?, shake(&self.replicas[1])?])
     }
 }

@@ -1,16 +1,8 @@
 //! Replicas and certificates that are replaced while pods are created.
 
-use std::{
-    net::{Ipv4Addr, TcpStream},
-    time::Duration,
-};
-
-use anyhow::{Context, Result, ensure};
-use mimic_e2e::{Cluster, Installation, Namespace, eventually, load::Load};
-use openssl::{
-    ssl::{SslConnector, SslMethod},
-    x509::{X509, store::X509StoreBuilder},
-};
+use anyhow::{Result, ensure};
+use mimic_e2e::{Cluster, Installation, Namespace, Replica, eventually, handshake, load::Load};
+use openssl::x509::X509;
 
 use crate::{ONE_STEP, STEPS};
 
@@ -46,18 +38,9 @@ async fn no_pod_is_refused_while_both_replicas_are_replaced() -> Result<()> {
     Ok(())
 }
 
-/// The certificate that whoever listens there shows a client that trusts these authorities, and no others.
-fn shown(port: u16, authorities: &[u8]) -> Result<X509> {
-    let mut trusted = X509StoreBuilder::new()?;
-    for authority in X509::stack_from_pem(authorities)? {
-        trusted.add_cert(authority)?;
-    }
-    let mut connector = SslConnector::builder(SslMethod::tls_client())?;
-    connector.set_cert_store(trusted.build());
-    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let session = connector.build().connect("mimic.mimic.svc", stream)?;
-    session.ssl().peer_certificate().context("a server shows a certificate")
+/// The certificate that a replica shows a client that trusts these authorities.
+fn shown(replica: &Replica, authorities: &[u8]) -> Result<X509> {
+    handshake(replica.port(), "mimic.mimic.svc", authorities)
 }
 
 #[tokio::test]
@@ -69,18 +52,17 @@ async fn no_pod_is_refused_while_the_script_renews_the_certificate() -> Result<(
     let replicas = mimic.start_replicas(2).await?;
     mimic.rewrites(&shop, REWRITTEN).await?;
     let authority = mimic.authority().await?;
-    let mut last = shown(replicas[0].port(), &authority)?;
+    let mut last = shown(&replicas[0], &authority)?;
 
     Load::during(&shop, async |load| {
         for _ in 0..3 {
             load.more(20).await?;
             mimic.checkout().run_meanwhile(STEPS[1]).await?;
             for replica in &replicas {
-                eventually("the new certificate is shown", async || Ok(shown(replica.port(), &authority)? != last))
-                    .await?;
+                eventually("the new certificate is shown", async || Ok(shown(replica, &authority)? != last)).await?;
             }
-            last = shown(replicas[0].port(), &authority)?;
-            assert_eq!(shown(replicas[1].port(), &authority)?, last);
+            last = shown(&replicas[0], &authority)?;
+            assert_eq!(shown(&replicas[1], &authority)?, last);
         }
         load.more(50).await
     })
@@ -98,7 +80,7 @@ async fn managed_certificates_work_from_an_empty_cluster_with_two_replicas_start
 
     let authority = mimic.authority().await?;
     assert_eq!(X509::stack_from_pem(&authority)?.len(), 1);
-    assert_eq!(shown(replicas[0].port(), &authority)?, shown(replicas[1].port(), &authority)?);
+    assert_eq!(shown(&replicas[0], &authority)?, shown(&replicas[1], &authority)?);
 
     mimic.checkout().run(ONE_STEP)?;
     assert_eq!(mimic.authority().await?, authority, "applying it again changes no certificate");

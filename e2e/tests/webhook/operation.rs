@@ -3,7 +3,7 @@
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::PostParams};
-use mimic_e2e::{eventually, images};
+use mimic_e2e::{eventually, images, load::Load};
 
 use crate::{pod, registered, unregistered};
 
@@ -63,4 +63,19 @@ async fn the_webhook_works_through_a_service() -> Result<()> {
         assert_eq!(images(&namespace.pod(name).await?), [("web", "harbor.example.com/dockerhub/library/nginx:1.27")]);
     }
     Ok(())
+}
+
+/// As the kubelet replaces a mounted Secret.
+#[tokio::test]
+async fn certificate_files_that_are_replaced_cost_no_pod_its_mirror() -> Result<()> {
+    let Some((namespace, server)) = registered("renewed-files").await? else { return Ok(()) };
+    Load::during(&namespace, async |load| {
+        for _ in 0..3 {
+            load.more(20).await?;
+            let certificate = server.replace_certificate()?;
+            eventually("the new certificate is shown", async || Ok(server.certificate()? == certificate)).await?;
+        }
+        load.more(20).await
+    })
+    .await
 }
