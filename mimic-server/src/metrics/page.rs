@@ -19,7 +19,8 @@ $ curl -s http://localhost:8081/metrics | grep mimic_images_total
 No label ever holds something out of a request, neither an image nor a namespace: whoever may create pods cannot grow
 Mimic's memory or Prometheus' by it. Which image of which pod was rewritten is in the [log](operation.md).
 
-The usual `process_…` metrics (CPU, memory, file descriptors, start time) are there as well.
+The usual `process_…` metrics (CPU, memory, file descriptors, start time) are there as well. Alerting
+rules and a dashboard over them are shipped: [alerts.md](alerts.md).
 
 ";
 

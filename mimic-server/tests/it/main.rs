@@ -17,6 +17,8 @@ mod http;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod monitoring;
+#[cfg(test)]
 mod mutations;
 #[cfg(test)]
 mod shutdown;
