@@ -1,5 +1,20 @@
 //! Mirrors discovered from the proxy-cache projects of [Harbor](https://goharbor.io).
 //!
+//! ```no_run
+//! use mimic_core::{Catalog, MirrorSource};
+//! use mimic_harbor::{Address, Credentials, Harbor, HarborSource, Settings};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut settings = Settings::new(Address::parse("harbor.example.com")?);
+//! settings.credentials = Some(Credentials::from_file("robot$mimic", "/harbor/password"));
+//! let source = HarborSource::new("harbor", Harbor::new(settings)?);
+//!
+//! let catalog = Catalog::new([source.name()]);
+//! catalog.publish(source.name(), source.load().await?.rules);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! * [`Harbor::discover`] asks a Harbor what it mirrors; its [`Report`] names every project, used or left out and why.
 //! * [`HarborSource`] is the same as a [`MirrorSource`](mimic_core::MirrorSource).
 //! * [`checkup`] says in plain words what works and which permission is missing.

@@ -1,5 +1,6 @@
 //! What a discovery found: every proxy-cache project, used or not, and why not.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use mimic_core::{Problem, Rule, RuleList};
@@ -186,16 +187,19 @@ impl Report {
             Some(warning(message).with_hint(reason.hint()?))
         };
         let mut warnings: Vec<Problem> = self.projects.iter().filter_map(useless).collect();
+        let mut rivals: HashMap<&str, Vec<&str>> = HashMap::new();
+        for entry in &self.projects {
+            if let Some(LeftOut::Lost { to }) = &entry.left_out {
+                rivals.entry(to).or_default().push(&entry.project);
+            }
+        }
         for used in self.projects.iter().filter(|entry| entry.left_out.is_none()) {
-            let is_rival =
-                |entry: &&Entry| matches!(&entry.left_out, Some(LeftOut::Lost { to }) if *to == used.project);
-            let rivals: Vec<&str> = self.projects.iter().filter(is_rival).map(|entry| entry.project.as_str()).collect();
-            if !rivals.is_empty() {
+            if let Some(rivals) = rivals.get(used.project.as_str()) {
                 warnings.push(warning(format!(
                     "the project `{}` is used for `{}`, not {} for the same",
                     used.project,
                     used.upstream.as_deref().unwrap_or_default(),
-                    names("project", &rivals),
+                    names("project", rivals),
                 )));
             }
             if let Some(health) = used.health.as_deref().filter(|health| !is_healthy(health)) {

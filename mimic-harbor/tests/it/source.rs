@@ -207,3 +207,35 @@ async fn a_checkup_names_the_permission_that_is_missing() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_project_of_no_use_is_left_out_and_harms_no_other() {
+    let fake = Fake::start();
+    fake.misbehave(|request, recorded| {
+        let mut answer = recorded(request);
+        let mut list: Vec<Value> = serde_json::from_slice(&answer.body).ok()?;
+        for element in &mut list {
+            match element["name"].as_str() {
+                // The endpoint of the project `proxy-quay`.
+                Some("quay") => element["url"] = "https://Harbor.example.com".into(),
+                Some("proxy-k8s") => element["name"] = "not_.a-name".into(),
+                // Made since the endpoints were listed: the project itself tells.
+                Some("proxy-gcr") => element["registry_id"] = 4711.into(),
+                _ => {}
+            }
+        }
+        answer.body = Value::from(list).to_string().into_bytes();
+        Some(answer)
+    });
+    let report = discover(settings(&fake, ROBOT)).await.expect("the others are good");
+    let reasons = left_out(&report).join("\n");
+    for reason in [
+        "proxy-quay: it mirrors the Harbor that it is in",
+        "not_.a-name: location `harbor.example.com/not_.a-name` has a path that no image can have",
+    ] {
+        assert!(reasons.contains(reason), "{reasons}");
+    }
+    for mirror in ["quay.io harbor.example.com/zz-proxy-quay-typed", "gcr.io harbor.example.com/proxy-gcr"] {
+        assert!(mirrors(&report).contains(&mirror.to_owned()), "{mirror}");
+    }
+}

@@ -227,6 +227,21 @@ async fn a_projects_filter_becomes_its_rules_filter() {
     assert!(left_out(&report).contains(&broken), "{:?}", left_out(&report));
 }
 
+/// Whatever else is said for it: it serves everything.
+#[tokio::test]
+async fn a_project_without_a_filter_comes_before_those_with_one() {
+    let fake = Fake::start();
+    edit_projects(&fake, |projects| {
+        for project in projects.iter_mut().filter(|project| project["name"] == "proxy-dockerhub") {
+            project["metadata"] = json!({"public": "true", "proxy_cache_filter_pattern": "library/*"});
+        }
+    });
+    let report = discover(settings(&fake, ROBOT)).await.expect("the fake behaves");
+    assert_eq!(mirrors(&report)[0], "docker.io harbor.example.com/proxy-dockerhub-registry");
+    let lost = "proxy-dockerhub: `proxy-dockerhub-registry` serves the same upstream".to_owned();
+    assert!(left_out(&report).contains(&lost), "{:?}", left_out(&report));
+}
+
 /// Trap 7. A project that is removed after it was listed is 403 to a robot, 401 to nobody and 404 to an administrator.
 #[tokio::test]
 async fn a_project_that_is_gone_is_left_out_whoever_asks() {

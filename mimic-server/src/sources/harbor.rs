@@ -81,3 +81,40 @@ fn around(interval: Duration) -> Duration {
     let share = f64::from(u16::try_from(random % 1000).unwrap_or_default()) / 1000.0;
     interval.mul_f64(0.9 + share / 5.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use mimic_harbor::Address;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn refreshed(interval: Duration) -> Refreshed {
+        let address = Address::parse("harbor.example.com").expect("a good address");
+        let harbor = Harbor::new(mimic_harbor::Settings::new(address)).expect("good settings");
+        Refreshed::new(HarborSource::new("harbor", harbor), interval)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn harbor_is_asked_again_after_the_interval_give_or_take_a_tenth() {
+        let interval = Duration::from_mins(5);
+        let source = refreshed(interval);
+        let mut pauses = std::collections::BTreeSet::new();
+        for _ in 0..100 {
+            let before = Instant::now();
+            source.changed().await;
+            let pause = before.elapsed();
+            assert!(pause >= interval.mul_f64(0.9) && pause <= interval.mul_f64(1.1), "{pause:?}");
+            pauses.insert(pause);
+        }
+        assert!(pauses.len() > 10, "replicas do not ask in step");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_harbor_that_failed_is_not_asked_by_the_interval() {
+        let source = refreshed(Duration::from_secs(1));
+        source.failed.store(true, Ordering::Relaxed);
+        let changed = tokio::time::timeout(Duration::from_hours(1), source.changed()).await;
+        assert!(changed.is_err(), "how long to wait is the runner's");
+    }
+}

@@ -179,7 +179,7 @@ fn rewritten(connection: &mut Connection, images: &[&str]) -> Vec<Option<String>
 }
 
 /// The webhook in a process of its own, with Harbor as its only source, rewrites for what Harbor mirrors.
-fn serves(api: &str, ca_file: Option<&Path>) {
+fn serves(api: &str, authorities: Option<(&str, &Path)>) {
     let folder = tempfile::tempdir().unwrap();
     let password = folder.path().join("password");
     std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
@@ -194,7 +194,7 @@ fn serves(api: &str, ca_file: Option<&Path>) {
         ("MIMIC_HARBOR_ROBOT_USERNAME", ROBOT),
         ("MIMIC_HARBOR_ROBOT_PASSWORDFILE", password.to_str().unwrap()),
     ];
-    variables.extend(ca_file.map(|path| ("MIMIC_HARBOR_API_CAFILE", path.to_str().unwrap())));
+    variables.extend(authorities.map(|(variable, path)| (variable, path.to_str().unwrap())));
     let process = Process::start(&[], &variables);
     let loaded = process.line("mirrors loaded");
     assert_eq!((&loaded["source"], &loaded["rules"]), (&json!("harbor"), &json!(16)));
@@ -234,7 +234,9 @@ fn the_webhook_rewrites_with_harbor_as_its_only_source_over_tls() {
     std::fs::write(&ca_file, authority.certificate_pem()).unwrap();
     // The scheme is https when nothing else is said.
     let port = fake.host().rsplit_once(':').unwrap().1.to_owned();
-    serves(&format!("localhost:{port}"), Some(&ca_file));
+    serves(&format!("localhost:{port}"), Some(("MIMIC_HARBOR_API_CAFILE", &ca_file)));
+    // A vendored OpenSSL does not know by itself where the system's authorities are; the variable says it to all programs.
+    serves(&format!("localhost:{port}"), Some(("SSL_CERT_FILE", &ca_file)));
 }
 
 /// Variables for a server that asks this Harbor every second or so.
