@@ -35,6 +35,9 @@ pub struct Plan {
     pub review: &'static [u8],
     /// Connections, each with one request on its way at any time.
     pub connections: usize,
+    /// Requests a second, sent when it is their time whether or not others have been answered, as long as a connection
+    /// is free; `None` sends each as soon as its connection is free.
+    pub rate: Option<u32>,
     /// Requests to one route before it is the other's turn.
     pub requests: u32,
     /// How often it is each route's turn.
@@ -150,7 +153,7 @@ async fn alternate(server: &Process, plan: &Plan) -> Result<Report> {
         for (exchange, route) in &mut routes {
             let before = server.time()?;
             let start = Instant::now();
-            let latencies = turn(&mut connections, exchange, plan.requests).await?;
+            let latencies = turn(&mut connections, exchange, plan).await?;
             let wall = start.elapsed();
             let turn = Turn { requests: plan.requests, server: server.time()?.saturating_sub(before), wall };
             // The first round warms up.
@@ -163,17 +166,28 @@ async fn alternate(server: &Process, plan: &Plan) -> Result<Report> {
     Ok(Report { tls, review: plan.review.len(), routes: routes.into_iter().map(|(_, route)| route).collect() })
 }
 
-/// Closed loop: every connection sends its next request when it has its answer, until `requests` have been sent in all.
-async fn turn(connections: &mut [Connection], exchange: &Exchange, requests: u32) -> Result<Histogram<u64>> {
-    let left = &Cell::new(requests);
+/// Sends the requests of one turn. Every connection takes the next request when it is free; without a rate that is when
+/// it has its answer (a closed loop), with one (an open loop) not before the request's time. Latencies count from that
+/// time on, so that waiting for a free connection is not left out.
+async fn turn(connections: &mut [Connection], exchange: &Exchange, plan: &Plan) -> Result<Histogram<u64>> {
+    let interval = plan.rate.map(|rate| Duration::from_secs(1) / rate);
+    let (begin, sent) = (Instant::now(), &Cell::new(0));
     let workers: FuturesUnordered<_> = connections
         .iter_mut()
         .map(|connection| async move {
             let mut latency = Histogram::<u64>::new(PRECISION)?;
             let mut requests = exchange.requests();
-            while let Some(rest) = left.get().checked_sub(1) {
-                left.set(rest);
-                let start = Instant::now();
+            while sent.get() < plan.requests {
+                let number = sent.replace(sent.get() + 1);
+                let start = match interval {
+                    None => Instant::now(),
+                    Some(interval) => begin + interval * number,
+                };
+                // A timer would be too coarse. And a client that sleeps costs the server the work of waking it, the
+                // more so the less it has to do.
+                while Instant::now() < start {
+                    tokio::task::yield_now().await;
+                }
                 requests.next(connection).await?;
                 latency.record(u64::try_from(start.elapsed().as_nanos())?)?;
             }

@@ -11,7 +11,7 @@ fn run(review: &'static [u8], variable: (&str, &str)) -> anyhow::Result<Report> 
     let mut server = Command::new(env!("CARGO_BIN_EXE_limit-server"));
     server.env(variable.0, variable.1).arg("--rules=100");
     let server = Process::start(server, Path::new("/dev/null"))?;
-    let plan = Plan { review, connections: 3, requests: 20, rounds: 2, time_limit: Duration::from_mins(1) };
+    let plan = Plan { review, connections: 3, rate: None, requests: 20, rounds: 2, time_limit: Duration::from_mins(1) };
     load::run(&server, &plan)
 }
 

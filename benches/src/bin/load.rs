@@ -19,6 +19,10 @@ struct Args {
     /// Rules beside those of an organisation that mirrors what it uses
     #[arg(long, default_value_t = 0)]
     rules: usize,
+    /// Requests a second, each sent in its time (an open loop), instead of each as soon as a connection is free (a
+    /// closed loop)
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
     /// Connections, each with one request on its way at any time
     #[arg(long, default_value_t = 16)]
     connections: usize,
@@ -62,6 +66,7 @@ fn main() -> Result<()> {
     let plan = Plan {
         review,
         connections: args.connections,
+        rate: args.rate,
         requests: args.requests,
         rounds: args.rounds,
         time_limit: Duration::from_secs(args.time_limit),
