@@ -85,7 +85,8 @@ impl<'c> Installation<'c> {
     pub async fn start_replica_with(&self, more: &[(&str, &str)]) -> Result<Replica> {
         let more = more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         let variables: Vec<_> = self.variables().await?.into_iter().chain(more).collect();
-        Replica::start(&variables, &self.kubeconfig().await?)
+        let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        Replica::start(variables, &self.kubeconfig().await?)
     }
 
     /// Starts this many replicas, and waits until they get requests.

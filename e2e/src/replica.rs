@@ -1,11 +1,12 @@
-//! A replica of the shipped Deployment.
+//! A replica of Mimic in a cluster.
 
-use std::{cell::RefCell, path::Path};
+use std::{cell::RefCell, fs, path::Path};
 
 use anyhow::Result;
+use tempfile::TempDir;
 
 use crate::{
-    binaries,
+    Namespace, binaries,
     http::{get, get_succeeds},
     process::{Process, background_command},
     server::free_ports,
@@ -18,22 +19,44 @@ pub struct Replica {
     process: Process,
     port: u16,
     admin_port: u16,
+    /// What it reads its mirrors from, if it was given some.
+    _directory: Option<TempDir>,
 }
 
 impl Replica {
+    /// Starts it in this namespace as an administrator, with this `mirrors.yaml` and these variables. Does not wait
+    /// until it is ready.
+    pub fn in_namespace(namespace: &Namespace<'_>, mirrors: &str, variables: &[(&str, &str)]) -> Result<Self> {
+        let directory = TempDir::with_prefix("mimic-e2e-")?;
+        let file = directory.path().join("mirrors.yaml");
+        fs::write(&file, mirrors)?;
+        let file = file.to_string_lossy();
+        let own = [
+            ("MIMIC_KUBERNETES_NAMESPACE", namespace.name()),
+            ("MIMIC_FILE_PATH", &file),
+            ("MIMIC_KUBERNETES_ENABLED", "false"),
+        ];
+        let variables = own.into_iter().chain(variables.iter().copied());
+        let replica = Self::start(variables, &namespace.cluster().kubeconfig())?;
+        Ok(Self { _directory: Some(directory), ..replica })
+    }
+
     /// Starts it with a container's variables, but on loopback, on free ports, and outside the cluster. Does not wait
     /// until it is ready.
-    pub(crate) fn start(variables: &[(String, String)], kubeconfig: &Path) -> Result<Self> {
+    pub(crate) fn start<'v>(
+        variables: impl IntoIterator<Item = (&'v str, &'v str)>,
+        kubeconfig: &Path,
+    ) -> Result<Self> {
         let (port, admin_port) = free_ports()?;
         let mut command = background_command(binaries::MIMIC_SERVER.path()?);
         command
-            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .envs(variables)
             .env("KUBECONFIG", kubeconfig)
             .env("MIMIC_LISTENHOST", "127.0.0.1")
             .env("MIMIC_LISTENPORT", port.to_string())
             .env("MIMIC_ADMIN_LISTENHOST", "127.0.0.1")
             .env("MIMIC_ADMIN_LISTENPORT", admin_port.to_string());
-        Ok(Self { process: Process::start("mimic-server", command)?, port, admin_port })
+        Ok(Self { process: Process::start("mimic-server", command)?, port, admin_port, _directory: None })
     }
 
     /// Where its webhook listens, on loopback.
@@ -55,8 +78,8 @@ impl Replica {
         .await
     }
 
-    /// Waits until its detailed readiness, with the status line, has all these texts.
-    pub async fn reports(&self, texts: &[&str]) -> Result<()> {
+    /// Waits until its detailed readiness, with the status line, has all these texts, and returns it.
+    pub async fn reports(&self, texts: &[&str]) -> Result<String> {
         let what = format!("mimic-server reports {texts:?}");
         let last = RefCell::new(String::new());
         let reported = eventually(&what, async || {
@@ -65,12 +88,18 @@ impl Replica {
             last.replace(report);
             Ok(is_so)
         });
-        reported.await.map_err(|error| error.context(last.take()))
+        reported.await.map_err(|error| error.context(last.borrow().clone()))?;
+        Ok(last.into_inner())
     }
 
     /// Waits until its log has a line with this text, and returns the line.
     pub async fn logged(&self, text: &str) -> Result<String> {
         self.process.logged(text).await
+    }
+
+    /// How many lines of its log so far have this text.
+    pub fn count_logged(&self, text: &str) -> usize {
+        self.process.count(text)
     }
 
     /// Deletes it as the kubelet does: asks it to end and waits until it has. Tells whether it says that all went well.

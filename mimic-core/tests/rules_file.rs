@@ -84,7 +84,9 @@ fn a_file_cannot_cost_more_than_a_bounded_amount() {
 fn every_sample_loads_and_is_refused_with_a_bogus_key() {
     let page = include_str!("../../docs/mirrors.md");
     let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let samples: Vec<&str> = blocks.chain([include_str!("../../examples/mirrors.yaml")]).collect();
+    // Objects of Kubernetes are read elsewhere.
+    let files = blocks.filter(|block| !block.contains("apiVersion:"));
+    let samples: Vec<&str> = files.chain([include_str!("../../examples/mirrors.yaml")]).collect();
     assert_eq!(samples.len(), 3);
     for sample in samples {
         assert_eq!(report(sample), "", "{sample}");

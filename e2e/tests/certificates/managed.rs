@@ -5,7 +5,7 @@ use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
-use mimic_e2e::{Authority, Balancer, ClusterServer, Registration, eventually, handshake, load, load::Load};
+use mimic_e2e::{Authority, Balancer, Registration, Replica, eventually, handshake, load, load::Load};
 use openssl::{base64, error::ErrorStack, x509::X509};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::{MIRRORS, Place, SECRET};
 /// Two replicas behind one port, which the API server calls as the service.
 struct Managed {
     place: Place,
-    replicas: [ClusterServer; 2],
+    replicas: [Replica; 2],
     configuration: String,
     _balancer: Balancer,
 }
@@ -37,10 +37,10 @@ impl Managed {
         let configuration = registration.name().to_owned();
         let own = [("MIMIC_CERTIFICATE_SOURCE", "managed"), ("MIMIC_CERTIFICATE_WEBHOOK", &configuration)];
         let variables = [&own, variables].concat();
-        let start = || ClusterServer::start(&place.own, MIRRORS, &variables);
+        let start = || Replica::in_namespace(&place.own, MIRRORS, &variables);
         let replicas = [start()?, start()?];
         for replica in &replicas {
-            balancer.add(replica.address().port(), replica.admin_port());
+            balancer.add(replica.port(), replica.admin_port());
         }
         Ok(Self { place, replicas, configuration, _balancer: balancer })
     }
@@ -48,7 +48,7 @@ impl Managed {
     /// Waits until the API server calls them, and makes sure that only one of them has made an authority.
     async fn called(&mut self) -> Result<()> {
         for replica in &mut self.replicas {
-            replica.ready().await?;
+            replica.is_ready().await?;
         }
         eventually("the API server calls the webhook", async || {
             Ok(load::create(&self.place.pods.api()).await.is_ok_and(|rewritten| rewritten))
@@ -62,7 +62,7 @@ impl Managed {
     /// What each replica shows a client that trusts whom the webhook configuration says.
     async fn handshakes(&self) -> Result<[X509; 2]> {
         let bundle = self.place.bundle(&self.configuration).await?;
-        let shake = |replica: &ClusterServer| handshake(replica.address().port(), &self.place.host(), &bundle);
+        let shake = |replica: &Replica| handshake(replica.port(), &self.place.host(), &bundle);
         Ok([shake(&self.replicas[0])?, shake(&self.replicas[1])?])
     }
 }
@@ -77,7 +77,7 @@ async fn two_replicas_that_start_together_agree_on_one_authority() -> Result<()>
     place.secrets().create(&PostParams::default(), &theirs).await?;
     let mut managed = Managed::launch(place, &[]).await?;
     for replica in &managed.replicas {
-        replica.reports("which Mimic did not write").await?;
+        replica.reports(&["which Mimic did not write"]).await?;
     }
     // Both wait for it, and hear of it at the same moment. Empty is also how the Secret is shipped.
     let emptied = json!({"data": {"tls.crt": "", "tls.key": ""}});
@@ -90,7 +90,7 @@ async fn two_replicas_that_start_together_agree_on_one_authority() -> Result<()>
     assert_eq!(bundle, managed.place.stored("ca.crt").await?);
     assert_eq!(first.to_pem()?, managed.place.stored("tls.crt").await?);
     for replica in &managed.replicas {
-        let report = replica.reports("[+] certificate: good for 8").await?;
+        let report = replica.reports(&["[+] certificate: good for 8"]).await?;
         assert!(report.contains("\nready\n"), "{report}");
     }
     Ok(())
@@ -121,14 +121,14 @@ async fn what_mimic_did_not_write_is_not_overwritten() -> Result<()> {
         "stringData": {"tls.crt": "theirs", "tls.key": "theirs"},
     }))?;
     let secret = place.secrets().create(&PostParams::default(), &secret).await?;
-    let server = ClusterServer::start(&place.own, MIRRORS, &[("MIMIC_CERTIFICATE_SOURCE", "managed")])?;
-    server.reports("it holds `tls.crt`, `tls.key`, which Mimic did not write; Mimic does not overwrite it").await?;
+    let server = Replica::in_namespace(&place.own, MIRRORS, &[("MIMIC_CERTIFICATE_SOURCE", "managed")])?;
+    server.reports(&["it holds `tls.crt`, `tls.key`, which Mimic did not write; Mimic does not overwrite it"]).await?;
     assert_eq!(place.secrets().get(SECRET).await?, secret);
 
     // The owner gives it up.
     let emptied = json!({"data": {"tls.crt": "", "tls.key": ""}});
     place.secrets().patch(SECRET, &PatchParams::default(), &Patch::Merge(emptied)).await?;
-    let report = server.reports("certificate: good for 8").await?;
+    let report = server.reports(&["certificate: good for 8"]).await?;
     assert!(report.contains("MutatingWebhookConfiguration mimic: there is no such configuration"), "{report}");
     Ok(())
 }

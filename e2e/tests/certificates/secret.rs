@@ -3,7 +3,7 @@
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use mimic_e2e::{Authority, ClusterServer, Registration, eventually, handshake, load, load::Load};
+use mimic_e2e::{Authority, Registration, Replica, eventually, handshake, load, load::Load};
 use openssl::{base64, pkey::PKey, pkey::Private, x509::X509};
 use serde_json::{Value, json};
 
@@ -11,8 +11,8 @@ use crate::{MIRRORS, Place, SECRET};
 
 type Identity = (X509, PKey<Private>);
 
-fn start(place: &Place) -> Result<ClusterServer> {
-    ClusterServer::start(&place.own, MIRRORS, &[("MIMIC_CERTIFICATE_SOURCE", "kubernetes")])
+fn start(place: &Place) -> Result<Replica> {
+    Replica::in_namespace(&place.own, MIRRORS, &[("MIMIC_CERTIFICATE_SOURCE", "kubernetes")])
 }
 
 fn data(certificate_key: &str, key_key: &str, (certificate, key): &Identity) -> Result<Value> {
@@ -40,37 +40,40 @@ async fn each_way_to_be_wrong_is_told_and_what_is_mended_is_served() -> Result<(
     let mut server = start(&place)?;
     let name = format!("Secret {}/{SECRET}", place.own.name());
 
-    let report = server.reports(&format!("[-] certificate: none yet: {name}: there is no such Secret (hint: ")).await?;
+    let report =
+        server.reports(&[&format!("[-] certificate: none yet: {name}: there is no such Secret (hint: ")]).await?;
     assert!(report.starts_with("HTTP/1.1 503 "), "{report}");
-    assert!(handshake(server.address().port(), &host, &ca).is_err(), "it listens, and has nothing to show");
+    assert!(handshake(server.port(), &host, &ca).is_err(), "it listens, and has nothing to show");
 
     create(&place, json!({"tls.crt": "eA=="})).await?;
-    server.reports(&format!("none yet: {name}: it has `tls.crt` and no `tls.key` (hint: ")).await?;
+    server.reports(&[&format!("none yet: {name}: it has `tls.crt` and no `tls.key` (hint: ")]).await?;
     change(&place, json!({"tls.key": "eA=="})).await?;
-    server.reports(&format!("none yet: {name}: `tls.crt` and `tls.key`: no private key found; expected PEM")).await?;
+    server
+        .reports(&[&format!("none yet: {name}: `tls.crt` and `tls.key`: no private key found; expected PEM")])
+        .await?;
     change(&place, data("tls.crt", "tls.key", &authority.issue_for("mimic.elsewhere.svc")?)?).await?;
-    server.reports(&format!("does not name `{host}`, by which the API server calls")).await?;
+    server.reports(&[&format!("does not name `{host}`, by which the API server calls")]).await?;
 
     let first = issue()?;
     change(&place, data("tls.crt", "tls.key", &first)?).await?;
-    server.ready().await?;
-    assert_eq!(handshake(server.address().port(), &host, &ca)?, first.0);
+    server.is_ready().await?;
+    assert_eq!(handshake(server.port(), &host, &ca)?, first.0);
 
     let other = issue()?;
     change(&place, json!({"tls.key": data("tls.crt", "tls.key", &other)?["tls.key"]})).await?;
-    let report = server.reports("a newer one is not used: ").await?;
+    let report = server.reports(&["a newer one is not used: "]).await?;
     let words = format!("{name}: `tls.crt` and `tls.key`: the private key does not fit the certificate of ");
     assert!(report.contains(&words) && report.starts_with("HTTP/1.1 200 "), "{report}");
-    assert_eq!(handshake(server.address().port(), &host, &ca)?, first.0, "the last good one stays");
+    assert_eq!(handshake(server.port(), &host, &ca)?, first.0, "the last good one stays");
 
     place.secrets().delete(SECRET, &DeleteParams::default()).await?;
-    server.reports(&format!("a newer one is not used: {name}: there is no such Secret")).await?;
-    assert_eq!(handshake(server.address().port(), &host, &ca)?, first.0);
+    server.reports(&[&format!("a newer one is not used: {name}: there is no such Secret")]).await?;
+    assert_eq!(handshake(server.port(), &host, &ca)?, first.0);
 
     create(&place, data("cert.pem", "key.pem", &other)?).await?;
-    let report = server.reports("[+] certificate: good for 0 days").await?;
+    let report = server.reports(&["[+] certificate: good for 0 days"]).await?;
     assert!(!report.contains("newer"), "{report}");
-    assert_eq!(handshake(server.address().port(), &host, &ca)?, other.0, "the other names of the keys work as well");
+    assert_eq!(handshake(server.port(), &host, &ca)?, other.0, "the other names of the keys work as well");
     Ok(())
 }
 
@@ -81,9 +84,9 @@ async fn the_certificate_is_replaced_while_pods_are_created_and_none_is_refused(
     let ca = authority.pem()?;
     create(&place, data("tls.crt", "tls.key", &authority.issue_for(&host)?)?).await?;
     let mut server = start(&place)?;
-    server.ready().await?;
+    server.is_ready().await?;
     let registration = Registration::new(&ca, &[place.pods.name()])?.set("failurePolicy", "Fail");
-    let registration = registration.service(place.own.name(), "mimic", server.address().port());
+    let registration = registration.service(place.own.name(), "mimic", server.port());
     registration.create(&place.pods).await?;
     eventually("the API server calls the webhook", async || {
         Ok(load::create(&place.pods.api()).await.is_ok_and(|it| it))
@@ -95,10 +98,8 @@ async fn the_certificate_is_replaced_while_pods_are_created_and_none_is_refused(
             load.more(20).await?;
             let next = authority.issue_for(&host)?;
             change(&place, data("tls.crt", "tls.key", &next)?).await?;
-            eventually("the new certificate is served", async || {
-                Ok(handshake(server.address().port(), &host, &ca)? == next.0)
-            })
-            .await?;
+            eventually("the new certificate is served", async || Ok(handshake(server.port(), &host, &ca)? == next.0))
+                .await?;
         }
         load.more(20).await
     })
