@@ -92,12 +92,20 @@ impl Layers {
 
     /// Notes a problem with the value of `key`, at the place that set it, and what is allowed, unless that is empty.
     pub(crate) fn note<T>(&mut self, key: &Key<T>, message: impl fmt::Display, allowed: &str) {
-        let problem = match self.line(key) {
-            Some((file, line)) => Problem::new(file, format!("`{}`: {message}", self.path(key))).at_line(line),
-            None => Problem::new(&key.variable(), message.to_string()),
+        let problem = match self.place(key) {
+            (file, Some(line)) => Problem::new(&file, format!("`{}`: {message}", self.path(key))).at_line(line),
+            (variable, None) => Problem::new(&variable, message.to_string()),
         };
         let hinted = if allowed.is_empty() { problem } else { problem.with_hint(format!("allowed: {allowed}")) };
         self.problems.push(hinted);
+    }
+
+    /// Where the value of `key` is set: the variable, or the file and the line in it.
+    pub(crate) fn place<T>(&self, key: &Key<T>) -> (String, Option<usize>) {
+        match self.line(key) {
+            Some((file, line)) => (file.to_owned(), Some(line)),
+            None => (key.variable(), None),
+        }
     }
 
     /// What sets the value of `key`: the variable, or the key when it is the file that does.

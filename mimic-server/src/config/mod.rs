@@ -14,7 +14,7 @@ pub(crate) use form::duration;
 pub use form::{CertificateOrigin, LogFormat, LogLevel};
 pub use harbor::Harbor;
 pub use reference::reference_page;
-pub use settings::{Certificate, Files, Kubernetes, Limits, Listen, Loaded, Log, OpenShift, Secret, Settings};
+pub use settings::{Certificate, Files, Kubernetes, Limits, Listen, Loaded, Log, Mirrors, OpenShift, Secret, Settings};
 
 /// Adds the advice that `nearest` may have been meant, if there is such a name.
 fn candidate(problem: mimic_core::Problem, nearest: Option<&str>) -> mimic_core::Problem {

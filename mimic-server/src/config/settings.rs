@@ -24,7 +24,7 @@ pub struct Settings {
     /// The serving certificate.
     pub certificate: Certificate,
     /// Mirrors in the short form.
-    pub mirrors: String,
+    pub mirrors: Mirrors,
     /// Files with mirrors.
     pub files: Files,
     /// The master switch of watching for mirrors.
@@ -97,6 +97,15 @@ impl Certificate {
     pub fn host(&self, namespace: &str) -> Option<String> {
         (!self.service.is_empty()).then(|| format!("{}.{namespace}.svc", self.service))
     }
+}
+
+/// Mirrors in the short form.
+#[derive(Debug, Clone)]
+pub struct Mirrors {
+    /// All of them, as written.
+    pub text: String,
+    /// What sets them, for messages: the variable, or the file and the line in it.
+    pub place: (String, Option<usize>),
 }
 
 /// Files with mirrors.
@@ -206,7 +215,7 @@ fn read(layers: &mut Layers) -> Settings {
             validity: layers.read(&table::CERTIFICATE_VALIDITY),
             authority_validity: layers.read(&table::CERTIFICATE_AUTHORITY_VALIDITY),
         },
-        mirrors: layers.read(&table::MIRRORS),
+        mirrors: Mirrors { text: layers.read(&table::MIRRORS), place: layers.place(&table::MIRRORS) },
         files: Files { paths: layers.read(&table::FILE_PATH), watch: layers.read(&table::FILE_WATCH) },
         watch_mirrors: layers.read(&table::WATCH_MIRRORS),
         excluded_namespaces: layers.read(&table::EXCLUDE_NAMESPACES),

@@ -36,9 +36,15 @@ pub(crate) struct Configured {
 pub(crate) fn from_settings(settings: &Settings, example: Option<&str>) -> Result<Vec<Configured>, Vec<Problem>> {
     let mut sources = Vec::new();
     let mut problems = Vec::new();
-    if !settings.mirrors.is_empty() {
-        let list = parse_short_form("MIMIC_MIRRORS", &settings.mirrors);
-        problems.extend(list.problems);
+    let mirrors = &settings.mirrors;
+    if !mirrors.text.is_empty() {
+        let (origin, line) = &mirrors.place;
+        let list = parse_short_form(origin, &mirrors.text);
+        let placed = |problem: Problem| match line {
+            Some(line) => problem.at_line(*line),
+            None => problem,
+        };
+        problems.extend(list.problems.into_iter().map(placed));
         sources.push(Configured::fixed(ENVIRONMENT, list.rules));
     }
     for path in &settings.files.paths {
@@ -52,8 +58,8 @@ pub(crate) fn from_settings(settings: &Settings, example: Option<&str>) -> Resul
             Err(problem) => problems.push(problem),
         }
     }
-    if let Some(example) = example
-        .filter(|_| settings.mirrors.is_empty() && settings.files.paths.is_empty() && settings.harbors.is_empty())
+    if let Some(example) =
+        example.filter(|_| mirrors.text.is_empty() && settings.files.paths.is_empty() && settings.harbors.is_empty())
     {
         match parse_rules_file(EXAMPLE, example) {
             Ok(list) => sources.push(Configured::fixed(EXAMPLE, list.rules)),

@@ -70,6 +70,8 @@ fn the_defaults_are_those_of_the_reference() {
 fn every_key_of_a_file_is_read() {
     let sample = samples().into_iter().find(|path| path.ends_with("full.yaml")).unwrap();
     let settings = load(&[], Some(&sample)).settings.unwrap();
+    let text = std::fs::read_to_string(&sample).unwrap();
+    let line = 1 + text.lines().position(|line| line.starts_with("mirrors:")).unwrap();
     // A value that is read under another name, or not at all, would still be a default here.
     assert_eq!(
         format!("{settings:?}"),
@@ -77,7 +79,7 @@ fn every_key_of_a_file_is_read() {
          admin: Some(Listen { host: \"localhost\", port: 9081 }), log: Log { level: Debug, format: Json }, \
          certificate: Certificate { source: SelfSigned, cert_file: \"/certs/tls.crt\", key_file: \"/certs/tls.key\", \
          service: \"webhook\", webhook: \"webhook\", validity: 864000s, authority_validity: 31536000s }, \
-         mirrors: \"docker.io=harbor.example.com/hub\", \
+         mirrors: Mirrors { text: \"docker.io=harbor.example.com/hub\", place: (\"PLACE\", Some(LINE)) }, \
          files: Files { paths: [\"/etc/mimic/mirrors.yaml\", \"/etc/mimic/more.yaml\"], watch: false }, \
          watch_mirrors: false, excluded_namespaces: [\"kube-*\", \"monitoring\"], annotate: false, dry_run: true, \
          limits: Limits { body: 4194304, connections: 500, request_time: 2s }, drain: 10s, startup: 90s, \
@@ -90,6 +92,8 @@ fn every_key_of_a_file_is_read() {
          projects: [\"hub-*\", \"quay\"], private: true, pull_secret: Some(\"harbor\"), unhealthy: false, \
          overrides: Overrides({\"ecr\": \"42.dkr.ecr.eu-west-1.amazonaws.com\"}) } }], \
          openshift: OpenShift { enabled: false } }"
+            .replace("PLACE", &sample.display().to_string())
+            .replace("LINE", &line.to_string())
     );
 }
 

@@ -147,6 +147,17 @@ fn mirrors_that_are_wrong_at_the_start_stop_it_with_every_problem() {
     assert_eq!(error.to_string(), format!("{} mistakes in the mirrors", problems.len()));
 }
 
+#[test]
+fn a_wrong_mirror_in_the_configuration_file_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mimic.yaml");
+    std::fs::write(&file, "dryrun: true\nmirrors: docker.io=https://one.example\n").unwrap();
+    let settings = crate::common::settings(&[("MIMIC_CONFIG", file.to_str().unwrap())]);
+    let problems: Vec<String> = mimic_server::Server::new(settings).check().iter().map(ToString::to_string).collect();
+    let told = "location `https://one.example` has a scheme (hint: write `one.example`)";
+    assert_eq!(problems, [format!("{}:2: {told}", file.display())]);
+}
+
 /// A source that fails until it is told not to.
 struct Moody {
     well: Arc<AtomicBool>,
