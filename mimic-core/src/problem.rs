@@ -21,10 +21,16 @@ impl Problem {
         Self { origin: origin.to_owned(), line: None, message: message.into(), hint: None }
     }
 
-    /// Adds the line, counted from 1.
+    /// Adds the line, counted from 1, where there is one.
     #[must_use]
-    pub fn at_line(self, line: usize) -> Self {
-        Self { line: Some(line), ..self }
+    pub fn at_line(self, line: impl Into<Option<usize>>) -> Self {
+        Self { line: line.into(), ..self }
+    }
+
+    /// Says it in other words; where and what to do stay.
+    #[must_use]
+    pub fn with_message(self, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..self }
     }
 
     /// Adds what to do about it.

@@ -9,15 +9,21 @@ use crate::{ONE_STEP, STEPS};
 const MIRROR: &str = "harbor.example.com/dockerhub";
 const REWRITTEN: &str = "harbor.example.com/dockerhub/library/nginx";
 
+/// Mimic by the four steps with two replicas, and a namespace whose pods they rewrite.
+async fn installed(cluster: &Cluster) -> Result<(Installation<'_>, Namespace<'_>, Vec<Replica>)> {
+    let mimic = Installation::by(cluster, &STEPS).await?;
+    let shop = Namespace::create(cluster, "shop").await?;
+    mimic.set_mirror(MIRROR).await?;
+    let replicas = mimic.start_replicas(2).await?;
+    mimic.rewrites(&shop, REWRITTEN).await?;
+    Ok((mimic, shop, replicas))
+}
+
 /// What the Deployment does for `kubectl rollout restart`: a successor is ready before a replica is asked to leave.
 #[tokio::test]
 async fn no_pod_is_refused_while_both_replicas_are_replaced() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
-    let mimic = Installation::by(&cluster, &STEPS).await?;
-    let shop = Namespace::create(&cluster, "shop").await?;
-    mimic.set_mirror(MIRROR).await?;
-    let replicas = mimic.start_replicas(2).await?;
-    mimic.rewrites(&shop, REWRITTEN).await?;
+    let (mimic, shop, replicas) = installed(&cluster).await?;
 
     let _successors = Load::during(&shop, async |load| {
         let mut successors = Vec::new();
@@ -46,11 +52,7 @@ fn shown(replica: &Replica, authorities: &[u8]) -> Result<X509> {
 #[tokio::test]
 async fn no_pod_is_refused_while_the_script_renews_the_certificate() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
-    let mimic = Installation::by(&cluster, &STEPS).await?;
-    let shop = Namespace::create(&cluster, "shop").await?;
-    mimic.set_mirror(MIRROR).await?;
-    let replicas = mimic.start_replicas(2).await?;
-    mimic.rewrites(&shop, REWRITTEN).await?;
+    let (mimic, shop, replicas) = installed(&cluster).await?;
     let authority = mimic.authority().await?;
     let mut last = shown(&replicas[0], &authority)?;
 

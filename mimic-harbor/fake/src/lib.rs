@@ -151,6 +151,17 @@ impl Fake {
         *lock(&self.shared.mischief) = Some(Arc::new(mischief));
     }
 
+    /// Takes the projects away that have `part` in their name.
+    pub fn remove_projects(&self, part: &'static str) {
+        self.misbehave(move |request, recorded| {
+            let mut answer = recorded(request);
+            let mut projects: Vec<Value> = serde_json::from_slice(&answer.body).ok()?;
+            projects.retain(|project| !project["name"].to_string().contains(part));
+            answer.body = Value::from(projects).to_string().into_bytes();
+            (request.path == proxy_projects(1)).then_some(answer)
+        });
+    }
+
     /// Answers with the recordings again.
     pub fn behave(&self) {
         *lock(&self.shared.mischief) = None;

@@ -167,13 +167,5 @@ fn unread(problem: Problem, kept: usize) -> Problem {
         return problem;
     }
     let message = format!("{}; the {kept} rules last read from `{LONG_FORM}` stay in use", problem.message());
-    let same = Problem::new(problem.origin(), message);
-    let same = match problem.line() {
-        Some(line) => same.at_line(line),
-        None => same,
-    };
-    match problem.hint() {
-        Some(hint) => same.with_hint(hint),
-        None => same,
-    }
+    problem.with_message(message)
 }

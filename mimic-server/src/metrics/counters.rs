@@ -1,6 +1,6 @@
 use prometheus::{IntCounter, IntCounterVec, Registry, Result};
 
-use super::table::{Label, Metric, Values};
+use super::table::{Label, Metric};
 
 /// A counter for each of a few known values, found without a lock. All of them are exposed from the start.
 pub(super) struct Counters {
@@ -47,10 +47,7 @@ fn register(metric: &Metric, registry: &Registry) -> Result<IntCounterVec> {
 }
 
 fn closed(label: Option<&Label>) -> &'static [&'static str] {
-    match label.map(|label| &label.values) {
-        Some(Values::Closed(values)) => values,
-        _ => &[],
-    }
+    label.map_or(&[], Label::closed)
 }
 
 fn resolve(

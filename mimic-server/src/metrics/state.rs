@@ -6,7 +6,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, GaugeVec, IntCounterVec, Result};
 
-use super::table::{self, Metric};
+use super::table::{self, Label, Metric};
 use crate::health::{CheckState, Health};
 
 /// What need not be counted: the catalog and the health know it, and are asked when somebody looks.
@@ -64,8 +64,8 @@ impl Observer {
             (false, _) => "unready",
         };
         let ready = gauges(&table::READY)?;
-        for state in ["ready", "degraded", "unready"] {
-            ready.with_label_values(&[state]).set(f64::from(u8::from(state == now)));
+        for state in table::READY.labels.iter().flat_map(Label::closed) {
+            ready.with_label_values(&[state]).set(f64::from(u8::from(*state == now)));
         }
 
         let vectors: [&dyn Collector; 5] = [&images, &rules, &skipped, &loads, &ready];

@@ -19,6 +19,16 @@ pub(crate) struct Label {
     pub(crate) values: Values,
 }
 
+impl Label {
+    /// What it can say, if that is a closed set.
+    pub(crate) fn closed(&self) -> &'static [&'static str] {
+        match self.values {
+            Values::Closed(values) => values,
+            Values::Configured(_) => &[],
+        }
+    }
+}
+
 /// What a label can say. Never what a request says: whoever may create pods must not be able to grow memory.
 pub(crate) enum Values {
     /// One of these, all of which are exposed from the start.

@@ -40,11 +40,7 @@ pub(crate) fn from_settings(settings: &Settings, example: Option<&str>) -> Resul
     if !mirrors.text.is_empty() {
         let (origin, line) = &mirrors.place;
         let list = parse_short_form(origin, &mirrors.text);
-        let placed = |problem: Problem| match line {
-            Some(line) => problem.at_line(*line),
-            None => problem,
-        };
-        problems.extend(list.problems.into_iter().map(placed));
+        problems.extend(list.problems.into_iter().map(|problem| problem.at_line(*line)));
         sources.push(Configured::fixed(ENVIRONMENT, list.rules));
     }
     for path in &settings.files.paths {

@@ -256,17 +256,6 @@ fn is_mirrored(server: &TestServer, image: &str) -> bool {
     rewritten(&mut Connection::open(server.address).unwrap(), &[image])[0].is_some()
 }
 
-/// Takes the projects that serve quay.io away.
-fn without_quay(fake: &Fake) {
-    fake.misbehave(|request, recorded| {
-        let mut answer = recorded(request);
-        let mut projects: Vec<Value> = serde_json::from_slice(&answer.body).ok()?;
-        projects.retain(|project| !project["name"].to_string().contains("quay"));
-        answer.body = Value::from(projects).to_string().into_bytes();
-        (request.path == proxy_projects(1)).then_some(answer)
-    });
-}
-
 #[test]
 fn faults_keep_the_list_and_a_removed_project_disappears_with_a_refresh() {
     let fake = Fake::start();
@@ -279,7 +268,7 @@ fn faults_keep_the_list_and_a_removed_project_disappears_with_a_refresh() {
     assert!(report.contains("[!] source harbor: 16 rules, last good list; failures in a row: "), "{report}");
     assert!(is_mirrored(&server, "quay.io/a/b"));
 
-    without_quay(&fake);
+    fake.remove_projects("quay");
     eventually("the project is gone", || (!is_mirrored(&server, "quay.io/a/b")).then_some(()));
     assert!(is_mirrored(&server, "nginx"));
 }
@@ -297,7 +286,7 @@ fn a_harbor_that_is_not_watched_is_asked_until_it_answered_once() {
         eventually("the list is loaded", || is_mirrored(&other, "quay.io/a/b").then_some(()));
         fake.take_requests();
         for fake in [&fake, &watched] {
-            without_quay(fake);
+            fake.remove_projects("quay");
         }
         eventually("the project is gone", || (!is_mirrored(&other, "quay.io/a/b")).then_some(()));
         assert!(is_mirrored(&server, "quay.io/a/b"), "{switch}");
