@@ -21,6 +21,7 @@ use crate::{binaries, control_plane::ControlPlane, tools};
 pub struct Cluster {
     control_plane: Mutex<ControlPlane>,
     directory: PathBuf,
+    flags: &'static [&'static str],
     /// Held as long as the directory is in use; last, so that the control plane has ended by then.
     _slot: File,
 }
@@ -37,7 +38,7 @@ impl Cluster {
         if is_skipped()? {
             return Ok(None);
         }
-        match SHARED.get_or_init(|| Self::start().map_err(|error| format!("{error:#}"))) {
+        match SHARED.get_or_init(|| Self::start(&[]).map_err(|error| format!("{error:#}"))) {
             Ok(cluster) => Ok(Some(cluster)),
             Err(error) => bail!("no cluster: {error}"),
         }
@@ -45,20 +46,25 @@ impl Cluster {
 
     /// A cluster of one test alone, which may restart it; otherwise as [`Cluster::shared`].
     pub fn own() -> Result<Option<Self>> {
-        if is_skipped()? { Ok(None) } else { Self::start().map(Some) }
+        Self::own_with(&[])
     }
 
-    fn start() -> Result<Self> {
+    /// The same with further flags of kube-apiserver.
+    pub fn own_with(flags: &'static [&'static str]) -> Result<Option<Self>> {
+        if is_skipped()? { Ok(None) } else { Self::start(flags).map(Some) }
+    }
+
+    fn start(flags: &'static [&'static str]) -> Result<Self> {
         let (directory, slot) = free_slot(&binaries::kept_directory()?)?;
-        let control_plane = Mutex::new(ControlPlane::start(&directory, false)?);
-        Ok(Self { control_plane, directory, _slot: slot })
+        let control_plane = Mutex::new(ControlPlane::start(&directory, false, flags)?);
+        Ok(Self { control_plane, directory, flags, _slot: slot })
     }
 
     /// Kills the API server and starts it again with all that was in it, at the same address.
     pub fn restart(&self) -> Result<()> {
         let mut control_plane = self.control_plane.lock().unwrap_or_else(PoisonError::into_inner);
         control_plane.kill()?;
-        *control_plane = ControlPlane::start(&self.directory, true)?;
+        *control_plane = ControlPlane::start(&self.directory, true, self.flags)?;
         Ok(())
     }
 

@@ -26,11 +26,11 @@ impl ControlPlane {
     /// Starts it with its state in `directory` and waits until it can be used.
     ///
     /// With `keep` it goes on with what an earlier one left there, at the same address and with the same credentials;
-    /// without, it starts empty.
+    /// without, it starts empty. `flags` are further ones of kube-apiserver.
     ///
     /// # Errors
     /// With the end of its log when it does not come up.
-    pub(crate) fn start(directory: &Path, keep: bool) -> Result<Self> {
+    pub(crate) fn start(directory: &Path, keep: bool, flags: &[&str]) -> Result<Self> {
         let binary = binaries::control_plane()?;
         if !binary.exists() {
             binaries::build_control_plane(&binary)?;
@@ -41,6 +41,7 @@ impl ControlPlane {
         if keep {
             command.arg("-keep");
         }
+        command.arg("--").args(flags);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

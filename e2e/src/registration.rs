@@ -85,6 +85,18 @@ impl Registration {
         self
     }
 
+    /// A field of the webhook.
+    pub fn field(&self, field: &str) -> Value {
+        self.object["webhooks"][0][field].clone()
+    }
+
+    /// Replaces a field that is more than a text, such as `objectSelector`.
+    #[must_use]
+    pub fn replace(mut self, field: &str, value: &Value) -> Self {
+        self.each_webhook(|webhook| webhook[field] = value.clone());
+        self
+    }
+
     /// Gives it a name that begins otherwise than with `mimic`: the API server calls webhooks in the order of the names.
     #[must_use]
     pub fn named(mut self, prefix: &str) -> Self {

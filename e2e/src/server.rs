@@ -75,9 +75,20 @@ impl MimicServer {
     /// Registers it for the namespace and for `more` namespaces, and waits until pods are rewritten. For that,
     /// its mirrors must have one for `docker.io`.
     pub async fn register(&self, namespace: &Namespace<'_>, more: &[&str]) -> Result<()> {
+        self.register_with(namespace, more, |registration| registration).await
+    }
+
+    /// The same with a registration that differs.
+    pub async fn register_with(
+        &self,
+        namespace: &Namespace<'_>,
+        more: &[&str],
+        change: impl FnOnce(Registration) -> Registration,
+    ) -> Result<()> {
         let url = format!("https://127.0.0.1:{}/mutate", self.port);
         let namespaces = [&[namespace.name()], more].concat();
-        Registration::new(&self.authority.pem()?, &namespaces)?.url(&url).apply(namespace, is_rewritten).await
+        let registration = change(Registration::new(&self.authority.pem()?, &namespaces)?.url(&url));
+        registration.apply(namespace, is_rewritten).await
     }
 
     /// Registers it as [`MimicServer::register`] does, but as the service `mimic` in the namespace `mimic`, as the

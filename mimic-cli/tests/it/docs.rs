@@ -23,6 +23,18 @@ fn the_page_is_what_the_command_says() {
 }
 
 #[test]
+fn the_example_of_the_page_on_decisions_is_what_the_command_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/how-it-decides.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("  $ mimic explain").expect("there is an example");
+    let (example, after) = rest.split_once("  ```\n").expect("it has an end");
+    // It stands in a list.
+    let example: String = format!("$ mimic explain{example}").replace("\n  ", "\n");
+    let replayed: String = transcript::replay(&example).lines().flat_map(|line| ["  ", line, "\n"]).collect();
+    transcript::hold(&path, &format!("{before}{replayed}  ```\n{after}"), "MIMIC_UPDATE_DOCS");
+}
+
+#[test]
 fn examples_in_the_help_work() {
     let mut count = 0;
     for command in leaves(&mimic_cli::command()) {

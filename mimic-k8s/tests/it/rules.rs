@@ -1,9 +1,10 @@
 //! Which pods and images are decided, and what an answer says: a rule a line.
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use mimic_core::Globs;
-use mimic_k8s::{ORIGINAL_IMAGES, Place, Review, Settings};
+use mimic_core::{Globs, Outcome};
+use mimic_k8s::{ORIGINAL_IMAGES, Place, Review, Settings, Skip};
 use serde_json::{Value, json};
 
 use crate::common::{Answer, create, data, pod, rewriter, rewriter_of, update};
@@ -17,7 +18,6 @@ fn with(change: impl FnOnce(&mut Value)) -> Value {
 
 #[test]
 fn whole_pods_are_skipped_for_these_reasons() {
-    let docs = include_str!("../../../docs/admission.md");
     let label = |value| json!({"mimic.cryptkcoding.com/rewrite": value});
     for (skipped, review) in [
         (None, with(|_| {})),
@@ -59,7 +59,26 @@ fn whole_pods_are_skipped_for_these_reasons() {
         let is_worth_a_warning = matches!(skipped, Some("not_a_pod" | "unreadable"));
         assert_eq!(answer.warnings().len(), usize::from(is_worth_a_warning), "{review}");
         assert_eq!(answer.audit("problems"), answer.warnings().first().copied(), "{review}");
-        assert!(skipped.is_none_or(|reason| docs.contains(&format!("\n| `{reason}` |"))), "{skipped:?} is in the docs");
+    }
+}
+
+/// The reasons in the first column of the table below a heading of the page.
+fn documented(page: &str, heading: &str) -> BTreeSet<String> {
+    let section = page.split("\n## ").find(|section| section.starts_with(heading)).expect("there is such a heading");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    rows.map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_page_on_decisions_has_every_reason_in_its_tables_and_in_its_picture() {
+    let page = include_str!("../../../docs/how-it-decides.md");
+    let skips = Skip::ALL.map(Skip::as_str);
+    assert_eq!(documented(page, "2. "), skips.map(ToOwned::to_owned).into());
+    assert_eq!(documented(page, "3. "), Outcome::REASONS.map(ToOwned::to_owned).into());
+    let picture = page.split("```").nth(1).expect("there is a picture");
+    let drawn: BTreeSet<&str> = picture.split_whitespace().collect();
+    for reason in skips.into_iter().chain(Outcome::REASONS) {
+        assert!(drawn.contains(reason), "`{reason}` is not in the picture");
     }
 }
 

@@ -1,0 +1,80 @@
+//! The pages of the guide, as tests follow them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// A page in Markdown.
+#[derive(Clone, Debug)]
+pub struct Page {
+    path: PathBuf,
+    text: String,
+}
+
+impl Page {
+    /// Reads it, by its path from the top of the repository.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = Path::new(REPOSITORY).join(path);
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        Ok(Self { path, text })
+    }
+
+    /// All pages for people: those of the folder `docs` and below, and those at the top.
+    pub fn all() -> Result<Vec<Self>> {
+        let mut pages = Vec::new();
+        for folder in ["", "docs", "docs/decisions", "e2e", "e2e/controlplane", "benches"] {
+            for entry in fs::read_dir(Path::new(REPOSITORY).join(folder))? {
+                let name = entry?.file_name();
+                if Path::new(&name).extension().is_some_and(|extension| extension == "md") {
+                    pages.push(Self::read(Path::new(folder).join(name))?);
+                }
+            }
+        }
+        Ok(pages)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All of it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What stands below a heading of the second level that begins like this, up to the next.
+    pub fn section(&self, heading: &str) -> Result<&str> {
+        let section = self.text.split("\n## ").skip(1).find(|section| section.starts_with(heading));
+        section.with_context(|| format!("{} has no section `{heading}`", self.path.display()))
+    }
+
+    /// The blocks of commands in a section.
+    pub fn commands(&self, heading: &str) -> Result<Vec<String>> {
+        Ok(blocks(self.section(heading)?, "console"))
+    }
+
+    /// The blocks of YAML in a section, as written.
+    pub fn samples(&self, heading: &str) -> Result<Vec<String>> {
+        Ok(blocks(self.section(heading)?, "yaml"))
+    }
+
+    /// The only block of YAML in a section.
+    pub fn sample(&self, heading: &str) -> Result<Value> {
+        let samples = self.samples(heading)?;
+        let [sample] = &samples[..] else { anyhow::bail!("`{heading}` has {} blocks of YAML", samples.len()) };
+        Ok(serde_saphyr::from_str(sample)?)
+    }
+}
+
+fn blocks(section: &str, language: &str) -> Vec<String> {
+    let opening = format!("```{language}\n");
+    let rest = section.split(opening.as_str()).skip(1);
+    rest.filter_map(|rest| rest.split("```").next()).map(ToOwned::to_owned).collect()
+}

@@ -1,0 +1,96 @@
+//! Links between pages.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use mimic_e2e::Page;
+
+/// The text of a page without its blocks of code.
+fn prose(page: &Page) -> String {
+    let mut is_code = false;
+    let mut prose = String::new();
+    for line in page.text().lines() {
+        if line.trim_start().starts_with("```") {
+            is_code = !is_code;
+        } else if !is_code {
+            prose.push_str(line);
+            prose.push('\n');
+        }
+    }
+    prose
+}
+
+/// What stands after `](` and before the next `)`.
+fn links(prose: &str) -> impl Iterator<Item = &str> {
+    prose.split("](").skip(1).filter_map(|rest| rest.split(')').next())
+}
+
+/// The anchors that GitHub gives the headings of a page.
+fn anchors(page: &Page) -> Vec<String> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut anchors = Vec::new();
+    for line in prose(page).lines() {
+        let Some((_, heading)) = line.split_once("# ").filter(|(level, _)| level.chars().all(|c| c == '#')) else {
+            continue;
+        };
+        let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        let anchor: String = kept.map(|c| if c == ' ' { '-' } else { c }).flat_map(char::to_lowercase).collect();
+        let count = seen.entry(anchor.clone()).or_default();
+        anchors.push(if *count == 0 { anchor } else { format!("{anchor}-{count}") });
+        *count += 1;
+    }
+    anchors
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading_that_are_there() -> Result<()> {
+    let mut broken = Vec::new();
+    let mut count = 0;
+    for page in Page::all()? {
+        let text = prose(&page);
+        for link in links(&text).filter(|link| !link.contains("://") && !link.contains("…")) {
+            count += 1;
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                page.path().to_owned()
+            } else {
+                page.path().parent().context("a page is in a folder")?.join(file)
+            };
+            let is_there = target.exists();
+            let is_markdown = target.extension().is_some_and(|extension| extension == "md");
+            let leads = is_there
+                && (anchor.is_empty() || !is_markdown || anchors(&Page::read(&target)?).iter().any(|a| a == anchor));
+            if !leads {
+                broken.push(format!("{}: {link}", page.path().display()));
+            }
+        }
+    }
+    ensure!(broken.is_empty(), "{}", broken.join("\n"));
+    ensure!(count > 100, "only {count} links were found");
+    Ok(())
+}
+
+#[test]
+fn every_file_that_a_page_names_is_there() -> Result<()> {
+    let top = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    for page in Page::all()? {
+        let words = page.text().split(|c: char| !(c.is_ascii_alphanumeric() || "./-_".contains(c)));
+        for word in words.filter(|word| word.starts_with("deploy/") || word.starts_with("./deploy/")) {
+            let file = word.trim_end_matches('.');
+            // The third step of the installation makes it.
+            let is_generated = file.ends_with("-cabundle.yaml");
+            ensure!(is_generated || top.join(file).exists(), "{} names `{file}`", page.path().display());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_readme_leads_to_every_page_of_the_guide() -> Result<()> {
+    let readme = Page::read("README.md")?;
+    for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs"))? {
+        let name = entry?.file_name().into_string().ok().context("names of pages are text")?;
+        ensure!(readme.text().contains(&format!("](docs/{name}")), "README.md does not link to docs/{name}");
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! The pages of the guide: what they tell to do is done, and what they promise comes true.
+
+mod conflicts;
+mod links;
+mod migrating;
+mod operation;

@@ -1,0 +1,88 @@
+//! Moving from kubernetes-mimic, as `docs/migrating.md` tells it.
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{ConfigMap, Secret},
+};
+use kube::api::PostParams;
+use mimic_e2e::{Authority, Cluster, Installation, Namespace, Page};
+use openssl::base64;
+use serde_json::json;
+
+const BEFORE: &str = concat!("kubectl apply -f ", env!("CARGO_MANIFEST_DIR"), "/tests/docs/data/kubernetes-mimic.yaml");
+
+fn page() -> Result<Page> {
+    Page::read("docs/migrating.md")
+}
+
+/// The only block of commands below a heading.
+fn block(heading: &str) -> Result<String> {
+    let mut blocks = page()?.commands(heading)?;
+    ensure!(blocks.len() == 1, "`{heading}`: {blocks:?}");
+    Ok(format!("set -e\n{}", blocks.remove(0)))
+}
+
+/// The Secret as the script of before made it: a certificate and its key, and no authority; with that in the `caBundle`.
+async fn certificate_of_before(mimic: &Installation<'_>) -> Result<()> {
+    let authority = Authority::new()?;
+    let (certificate, key) = authority.issue()?;
+    let data = [("cert.pem", certificate.to_pem()?), ("key.pem", key.private_key_to_pem_pkcs8()?)];
+    let mut secret = Secret::default();
+    secret.metadata.name = Some("mimic-certs".to_owned());
+    secret.data = Some(data.map(|(key, value)| (key.to_owned(), ByteString(value))).into());
+    mimic.own().api::<Secret>().create(&PostParams::default(), &secret).await?;
+    let bundle = base64::encode_block(&authority.pem()?);
+    mimic.change_webhook(&json!([{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}]))
+}
+
+#[tokio::test]
+async fn everything_of_before_works_with_the_new_image() -> Result<()> {
+    let Some(cluster) = Cluster::own()? else { return Ok(()) };
+    let mimic = Installation::by(&cluster, &[BEFORE]).await?;
+    certificate_of_before(&mimic).await?;
+    let shop = Namespace::create(&cluster, "shop").await?;
+
+    mimic.checkout().run(&block("Only the image")?)?;
+    let _replicas = mimic.start_replicas(1).await?;
+    mimic.rewrites(&shop, "our.internal.mirror.hostname/library/nginx").await?;
+    // It goes on following the ConfigMap.
+    mimic.set_mirror("harbor.example.com/dockerhub").await?;
+    mimic.rewrites(&shop, "harbor.example.com/dockerhub/library/nginx").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_four_steps_replace_what_was_there_before() -> Result<()> {
+    let Some(cluster) = Cluster::own()? else { return Ok(()) };
+    let mimic = Installation::by(&cluster, &[BEFORE, &block("In place")?]).await?;
+    let mirrors: ConfigMap = mimic.own().api().get("mimic-mirrors").await?;
+    assert_eq!(mirrors.data, None, "what was applied from a file goes away with it, as the page warns");
+
+    let shop = Namespace::create(&cluster, "shop").await?;
+    let _replicas = mimic.start_replicas(2).await?;
+    mimic.set_mirror("harbor.example.com/dockerhub").await?;
+    mimic.rewrites(&shop, "harbor.example.com/dockerhub/library/nginx").await?;
+    let selector = "jsonpath={.spec.selector.matchLabels.app}";
+    assert_eq!(mimic.own().kubectl(&["get", "deployment", "mimic", "-o", selector])?.stdout, "");
+    Ok(())
+}
+
+/// Users have all of these, and nobody may have to look up what has become of one.
+#[test]
+fn the_page_and_the_configuration_know_every_variable_of_before() -> Result<()> {
+    let before: serde_json::Value =
+        serde_saphyr::from_multiple::<serde_json::Value>(include_str!("data/kubernetes-mimic.yaml"))?
+            .into_iter()
+            .find(|object| object["kind"] == "Deployment")
+            .context("there is a Deployment")?;
+    let variables =
+        before["spec"]["template"]["spec"]["containers"][0]["env"].as_array().context("it has variables")?;
+    assert_eq!(variables.len(), 16);
+    let configuration = Page::read("docs/configuration.md")?;
+    for variable in variables {
+        let name = variable["name"].as_str().context("a variable has a name")?;
+        ensure!(configuration.text().contains(&format!("\n| [`{name}`](#")), "{name} is a setting");
+    }
+    Ok(())
+}

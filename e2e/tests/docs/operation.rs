@@ -1,0 +1,53 @@
+//! Rolling back and switching off, as `docs/operation.md` tells it.
+
+use anyhow::Result;
+use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use kube::{Api, api::PostParams};
+use mimic_e2e::{Cluster, Installation, Namespace, Page, eventually, images};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_change_is_rolled_back_and_mimic_is_switched_off_at_once() -> Result<()> {
+    let Some(cluster) = Cluster::own()? else { return Ok(()) };
+    let steps = Page::read("docs/install.md")?.commands("In four steps")?;
+    let mimic = Installation::by(&cluster, &[&format!("set -e\n{}", steps[0])]).await?;
+    mimic.set_mirror("harbor.example.com/dockerhub").await?;
+    let shop = Namespace::create(&cluster, "shop").await?;
+    let _replicas = mimic.start_replicas(1).await?;
+    mimic.rewrites(&shop, "harbor.example.com/dockerhub/library/nginx").await?;
+    let deployments: Api<Deployment> = mimic.own().api();
+    // What is rolled back to has to be there.
+    let revision = async |expected: &str| {
+        eventually(&format!("the Deployment is at revision {expected}"), async || {
+            let annotations = deployments.get("mimic").await?.metadata.annotations.unwrap_or_default();
+            Ok(annotations.get("deployment.kubernetes.io/revision").is_some_and(|revision| revision == expected))
+        })
+        .await
+    };
+    let is_dry_run = async || -> Result<bool> {
+        let deployment = serde_json::to_value(deployments.get("mimic").await?)?;
+        let variables = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array().cloned();
+        Ok(variables.unwrap_or_default().contains(&json!({"name": "MIMIC_DRYRUN", "value": "true"})))
+    };
+
+    let blocks = Page::read("docs/operation.md")?.commands("Rolling back")?;
+    let [undo, dry_run, switch_off] = &blocks[..] else { panic!("three blocks: {blocks:?}") };
+    revision("1").await?;
+    mimic.checkout().run(dry_run)?;
+    assert!(is_dry_run().await?);
+    revision("2").await?;
+    mimic.checkout().run(undo)?;
+    assert!(!is_dry_run().await?);
+
+    mimic.checkout().run(switch_off)?;
+    let pods: Api<Pod> = shop.api();
+    let pod: Pod = serde_json::from_value(json!({
+        "metadata": {"name": "web"},
+        "spec": {"containers": [{"name": "web", "image": "nginx"}]},
+    }))?;
+    let not_stored = PostParams { dry_run: true, ..PostParams::default() };
+    eventually("nobody asks Mimic any more", async || {
+        Ok(images(&pods.create(&not_stored, &pod).await?) == [("web", "nginx")])
+    })
+    .await
+}
