@@ -37,10 +37,13 @@
 //! test has a namespace of its own, because nothing cleans up in that cluster (see `controlplane/README.md`).
 
 mod balancer;
+mod bases;
 mod binaries;
+mod buildah;
 mod certificates;
 mod checkout;
 mod cluster;
+mod container;
 mod control_plane;
 mod handshake;
 mod http;
@@ -56,6 +59,7 @@ mod registry;
 mod replica;
 mod rewrite;
 mod server;
+mod shipped_image;
 mod skopeo;
 mod tools;
 mod wait;
@@ -64,6 +68,7 @@ pub use balancer::Balancer;
 pub use certificates::Authority;
 pub use checkout::Checkout;
 pub use cluster::Cluster;
+pub use container::{Container, run_in_container};
 pub use handshake::handshake;
 pub use image::{Content, Image};
 pub use installation::Installation;
@@ -75,5 +80,6 @@ pub use registry::Registry;
 pub use replica::Replica;
 pub use rewrite::rewritten;
 pub use server::MimicServer;
+pub use shipped_image::ShippedImage;
 pub use skopeo::Skopeo;
 pub use wait::{eventually, eventually_some};
