@@ -44,7 +44,7 @@ pub fn run(core: Option<usize>, rules: usize) -> Result<()> {
     }
     let settings = Settings::load(std::env::vars_os(), None, DEFAULTS).settings;
     let settings = settings.map_err(|problems| anyhow!("{problems:?}"))?;
-    logging::init(settings.log, None)?;
+    let _last_lines = logging::init(settings.log, None)?;
     System::new().block_on(async {
         let signals = Signals::listen()?;
         let server = Server::new(settings).example(data::mirrors(rules)).workers(1).extra(|app| {

@@ -58,5 +58,5 @@ mod warning;
 
 pub use annotation::ORIGINAL_IMAGES;
 pub use decide::{Decision, Settings, Skip, Verdict};
-pub use pod::{OPT_OUT_LABEL, Place};
+pub use pod::{OPT_OUT_LABEL, Owner, Place};
 pub use review::{Review, ReviewError};

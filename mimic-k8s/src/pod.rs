@@ -1,5 +1,7 @@
 //! The fields of a Pod that a decision needs.
 
+use std::fmt;
+
 use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer};
 
@@ -78,7 +80,13 @@ view! {
         labels: Labels<'a> = "labels",
         annotations: Option<Annotations<'a>> = "annotations",
         deletion_timestamp: Text<'a> = "deletionTimestamp",
+        owner_references: List<OwnerReference<'a>> = "ownerReferences",
     }
+}
+
+view! {
+    /// An entry of `ownerReferences`.
+    OwnerReference { kind: Text<'a> = "kind", name: Text<'a> = "name", controller: Option<bool> = "controller" }
 }
 
 view! {
@@ -110,6 +118,31 @@ view! {
 view! {
     /// An entry of `imagePullSecrets`.
     SecretRef { name: Text<'a> = "name" }
+}
+
+/// What a pod belongs to, such as a `ReplicaSet` or a `Job`. Displayed as `KIND/NAME`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Owner<'a> {
+    /// Its kind, without the API group.
+    pub kind: &'a str,
+    /// Its name; it is in the pod's namespace.
+    pub name: &'a str,
+}
+
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+impl Metadata<'_> {
+    /// The owner that manages the pod, or else the first one.
+    pub(crate) fn owner(&self) -> Option<Owner<'_>> {
+        let owners = &self.owner_references;
+        let owner = owners.iter().find(|owner| owner.controller == Some(true)).or_else(|| owners.first())?;
+        Some(Owner { kind: &owner.kind, name: &owner.name })
+    }
 }
 
 /// An image in a pod, as written there.

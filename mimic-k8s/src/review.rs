@@ -4,7 +4,7 @@ use mimic_core::Rewriter;
 use serde_json::value::RawValue;
 
 use crate::decide::{Settings, Verdict, decide};
-use crate::pod::{OldPod, Pod};
+use crate::pod::{Metadata, OldPod, Owner, Pod};
 use crate::reader;
 use crate::view::{Text, view};
 use crate::warning::brief;
@@ -121,8 +121,17 @@ impl<'a> Review<'a> {
 
     /// The pod's name; if it has none yet, the prefix from which the API server will make one.
     pub fn pod_name(&self) -> Option<&str> {
-        let metadata = self.request.object.as_ref().and_then(|pod| pod.metadata.as_ref());
+        let metadata = self.metadata();
         (self.request.name.given()).or_else(|| metadata?.name.given()).or_else(|| metadata?.generate_name.given())
+    }
+
+    /// What manages the pod, if anything does.
+    pub fn owner(&self) -> Option<Owner<'_>> {
+        self.metadata()?.owner()
+    }
+
+    fn metadata(&self) -> Option<&Metadata<'a>> {
+        self.request.object.as_ref()?.metadata.as_ref()
     }
 
     /// Whether the API server will throw the object away afterwards (`kubectl --dry-run=server`). It is decided the same.

@@ -40,10 +40,13 @@ pub fn run() -> ExitCode {
         return ExitCode::FAILURE;
     }
 
-    if let Err(error) = logging::init(settings.log, std::env::var("RUST_LOG").ok().as_deref()) {
-        report("error", &[Problem::new("log", error.to_string())]);
-        return ExitCode::FAILURE;
-    }
+    let _last_lines = match logging::init(settings.log, std::env::var("RUST_LOG").ok().as_deref()) {
+        Ok(last) => last,
+        Err(error) => {
+            report("error", &[Problem::new("log", error.to_string())]);
+            return ExitCode::FAILURE;
+        }
+    };
     logging::log_panics();
     for warning in &warnings {
         log::warn!(problem:% = warning; "the configuration has a flaw");

@@ -175,6 +175,23 @@ fn a_pod_is_called_by_its_name_or_by_what_its_name_will_begin_with() {
 }
 
 #[test]
+fn a_pod_belongs_to_what_manages_it_or_else_to_its_first_owner() {
+    let owner =
+        |kind: &str, controller: Value| json!({"kind": kind, "name": "n", "uid": "u", "controller": controller});
+    for (owners, expected) in [
+        (json!([owner("Foo", json!(null)), owner("ReplicaSet", json!(true))]), Some("ReplicaSet/n")),
+        (json!([owner("Foo", json!(false)), owner("Bar", json!(null))]), Some("Foo/n")),
+        (json!([]), None),
+        (json!(null), None),
+    ] {
+        let body = with(|r| r["object"]["metadata"]["ownerReferences"] = owners).to_string();
+        let review = Review::parse(body.as_bytes()).unwrap();
+        assert_eq!(review.owner().map(|owner| owner.to_string()).as_deref(), expected, "{body}");
+    }
+    assert_eq!(Review::parse(with(|r| r["object"] = json!(null)).to_string().as_bytes()).unwrap().owner(), None);
+}
+
+#[test]
 fn decisions_say_where_the_image_is_and_what_became_of_it() {
     let body = fs::read(data().join("captured/07-create-pods-full.json")).unwrap();
     let (review, rewriter, settings) = (Review::parse(&body).unwrap(), rewriter(), Settings::default());

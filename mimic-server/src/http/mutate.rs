@@ -81,38 +81,41 @@ fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
     }
     let (namespace, pod) = (review.namespace().unwrap_or_default(), review.pod_name().unwrap_or_default());
     let operation = review.operation();
-    let mut images = String::with_capacity(128 * verdict.images().len());
+    let owner = review.owner().map(|owner| [owner.kind, "/", owner.name].concat()).unwrap_or_default();
+    let owner = owner.as_str();
+    let mut images = String::with_capacity(192 * verdict.images().len());
     let mut rewritten = 0;
     for image in verdict.images() {
+        let (source, rule) = image.outcome.rule().map_or(("", ""), |rule| (rule.source, rule.rule.name()));
         if let Some(mirrored) = image.outcome.rewritten() {
             rewritten += 1;
-            for part in [if images.is_empty() { "" } else { ", " }, image.image, " -> ", mirrored] {
+            let separator = if images.is_empty() { "" } else { ", " };
+            for part in [separator, image.image, " -> ", mirrored, " by ", rule, " of ", source] {
                 images.push_str(part);
             }
         }
-        let rule = image.outcome.rule();
-        let (source, rule) = rule.map_or(("", ""), |rule| (rule.source, rule.rule.name()));
         log::debug!(
-            namespace, pod, operation, place = image.place.as_str(), container = image.name, image = image.image,
-            outcome = image.outcome.as_str(), reason = image.outcome.reason(), rule, source;
+            namespace, pod, owner, operation, place = image.place.as_str(), container = image.name,
+            image = image.image, outcome = image.outcome.as_str(), reason = image.outcome.reason(), rule, source;
             "image decided"
         );
     }
+    let images = images.as_str();
     let request_dry_run = review.is_dry_run();
     if rewritten > 0 && dry_run {
-        log::info!(namespace, pod, operation, rewritten, images = images.as_str(); "pod would be rewritten");
+        log::info!(namespace, pod, owner, operation, rewritten, images; "pod would be rewritten");
     } else if rewritten > 0 {
-        log::info!(
-            namespace, pod, operation, rewritten, images = images.as_str(), dry_run = request_dry_run; "pod rewritten"
-        );
+        log::info!(namespace, pod, owner, operation, rewritten, images, dry_run = request_dry_run; "pod rewritten");
     }
     if !verdict.warnings().is_empty() {
         let warnings = verdict.warnings().join("; ");
         let unreadable = review.unreadable().unwrap_or_default();
-        log::info!(namespace, pod, operation, warnings = warnings.as_str(), unreadable; "pod answered with warnings");
+        log::info!(
+            namespace, pod, owner, operation, warnings = warnings.as_str(), unreadable; "pod answered with warnings"
+        );
     }
     if let Some(skipped) = verdict.skipped() {
-        log::debug!(namespace, pod, operation, reason = skipped.as_str(); "pod skipped");
+        log::debug!(namespace, pod, owner, operation, reason = skipped.as_str(); "pod skipped");
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use mimic_core::Catalog;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, GaugeVec, IntCounterVec, Result};
+use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, Result};
 
 use super::table::{self, Label, Metric};
 use crate::health::{CheckState, Health};
+use crate::logging;
 
 /// What need not be counted: the catalog and the health know it, and are asked when somebody looks.
 pub(super) struct Observer {
@@ -25,6 +26,7 @@ impl Observer {
             &table::CERTIFICATE_EXPIRY,
             &table::CERTIFICATE_LOADS,
             &table::READY,
+            &table::LOG_LOST,
         ];
         let describe = |metric: &Metric| {
             let labels = metric.label_names().into_iter().map(str::to_owned).collect();
@@ -68,8 +70,11 @@ impl Observer {
             ready.with_label_values(&[state]).set(f64::from(u8::from(*state == now)));
         }
 
-        let vectors: [&dyn Collector; 5] = [&images, &rules, &skipped, &loads, &ready];
-        let mut families: Vec<MetricFamily> = vectors.into_iter().flat_map(Collector::collect).collect();
+        let lost = IntCounter::with_opts(table::LOG_LOST.opts())?;
+        lost.inc_by(logging::lost_lines());
+
+        let collectors: [&dyn Collector; 6] = [&images, &rules, &skipped, &loads, &ready, &lost];
+        let mut families: Vec<MetricFamily> = collectors.into_iter().flat_map(Collector::collect).collect();
         if let Some(end) = self.health.certificate_end() {
             let expiry = Gauge::with_opts(table::CERTIFICATE_EXPIRY.opts())?;
             expiry.set(end);

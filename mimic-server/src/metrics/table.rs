@@ -86,6 +86,7 @@ pub(crate) static TABLE: &[&Metric] = &[
     &CERTIFICATE_EXPIRY,
     &CERTIFICATE_LOADS,
     &READY,
+    &LOG_LOST,
     &BUILD,
 ];
 
@@ -212,6 +213,13 @@ pub(crate) static READY: Metric = Metric {
     labels: &[Label { name: "state", values: Values::Closed(&["ready", "degraded", "unready"]) }],
     help: "What /readyz says.",
     about: "One of the three is 1. `degraded` is ready, with something that wants attention; `/readyz?verbose` says what.",
+};
+pub(crate) static LOG_LOST: Metric = Metric {
+    name: "mimic_log_lines_lost_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Log lines that were lost because the log was not read fast enough.",
+    about: "A line of the log tells of them, too. No pod waits for the log.",
 };
 pub(crate) static BUILD: Metric = Metric {
     name: "mimic_build_info",

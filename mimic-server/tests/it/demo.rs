@@ -1,7 +1,10 @@
 //! `mimic-server --demo`, the log, and what the server says of itself at the start.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
 use crate::common::client::{Connection, plain_get};
-use crate::common::process::{Process, free_port};
+use crate::common::process::{Process, command, free_port};
 use crate::common::{REVIEW, eventually};
 
 #[test]
@@ -12,13 +15,17 @@ fn the_demo_serves_example_mirrors_and_says_how_to_try_them() {
     assert!(address.ip().is_loopback());
     assert_eq!(server.admin().to_string(), format!("127.0.0.1:{port}"));
     assert_eq!(plain_get(server.admin(), "/readyz").0, 200);
-    let answer = Connection::open(address).unwrap().review(REVIEW).unwrap().json();
+    let owner = r#""ownerReferences": [{"kind": "ReplicaSet", "name": "web-7d4b9c", "controller": true}], "labels""#;
+    let review = REVIEW.replacen("\"labels\"", owner, 1);
+    let answer = Connection::open(address).unwrap().review(&review).unwrap().json();
     assert_eq!(answer["response"]["patchType"], "JSONPatch");
 
     let line = server.line("pod rewritten");
     assert_eq!((&line["level"], &line["namespace"], &line["pod"]), (&"info".into(), &"shop".into(), &"web".into()));
     assert_eq!((&line["operation"], &line["rewritten"]), (&"CREATE".into(), &3.into()));
-    assert!(line["images"].as_str().unwrap().contains("nginx:1.27 -> harbor.example.com/dockerhub/library/nginx:1.27"));
+    assert_eq!(line["owner"], "ReplicaSet/web-7d4b9c");
+    let image = "nginx:1.27 -> harbor.example.com/dockerhub/library/nginx:1.27 by docker.io of example";
+    assert!(line["images"].as_str().unwrap().split(", ").any(|part| part == image), "{line}");
     assert!(server.line("certificate in use")["sha256"].as_str().unwrap().len() == 95);
 
     server.signal("TERM");
@@ -75,4 +82,32 @@ fn levels_can_be_set_by_module() {
     let mut connection = Connection::open(server.address()).unwrap();
     assert_eq!(connection.request("POST", "/mutate", &[], b"").unwrap().status, 415);
     assert_eq!(server.line("request refused")["level"], "debug");
+}
+
+#[test]
+fn pods_do_not_wait_for_whoever_reads_the_log() {
+    let port = free_port();
+    let variables = [
+        ("MIMIC_ADMIN_LISTENPORT", port.to_string()),
+        ("MIMIC_LOGLEVEL", "debug".to_owned()),
+        ("MIMIC_LISTENPORT", free_port().to_string()),
+        ("MIMIC_DRAIN", "0s".to_owned()),
+    ];
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    // Nobody reads this pipe.
+    let (_reader, log) = std::io::pipe().unwrap();
+    let mut server = command(&["--demo"], &variables).stderr(log).stdout(Stdio::piped()).spawn().unwrap();
+    let mut invitation = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut invitation).unwrap();
+    let address = invitation.split(['/', ' ']).find_map(|word| word.parse().ok()).expect("it says where it listens");
+
+    let mut connection = Connection::open(address).unwrap();
+    let all_kept = || plain_get(([127, 0, 0, 1], port).into(), "/metrics").1.contains("mimic_log_lines_lost_total 0\n");
+    let answered =
+        (0..5000).take_while(|_| connection.review(REVIEW).is_ok_and(|answer| answer.status == 200) && all_kept());
+    assert!(answered.count() < 5000, "the log did not fill up");
+    assert_eq!(connection.review(REVIEW).unwrap().status, 200);
+
+    assert!(Command::new("kill").arg(server.id().to_string()).status().unwrap().success());
+    assert!(eventually("it leaves all the same", || server.try_wait().unwrap()).success());
 }

@@ -1,74 +1,16 @@
-//! Log lines: constant messages with key-values, as text or as JSON, to stderr.
+//! How a log line looks: constant messages with key-values, as text or as JSON.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
-use std::io;
-use std::panic::PanicHookInfo;
 
-use env_logger::fmt::Formatter;
+use log::Record;
 use log::kv::{self, Key, VisitSource, VisitValue};
-use log::{LevelFilter, Record};
-
-use crate::config::{Log, LogFormat, LogLevel};
-
-/// Starts logging for the whole process. `overrides` are `RUST_LOG`'s directives.
-///
-/// # Errors
-///
-/// When the process has a logger already.
-pub fn init(log: Log, overrides: Option<&str>) -> Result<(), log::SetLoggerError> {
-    let level = level(log.level);
-    let mut builder = env_logger::Builder::new();
-    // Mimic's own modules all begin so; what the libraries say below a warning is for their developers.
-    builder.filter_level(level.min(LevelFilter::Warn)).filter_module("mimic", level);
-    // What goes wrong there is told by Mimic, in its own words and once.
-    builder.filter_module("kube_client", LevelFilter::Off).filter_module("kube_runtime", LevelFilter::Off);
-    if let Some(overrides) = overrides {
-        // A level without a module is for all of them, Mimic's included.
-        for level in overrides.split(',').filter_map(|directive| directive.trim().parse().ok()) {
-            builder.filter_module("mimic", level);
-        }
-        builder.parse_filters(overrides);
-    }
-    match log.format {
-        LogFormat::Text => builder.format(|out, record| write_line(out, record, text)),
-        LogFormat::Json => builder.format(|out, record| write_line(out, record, json)),
-    };
-    builder.try_init()
-}
-
-/// Makes panics log lines like all others, so that whoever reads JSON sees them too.
-pub fn log_panics() {
-    std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
-        let payload = info.payload();
-        let text = payload.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown");
-        let location = info.location().map(ToString::to_string).unwrap_or_default();
-        log::error!(error = text, location = location.as_str(); "panicked");
-    }));
-}
-
-fn level(level: LogLevel) -> LevelFilter {
-    match level {
-        LogLevel::Trace => LevelFilter::Trace,
-        LogLevel::Debug => LevelFilter::Debug,
-        LogLevel::Info => LevelFilter::Info,
-        LogLevel::Warn => LevelFilter::Warn,
-        LogLevel::Error => LevelFilter::Error,
-    }
-}
-
-fn write_line(out: &mut Formatter, record: &Record<'_>, render: fn(&str, &Record<'_>) -> String) -> io::Result<()> {
-    use io::Write as _;
-    let line = render(&out.timestamp_millis().to_string(), record);
-    out.write_all(line.as_bytes())
-}
 
 /// Room for the lines that are written for a pod, in bytes; longer ones grow.
 const LINE: usize = 512;
 
 /// `2026-11-01T12:00:00.000Z INFO  mimic_server::server: listening address=0.0.0.0:8443`
-fn text(time: &str, record: &Record<'_>) -> String {
+pub(super) fn text(time: &str, record: &Record<'_>) -> String {
     let mut line = String::with_capacity(LINE);
     let level = record.level().as_str();
     for part in [time, " ", level, &"     "[level.len()..], " ", record.target(), ": "] {
@@ -81,7 +23,7 @@ fn text(time: &str, record: &Record<'_>) -> String {
 }
 
 /// `{"time":"…","level":"info","target":"mimic_server::server","message":"listening","address":"0.0.0.0:8443"}`
-fn json(time: &str, record: &Record<'_>) -> String {
+pub(super) fn json(time: &str, record: &Record<'_>) -> String {
     let mut line = format!("{{\"time\":\"{time}\",\"level\":\"{}\"", record.level().as_str().to_ascii_lowercase());
     json_pair(&mut line, "target", record.target());
     json_pair(&mut line, "message", &message(record));

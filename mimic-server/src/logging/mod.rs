@@ -1,0 +1,71 @@
+//! Log lines to standard error, written beside the threads that serve.
+
+mod line;
+mod writer;
+
+use std::io;
+use std::panic::PanicHookInfo;
+
+use env_logger::Target;
+use env_logger::fmt::Formatter;
+use log::{LevelFilter, Record};
+
+use crate::config::{Log, LogFormat, LogLevel};
+
+pub use writer::LastLines;
+pub(crate) use writer::lost_lines;
+
+/// Starts logging for the whole process. `overrides` are `RUST_LOG`'s directives. What it returns is dropped last of all.
+///
+/// # Errors
+///
+/// When the process has a logger already, or cannot have another thread.
+pub fn init(log: Log, overrides: Option<&str>) -> io::Result<LastLines> {
+    let level = level(log.level);
+    let mut builder = env_logger::Builder::new();
+    // Mimic's own modules all begin so; what the libraries say below a warning is for their developers.
+    builder.filter_level(level.min(LevelFilter::Warn)).filter_module("mimic", level);
+    // What goes wrong there is told by Mimic, in its own words and once.
+    builder.filter_module("kube_client", LevelFilter::Off).filter_module("kube_runtime", LevelFilter::Off);
+    if let Some(overrides) = overrides {
+        // A level without a module is for all of them, Mimic's included.
+        for level in overrides.split(',').filter_map(|directive| directive.trim().parse().ok()) {
+            builder.filter_module("mimic", level);
+        }
+        builder.parse_filters(overrides);
+    }
+    match log.format {
+        LogFormat::Text => builder.format(|out, record| write_line(out, record, line::text)),
+        LogFormat::Json => builder.format(|out, record| write_line(out, record, line::json)),
+    };
+    let (lines, last) = writer::start(io::stderr())?;
+    builder.target(Target::Pipe(Box::new(lines))).try_init().map_err(io::Error::other)?;
+    Ok(last)
+}
+
+/// Makes panics log lines like all others, so that whoever reads JSON sees them too.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
+        let payload = info.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown");
+        let location = info.location().map(ToString::to_string).unwrap_or_default();
+        log::error!(error = text, location = location.as_str(); "panicked");
+    }));
+}
+
+fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Trace => LevelFilter::Trace,
+        LogLevel::Debug => LevelFilter::Debug,
+        LogLevel::Info => LevelFilter::Info,
+        LogLevel::Warn => LevelFilter::Warn,
+        LogLevel::Error => LevelFilter::Error,
+    }
+}
+
+fn write_line(out: &mut Formatter, record: &Record<'_>, render: fn(&str, &Record<'_>) -> String) -> io::Result<()> {
+    use io::Write as _;
+    let line = render(&out.timestamp_millis().to_string(), record);
+    out.write_all(line.as_bytes())
+}

@@ -1,0 +1,205 @@
+//! Writing lines beside the threads that have something to say.
+//!
+//! A pod must not wait because whoever reads the log is slow: a full pipe holds up the thread that writes to it. So lines are
+//! handed to a thread of their own, which also writes many at a time when there are many.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Bytes that may wait to be written. Some four thousand lines: seconds of a busy server.
+const ROOM: usize = 1 << 20;
+
+/// How long lines gather after some were written. Nobody sees the delay, and a busy server is spared most of the writing.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// How long the last lines may take before the process ends all the same.
+const LAST: Duration = Duration::from_secs(1);
+
+/// Lines that were lost since the process began because the log was not read.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Lines that were lost since the process began because the log was not read.
+pub(crate) fn lost_lines() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// Keeps the last lines from being lost: dropped, it waits until all are written, for a second at most.
+#[derive(Debug)]
+#[must_use = "lines that are not written yet are lost when the process ends without dropping it"]
+pub struct LastLines(Arc<Queue>);
+
+impl Drop for LastLines {
+    fn drop(&mut self) {
+        self.0.wait_until_written(LAST);
+    }
+}
+
+/// Takes whole lines; never waits for what they are written to.
+pub(super) struct Lines(Arc<Queue>);
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Starts the thread that writes to `out`.
+pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(Lines, LastLines)> {
+    let queue = Arc::new(Queue::default());
+    let theirs = Arc::clone(&queue);
+    std::thread::Builder::new().name("log".to_owned()).spawn(move || theirs.drain(out))?;
+    Ok((Lines(Arc::clone(&queue)), LastLines(queue)))
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Something is to be done: lines came while there were none, or somebody waits for the last ones.
+    work: Condvar,
+    written: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    lost: u64,
+    /// The thread sleeps until it is woken.
+    idle: bool,
+    /// The thread holds lines that it has not written yet.
+    writing: bool,
+    /// Somebody waits until all is written.
+    hurry: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: &[u8]) {
+        let mut waiting = self.lock();
+        if waiting.lines.len() + line.len() > ROOM {
+            waiting.lost += 1;
+            LOST.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        waiting.lines.extend_from_slice(line);
+        if waiting.idle {
+            waiting.idle = false;
+            self.work.notify_one();
+        }
+    }
+
+    fn drain(&self, mut out: impl Write) {
+        let mut lines = Vec::new();
+        let mut waiting = self.lock();
+        loop {
+            waiting.idle = true;
+            waiting = self.work.wait_while(waiting, |w| w.lines.is_empty()).unwrap_or_else(PoisonError::into_inner);
+            waiting.idle = false;
+            std::mem::swap(&mut waiting.lines, &mut lines);
+            let lost = std::mem::take(&mut waiting.lost);
+            waiting.writing = true;
+            drop(waiting);
+            // Nobody could be told that standard error is gone.
+            let _ = out.write_all(&lines).and_then(|()| out.flush());
+            lines.clear();
+            if lost > 0 {
+                log::warn!(lost; "log lines were lost: the log is not read fast enough");
+            }
+            waiting = self.lock();
+            waiting.writing = false;
+            self.written.notify_all();
+            (waiting, _) =
+                (self.work).wait_timeout_while(waiting, GATHER, |w| !w.hurry).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn wait_until_written(&self, limit: Duration) {
+        let mut waiting = self.lock();
+        waiting.hurry = true;
+        self.work.notify_one();
+        let _ = self.written.wait_timeout_while(waiting, limit, |w| w.writing || !w.lines.is_empty());
+        self.lock().hurry = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+    use super::*;
+
+    /// Writes only when it is let, and passes on what it wrote.
+    struct Gate(Receiver<()>, SyncSender<Vec<u8>>);
+
+    impl Write for Gate {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.recv().map_err(io::Error::other)?;
+            self.1.send(bytes.to_vec()).map_err(io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_that_nobody_reads_holds_up_nobody_and_takes_no_more_than_its_room() {
+        let (open, gate) = sync_channel(8);
+        let (out, written) = sync_channel(8);
+        let (mut lines, end) = start(Gate(gate, out)).expect("a thread");
+        let line = |n: usize| format!("{n:0100}\n");
+        let before = lost_lines();
+        let many = 3 * ROOM / line(0).len();
+        for n in 0..many {
+            lines.write_all(line(n).as_bytes()).expect("it never fails");
+        }
+        let lost = usize::try_from(lost_lines() - before).expect("it is small");
+        assert!(lost > many / 4 && lost < many, "{lost} of {many}");
+
+        for _ in 0..8 {
+            open.send(()).expect("the thread is there");
+        }
+        drop(end);
+        let text = written.try_iter().flatten().collect::<Vec<u8>>();
+        let expected: String = (0..many - lost).map(line).collect();
+        assert!(text == expected.as_bytes(), "the first lines are kept, in their order");
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_a_log_that_nobody_reads() {
+        let (_open, gate) = sync_channel(1);
+        let (out, _written) = sync_channel(1);
+        let (mut lines, end) = start(Gate(gate, out)).expect("a thread");
+        lines.write_all(b"never read\n").expect("it never fails");
+        let began = Instant::now();
+        drop(end);
+        assert!((LAST..LAST * 10).contains(&began.elapsed()), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn the_last_lines_are_written_before_the_end() {
+        let (open, gate) = sync_channel(8);
+        let (out, written) = sync_channel(8);
+        for _ in 0..8 {
+            open.send(()).expect("there is room");
+        }
+        let (mut lines, end) = start(Gate(gate, out)).expect("a thread");
+        for text in ["one\n", "two\n", "three\n"] {
+            lines.write_all(text.as_bytes()).expect("it never fails");
+        }
+        drop(end);
+        assert_eq!(written.try_iter().flatten().collect::<Vec<u8>>(), b"one\ntwo\nthree\n");
+    }
+}
