@@ -1,81 +1,99 @@
-//! A client that costs little: one connection with one request at a time, over TLS 1.3.
+//! A client that costs little, over TLS 1.3, with as many requests on their way as there are channels.
 
-use std::net::SocketAddr;
-use std::pin::Pin;
+mod http1;
+mod http2;
+mod stream;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio_openssl::SslStream;
+use std::rc::Rc;
 
-/// Most headers that an answer may have.
-const HEADERS: usize = 32;
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 
-/// Opens connections to one server.
-pub(crate) struct Connector {
-    address: SocketAddr,
-    tls: SslConnector,
+pub(crate) use stream::Opener;
+use stream::Stream;
+
+/// How requests reach the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Transport {
+    /// HTTP/1.1 on connections that are kept open, as the API server calls a Service
+    Http1,
+    /// HTTP/2 on one connection for all, as the API server calls a URL
+    Http2,
+    /// HTTP/1.1 with a new connection for every request
+    Connect,
+    /// HTTP/1.1 with a new connection for every request that resumes the TLS session of an earlier one
+    Resume,
 }
 
-impl Connector {
-    pub(crate) fn new(address: SocketAddr) -> Result<Self> {
-        let mut tls = SslConnector::builder(SslMethod::tls_client())?;
-        tls.set_min_proto_version(Some(SslVersion::TLS1_3))?;
-        // The server under load has made its certificate itself, a moment ago.
-        tls.set_verify(SslVerifyMode::NONE);
-        Ok(Self { address, tls: tls.build() })
-    }
+/// A request: what it is in HTTP/1.1, and where in that its body begins.
+#[derive(Clone)]
+pub(crate) struct Message {
+    pub(crate) path: &'static str,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) body: usize,
+}
 
-    pub(crate) async fn connect(&self) -> Result<Connection> {
-        let tcp = TcpStream::connect(self.address).await?;
-        tcp.set_nodelay(true)?;
-        let ssl = self.tls.configure()?.verify_hostname(false).into_ssl("localhost")?;
-        let mut stream = SslStream::new(ssl, tcp)?;
-        Pin::new(&mut stream).connect().await?;
-        Ok(Connection { stream, received: Vec::with_capacity(16 << 10) })
+impl Message {
+    /// Posts `review` to `path`, as the API server does.
+    pub(crate) fn new(path: &'static str, review: &[u8]) -> Self {
+        let mut bytes = format!(
+            "POST {path}?timeout=5s HTTP/1.1\r\nHost: mimic.mimic.svc:443\r\nUser-Agent: kube-apiserver-admission\r\n\
+             Content-Length: {}\r\nAccept: application/json, */*\r\nContent-Type: application/json\r\n\
+             Accept-Encoding: gzip\r\n\r\n",
+            review.len()
+        )
+        .into_bytes();
+        let body = bytes.len();
+        bytes.extend_from_slice(review);
+        Self { path, bytes, body }
     }
 }
 
-/// A connection that is kept open.
-pub(crate) struct Connection {
-    stream: SslStream<TcpStream>,
+/// A way to the server for one request at a time.
+pub(crate) struct Channel {
+    way: Way,
     received: Vec<u8>,
 }
 
-impl Connection {
-    /// Version and cipher.
-    pub(crate) fn tls(&self) -> String {
-        let ssl = self.stream.ssl();
-        format!("{} {}", ssl.version_str(), ssl.current_cipher().map_or("", |cipher| cipher.name()))
-    }
+enum Way {
+    Kept(Box<dyn Stream>),
+    Shared(http2::Sender),
+    New(Rc<Opener>),
+}
 
+/// Opens so many channels, and says what TLS they came to.
+pub(crate) async fn channels(opener: &Rc<Opener>, count: usize) -> Result<(Vec<Channel>, String)> {
+    let (stream, tls) = opener.open().await.context("no connection")?;
+    let mut ways = Vec::new();
+    match opener.transport {
+        Transport::Http1 => {
+            ways.push(Way::Kept(stream));
+            while ways.len() < count {
+                ways.push(Way::Kept(opener.open().await?.0));
+            }
+        }
+        Transport::Http2 => {
+            let sender = http2::start(stream).await?;
+            ways.extend((0..count).map(|_| Way::Shared(sender.clone())));
+        }
+        Transport::Connect | Transport::Resume => ways.extend((0..count).map(|_| Way::New(Rc::clone(opener)))),
+    }
+    let channel = |way| Channel { way, received: Vec::with_capacity(16 << 10) };
+    Ok((ways.into_iter().map(channel).collect(), tls))
+}
+
+impl Channel {
     /// Sends a request and returns the body of the answer, which must be a 200.
-    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<&[u8]> {
-        self.stream.write_all(request).await?;
-        self.received.clear();
-        loop {
-            let count = self.stream.read_buf(&mut self.received).await?;
-            ensure!(count > 0, "the server closed the connection");
-            let Some((start, length)) = head(&self.received)? else { continue };
-            let end = start + length;
-            if self.received.len() >= end {
-                ensure!(self.received.len() == end, "more than one answer to a request");
-                return Ok(&self.received[start..]);
+    pub(crate) async fn exchange(&mut self, request: &Message) -> Result<&[u8]> {
+        match &mut self.way {
+            Way::Kept(stream) => http1::exchange(stream, request, &mut self.received).await,
+            Way::Shared(sender) => http2::exchange(sender, request, &mut self.received).await,
+            Way::New(opener) => {
+                let (mut stream, _) = opener.open().await?;
+                let body = http1::exchange(&mut stream, request, &mut self.received).await?;
+                stream::close(stream).await?;
+                Ok(body)
             }
         }
     }
-}
-
-/// Where the body begins and how long it is, once the head is complete.
-fn head(received: &[u8]) -> Result<Option<(usize, usize)>> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(start) = response.parse(received)? else { return Ok(None) };
-    if response.code != Some(200) {
-        bail!("status {:?}: {}", response.code, String::from_utf8_lossy(&received[start..]));
-    }
-    let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
-    let length = length.context("the answer does not say how long it is")?.value;
-    Ok(Some((start, std::str::from_utf8(length)?.parse()?)))
 }

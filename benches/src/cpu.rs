@@ -34,7 +34,8 @@ pub fn process_time(pid: u32) -> io::Result<Duration> {
 #[derive(Debug, Clone, Copy)]
 pub struct ThreadTime;
 
-fn thread_time() -> Duration {
+/// Processor time of this thread so far.
+pub fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }

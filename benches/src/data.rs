@@ -1,5 +1,6 @@
 //! References, tables of rules and reviews to measure with.
 
+use std::io::{self, Write as _};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,8 +11,24 @@ pub fn references() -> Vec<&'static str> {
     include_str!("../data/references.txt").lines().collect()
 }
 
+/// Where the [`references`] are.
+pub const REFERENCES_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/references.txt");
+
+/// Writes so many lines, each one of the [`references`].
+///
+/// # Errors
+/// When they cannot be written.
+pub fn write_references(to: impl io::Write, lines: usize) -> io::Result<()> {
+    let mut to = io::BufWriter::new(to);
+    references().into_iter().cycle().take(lines).try_for_each(|reference| writeln!(to, "{reference}"))?;
+    to.flush()
+}
+
 /// The rules of an organisation that mirrors what its clusters use, as `mirrors.yaml`.
 pub const MIRRORS: &str = include_str!("../data/mirrors.yaml");
+
+/// Where [`MIRRORS`] are.
+pub const MIRRORS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mirrors.yaml");
 
 /// [`MIRRORS`] and `more` rules that no review asks for.
 pub fn mirrors(more: usize) -> String {
@@ -42,7 +59,8 @@ impl Shape {
     /// All shapes, each with its name in reports.
     pub const ALL: [(&'static str, Self); 2] = [("registries", Self::Registries), ("prefixes", Self::Prefixes)];
 
-    fn upstream(self, rule: usize) -> String {
+    /// What a rule is for.
+    pub fn upstream(self, rule: usize) -> String {
         match self {
             Self::Registries => format!("registry-{rule}.example.org"),
             Self::Prefixes => format!("docker.io/organisation-{rule}"),

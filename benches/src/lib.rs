@@ -2,8 +2,12 @@
 //!
 //! How to run each, and what it showed, is in the README beside this crate.
 
-mod client;
+pub mod client;
+pub mod compare;
 pub mod cpu;
 pub mod data;
+pub mod endure;
+pub mod instructions;
 pub mod load;
+pub mod programs;
 pub mod serve;

@@ -1,49 +1,56 @@
 //! The load run: two routes of one server in turn, in the same run, so that what the machine does otherwise meets both.
 
 mod exchange;
+mod process;
 mod report;
 
 use std::cell::Cell;
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail};
 use futures_util::stream::{FuturesUnordered, TryStreamExt as _};
 use hdrhistogram::Histogram;
-use rustix::process::{Pid, Signal, kill_process};
 
-use crate::client::{Connection, Connector};
-use crate::cpu;
+use crate::client::{self, Channel, Opener, Transport};
 use crate::serve::{LIMIT, MUTATE};
-use exchange::Exchange;
-pub use report::Report;
+pub(crate) use exchange::Exchange;
+pub use process::{Memory, Process};
+use report::Spread;
+pub use report::{Report, Row};
 
 /// Significant digits of latencies.
-const PRECISION: u8 = 3;
-
-/// How long a server may take to leave.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PRECISION: u8 = 3;
 
 /// What to run.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The review that is sent.
     pub review: &'static [u8],
-    /// Connections, each with one request on its way at any time.
+    /// How it is sent.
+    pub transport: Transport,
+    /// Requests on their way at any time, at most.
     pub connections: usize,
-    /// Requests a second, sent when it is their time whether or not others have been answered, as long as a connection
-    /// is free; `None` sends each as soon as its connection is free.
-    pub rate: Option<u32>,
+    /// When each is sent.
+    pub pace: Pace,
     /// Requests to one route before it is the other's turn.
     pub requests: u32,
     /// How often it is each route's turn.
     pub rounds: usize,
     /// The run ends with an error after this time.
     pub time_limit: Duration,
+}
+
+/// When requests are sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pace {
+    /// Each as soon as there is a free connection: a closed loop.
+    Closed,
+    /// So many a second, each when it is its time whether or not others have been answered, as long as there is a free
+    /// connection: an open loop.
+    Rate(u32),
+    /// An open loop at this part of what a closed loop gets answered, which is tried for each route first.
+    Load(f64),
 }
 
 /// What one turn of one route cost.
@@ -70,54 +77,17 @@ impl Turn {
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) path: &'static str,
+    /// Requests a second, in an open loop.
+    pub(crate) rate: Option<u32>,
     pub(crate) turns: Vec<Turn>,
     /// Nanoseconds from a request to its answer.
     pub(crate) latency: Histogram<u64>,
 }
 
-/// A server in a process of its own. It is ended when this is dropped.
-#[derive(Debug)]
-pub struct Process {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Process {
-    /// Starts a server, with its log going to the file `log`. It has to write its address to the standard output.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn start(mut command: Command, log: &Path) -> Result<Self> {
-        let log = std::fs::File::create(log).with_context(|| format!("`{}` cannot be written", log.display()))?;
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
-        let child = child.with_context(|| format!("{} cannot be started", command.get_program().display()))?;
-        let mut process = Self { child, address: SocketAddr::from(([0; 4], 0)) };
-        let mut line = String::new();
-        let output = process.child.stdout.take().context("the server has no output")?;
-        BufReader::new(output).read_line(&mut line)?;
-        process.address = line.trim().parse().context("the server did not say where it listens; see its log")?;
-        ensure!(process.address.ip().is_loopback(), "load is for servers on this machine only");
-        Ok(process)
-    }
-
-    fn time(&self) -> Result<Duration> {
-        Ok(cpu::process_time(self.child.id())?)
-    }
-}
-
-impl Drop for Process {
-    /// Asks it to leave, so that a profiler around it can write what it saw; and makes it leave if it does not.
-    fn drop(&mut self) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let asked = Instant::now();
-        if pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok()) {
-            while asked.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
-                thread::sleep(Duration::from_millis(10));
-            }
-        }
-        // Neither can fail but for a process that has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Route {
+    /// Requests that were answered in a second, in the middle one of the turns.
+    fn throughput(&self) -> f64 {
+        Spread::of(self.turns.iter().map(|turn| f64::from(turn.requests) / turn.wall.as_secs_f64())).median
     }
 }
 
@@ -136,48 +106,60 @@ pub fn run(server: &Process, plan: &Plan) -> Result<Report> {
 }
 
 async fn alternate(server: &Process, plan: &Plan) -> Result<Report> {
-    let connector = Connector::new(server.address)?;
-    let mut connections = Vec::new();
-    for _ in 0..plan.connections {
-        connections.push(connector.connect().await.context("no connection")?);
-    }
-    let tls = connections.first().map(Connection::tls).unwrap_or_default();
-
-    let mut routes = Vec::new();
-    for path in [LIMIT, MUTATE] {
-        let exchange = Exchange::new(path, plan.review)?;
-        let route = Route { path, turns: Vec::new(), latency: Histogram::new(PRECISION)? };
-        routes.push((exchange, route));
-    }
-    for round in 0..=plan.rounds {
-        for (exchange, route) in &mut routes {
-            let before = server.time()?;
-            let start = Instant::now();
-            let latencies = turn(&mut connections, exchange, plan).await?;
-            let wall = start.elapsed();
-            let turn = Turn { requests: plan.requests, server: server.time()?.saturating_sub(before), wall };
-            // The first round warms up.
-            if round > 0 {
-                route.turns.push(turn);
-                route.latency.add(latencies)?;
+    let opener = Rc::new(Opener::new(server.address(), plan.transport)?);
+    let (mut channels, tls) = client::channels(&opener, plan.connections).await?;
+    let exchanges = [Exchange::new(LIMIT, plan.review)?, Exchange::new(MUTATE, plan.review)?];
+    let mut run = async |rates: [Option<u32>; 2]| {
+        let mut routes = Vec::new();
+        for (exchange, rate) in exchanges.iter().zip(rates) {
+            routes.push(Route { path: exchange.path(), rate, turns: Vec::new(), latency: Histogram::new(PRECISION)? });
+        }
+        for round in 0..=plan.rounds {
+            for (exchange, route) in exchanges.iter().zip(&mut routes) {
+                let before = server.time()?;
+                let start = Instant::now();
+                let latencies = turn(&mut channels, exchange, plan.requests, route.rate).await?;
+                let wall = start.elapsed();
+                let turn = Turn { requests: plan.requests, server: server.time()?.saturating_sub(before), wall };
+                // The first round warms up.
+                if round > 0 {
+                    route.turns.push(turn);
+                    route.latency.add(latencies)?;
+                }
             }
         }
-    }
-    Ok(Report { tls, review: plan.review.len(), routes: routes.into_iter().map(|(_, route)| route).collect() })
+        anyhow::Ok(routes)
+    };
+    let routes = match plan.pace {
+        Pace::Closed => run([None; 2]).await?,
+        Pace::Rate(rate) => run([Some(rate); 2]).await?,
+        Pace::Load(part) => {
+            let closed = run([None; 2]).await?;
+            let rate = |route: &Route| Some(per_second(part * route.throughput()));
+            run([rate(&closed[0]), rate(&closed[1])]).await?
+        }
+    };
+    opener.check()?;
+    Ok(Report { tls, review: plan.review.len(), routes })
 }
 
-/// Sends the requests of one turn. Every connection takes the next request when it is free; without a rate that is when
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is clamped")]
+fn per_second(rate: f64) -> u32 {
+    rate.clamp(1.0, 1e6) as u32
+}
+
+/// Sends the requests of one turn. Every channel takes the next request when it is free; without a rate that is when
 /// it has its answer (a closed loop), with one (an open loop) not before the request's time. Latencies count from that
-/// time on, so that waiting for a free connection is not left out.
-async fn turn(connections: &mut [Connection], exchange: &Exchange, plan: &Plan) -> Result<Histogram<u64>> {
-    let interval = plan.rate.map(|rate| Duration::from_secs(1) / rate);
+/// time on, so that waiting for a free channel is not left out.
+async fn turn(channels: &mut [Channel], exchange: &Exchange, count: u32, rate: Option<u32>) -> Result<Histogram<u64>> {
+    let interval = rate.map(|rate| Duration::from_secs(1) / rate);
     let (begin, sent) = (Instant::now(), &Cell::new(0));
-    let workers: FuturesUnordered<_> = connections
+    let workers: FuturesUnordered<_> = channels
         .iter_mut()
-        .map(|connection| async move {
+        .map(|channel| async move {
             let mut latency = Histogram::<u64>::new(PRECISION)?;
             let mut requests = exchange.requests();
-            while sent.get() < plan.requests {
+            while sent.get() < count {
                 let number = sent.replace(sent.get() + 1);
                 let start = match interval {
                     None => Instant::now(),
@@ -188,7 +170,7 @@ async fn turn(connections: &mut [Connection], exchange: &Exchange, plan: &Plan) 
                 while Instant::now() < start {
                     tokio::task::yield_now().await;
                 }
-                requests.next(connection).await?;
+                requests.next(channel).await?;
                 latency.record(u64::try_from(start.elapsed().as_nanos())?)?;
             }
             anyhow::Ok(latency)

@@ -31,13 +31,12 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("drain", "0s"),
 ];
 
-/// Serves with one thread on `core` and so many `rules` more than usual, until the process is asked to stop or whoever
-/// started it has ended. Writes a line
-/// with its address to the standard output.
+/// Serves with so many `workers`, on `core` if one is given, and so many `rules` more than usual, until the process is asked
+/// to stop or whoever started it has ended. Writes a line with its address to the standard output.
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn run(core: Option<usize>, rules: usize) -> Result<()> {
+pub fn run(core: Option<usize>, rules: usize, workers: usize) -> Result<()> {
     set_parent_process_death_signal(Some(Signal::TERM))?;
     if let Some(core) = core {
         cpu::pin(core)?;
@@ -47,7 +46,7 @@ pub fn run(core: Option<usize>, rules: usize) -> Result<()> {
     let _last_lines = logging::init(settings.log, None)?;
     System::new().block_on(async {
         let signals = Signals::listen()?;
-        let server = Server::new(settings).example(data::mirrors(rules)).workers(1).extra(|app| {
+        let server = Server::new(settings).example(data::mirrors(rules)).workers(workers).extra(|app| {
             // As much as the webhook takes.
             let resource = web::resource(LIMIT).app_data(web::PayloadConfig::new(8 << 20));
             app.service(resource.route(web::post().to(limit)));

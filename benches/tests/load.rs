@@ -4,29 +4,42 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use clap::ValueEnum as _;
+use mimic_benches::client::Transport;
 use mimic_benches::data;
-use mimic_benches::load::{self, Plan, Process, Report};
+use mimic_benches::load::{self, Pace, Plan, Process, Report};
 
-fn run(review: &'static [u8], variable: (&str, &str)) -> anyhow::Result<Report> {
+fn run(review: &'static [u8], transport: Transport, pace: Pace, variable: (&str, &str)) -> anyhow::Result<Report> {
     let mut server = Command::new(env!("CARGO_BIN_EXE_limit-server"));
     server.env(variable.0, variable.1).arg("--rules=100");
     let server = Process::start(server, Path::new("/dev/null"))?;
-    let plan = Plan { review, connections: 3, rate: None, requests: 20, rounds: 2, time_limit: Duration::from_mins(1) };
+    let (requests, rounds, time_limit) = (20, 2, Duration::from_mins(1));
+    let plan = Plan { review, transport, connections: 3, pace, requests, rounds, time_limit };
     load::run(&server, &plan)
 }
 
 #[test]
 fn a_short_run_gets_the_right_answers_and_tells_their_cost() {
-    for (_, review) in data::REVIEWS {
-        let report = run(review, ("MIMIC_LOGLEVEL", "info")).expect("all answers are right").to_string();
-        assert!(report.starts_with("TLSv1.3 "), "{report}");
-        assert!(report.contains("/mutate costs "), "{report}");
+    let transports = Transport::value_variants().iter().flat_map(|transport| [(transport, Pace::Closed)]);
+    for (transport, pace) in
+        transports.chain([(&Transport::Http1, Pace::Rate(1_000)), (&Transport::Http1, Pace::Load(0.5))])
+    {
+        // HTTP/1.1 with all, the other ways with one.
+        let reviews = if *transport == Transport::Http1 && pace == Pace::Closed { 3 } else { 1 };
+        for (_, review) in &data::REVIEWS[..reviews] {
+            let report = run(review, *transport, pace, ("MIMIC_LOGLEVEL", "info"));
+            let report = report.expect("all answers are right").to_string();
+            let protocol = if *transport == Transport::Http2 { " h2; " } else { " http/1.1; " };
+            assert!(report.starts_with("TLSv1.3 ") && report.contains(protocol), "{report}");
+            assert!(report.contains("/mutate costs "), "{report}");
+            assert_eq!(report.contains(" requests a second"), pace != Pace::Closed, "{report}");
+        }
     }
 }
 
 #[test]
 fn an_answer_that_rewrites_nothing_is_noticed() {
     let (_, review) = data::REVIEWS[0];
-    let error = run(review, ("MIMIC_DRYRUN", "true")).expect_err("nothing is patched");
+    let error = run(review, Transport::Http1, Pace::Closed, ("MIMIC_DRYRUN", "true")).expect_err("nothing is patched");
     assert_eq!(error.to_string(), "the pod was not rewritten");
 }

@@ -59,4 +59,7 @@ mod warning;
 pub use annotation::ORIGINAL_IMAGES;
 pub use decide::{Decision, Settings, Skip, Verdict};
 pub use pod::{OPT_OUT_LABEL, Owner, Place};
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use reader::agreement::assert_reads_the_same;
 pub use review::{Review, ReviewError};

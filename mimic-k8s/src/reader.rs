@@ -377,5 +377,8 @@ impl<'a> SeqAccess<'a> for Entries<'_, 'a> {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod agreement;
+
 #[cfg(test)]
 mod tests;

@@ -11,9 +11,12 @@ struct Args {
     /// Rules beside those of an organisation that mirrors what it uses
     #[arg(long, default_value_t = 0)]
     rules: usize,
+    /// Threads that serve
+    #[arg(long, default_value_t = 1)]
+    workers: usize,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Args { core, rules } = Args::parse();
-    mimic_benches::serve::run(core, rules)
+    let Args { core, rules, workers } = Args::parse();
+    mimic_benches::serve::run(core, rules, workers)
 }

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Parser, ValueEnum};
-use mimic_benches::load::{self, Plan, Process};
+use mimic_benches::client::Transport;
+use mimic_benches::load::{self, Pace, Plan, Process, Row};
+use mimic_benches::programs::beside;
 use mimic_benches::{cpu, data};
 
 #[derive(Parser)]
@@ -19,11 +21,20 @@ struct Args {
     /// Rules beside those of an organisation that mirrors what it uses
     #[arg(long, default_value_t = 0)]
     rules: usize,
+    /// How requests reach the server
+    #[arg(long, value_enum, default_value = "http1")]
+    transport: Transport,
     /// Requests a second, each sent in its time (an open loop), instead of each as soon as a connection is free (a
     /// closed loop)
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// Connections, each with one request on its way at any time
+    /// An open loop at this percentage of what a closed loop gets answered, which is tried first
+    #[arg(long, value_name = "PERCENT", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..100))]
+    at: Option<u32>,
+    /// Print one row of a table, with this name
+    #[arg(long, value_name = "NAME")]
+    row: Option<String>,
+    /// Connections, each with one request on its way at any time; with HTTP/2, requests on their way on the one
     #[arg(long, default_value_t = 16)]
     connections: usize,
     /// Requests to one route before it is the other's turn
@@ -65,28 +76,35 @@ fn main() -> Result<()> {
     let (_, review) = data::REVIEWS[args.size as usize];
     let plan = Plan {
         review,
+        transport: args.transport,
         connections: args.connections,
-        rate: args.rate,
+        pace: match (args.rate, args.at) {
+            (Some(rate), _) => Pace::Rate(rate),
+            (None, Some(percent)) => Pace::Load(f64::from(percent) / 100.0),
+            (None, None) => Pace::Closed,
+        },
         requests: args.requests,
         rounds: args.rounds,
         time_limit: Duration::from_secs(args.time_limit),
     };
     let program = match args.server {
         Some(program) => program,
-        None => std::env::current_exe()?.with_file_name("limit-server"),
+        None => beside("limit-server")?,
     };
     cpu::pin(args.client_core)?;
     let run = || {
         let mut server = Command::new(&program);
         server.args([format!("--core={}", args.server_core), format!("--rules={}", args.rules)]);
-        let server = Process::start(server, &args.log)
-            .context("both programs have to be built: cargo build --release -p mimic-benches")?;
+        let server = Process::start(server, &args.log)?;
         load::run(&server, &plan)
     };
     let mut report = run()?;
     for _ in 1..args.servers {
         report.add(&run()?)?;
     }
-    write!(io::stdout(), "{report}")?;
+    match args.row {
+        Some(name) => writeln!(io::stdout(), "{}", Row(&name, &report))?,
+        None => write!(io::stdout(), "{report}")?,
+    }
     Ok(())
 }

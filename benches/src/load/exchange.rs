@@ -6,15 +6,15 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
-use crate::client::Connection;
+use crate::client::{Channel, Message};
 use crate::serve::{ANSWER, LIMIT};
 
 /// How many digits of a uid are counted up.
 const DIGITS: usize = 12;
 
 /// One kind of request. Each has a uid of its own, so that no answer can be taken for another's.
-pub(super) struct Exchange {
-    request: Vec<u8>,
+pub(crate) struct Exchange {
+    request: Message,
     /// Where the uid's last digits are in the request.
     digits: usize,
     uid: String,
@@ -55,46 +55,44 @@ struct Response<'a> {
 
 impl Exchange {
     /// Posts `review` to `path`, as the API server does.
-    pub(super) fn new(path: &str, review: &[u8]) -> Result<Self> {
+    pub(crate) fn new(path: &'static str, review: &[u8]) -> Result<Self> {
         let uid = serde_json::from_slice::<Review<'_>>(review)?.request.uid.to_owned();
-        let mut request = format!(
-            "POST {path}?timeout=5s HTTP/1.1\r\nHost: mimic.mimic.svc:443\r\nUser-Agent: kube-apiserver-admission\r\n\
-             Content-Length: {}\r\nAccept: application/json, */*\r\nContent-Type: application/json\r\n\
-             Accept-Encoding: gzip\r\n\r\n",
-            review.len()
-        )
-        .into_bytes();
-        request.extend_from_slice(review);
-        let start = find(&request, uid.as_bytes()).context("the uid is written with escapes")?;
+        let request = Message::new(path, review);
+        let start = find(&request.bytes, uid.as_bytes()).context("the uid is written with escapes")?;
         let digits = uid.len().checked_sub(DIGITS).context("the uid is too short")?;
         let expected = if path == LIMIT { Expected::Constant(ANSWER) } else { Expected::Around(OnceCell::new()) };
         Ok(Self { digits: start + digits, uid: uid[..digits].to_owned(), request, count: Cell::new(0), expected })
     }
 
-    /// The requests of one connection.
-    pub(super) fn requests(&self) -> Requests<'_> {
+    /// Where it is sent.
+    pub(crate) fn path(&self) -> &'static str {
+        self.request.path
+    }
+
+    /// The requests of one channel.
+    pub(crate) fn requests(&self) -> Requests<'_> {
         Requests { exchange: self, request: self.request.clone(), uid: self.uid.clone() }
     }
 }
 
-/// Requests of one connection.
-pub(super) struct Requests<'a> {
+/// Requests of one channel.
+pub(crate) struct Requests<'a> {
     exchange: &'a Exchange,
-    request: Vec<u8>,
+    request: Message,
     uid: String,
 }
 
 impl Requests<'_> {
     /// Makes the next one, sends it and checks the answer.
-    pub(super) async fn next(&mut self, connection: &mut Connection) -> Result<()> {
+    pub(crate) async fn next(&mut self, channel: &mut Channel) -> Result<()> {
         let count = self.exchange.count.get();
         self.exchange.count.set(count + 1);
         self.uid.truncate(self.exchange.uid.len());
         write!(self.uid, "{count:0DIGITS$x}")?;
         let digits = self.exchange.digits;
-        self.request[digits..digits + DIGITS].copy_from_slice(&self.uid.as_bytes()[self.exchange.uid.len()..]);
+        self.request.bytes[digits..digits + DIGITS].copy_from_slice(&self.uid.as_bytes()[self.exchange.uid.len()..]);
 
-        let answer = connection.exchange(&self.request).await?;
+        let answer = channel.exchange(&self.request).await?;
         let right = match &self.exchange.expected {
             Expected::Constant(expected) => answer == expected.as_bytes(),
             Expected::Around(around) => {

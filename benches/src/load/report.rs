@@ -15,14 +15,14 @@ pub struct Report {
 }
 
 /// Least, middle and greatest.
-struct Spread {
+pub(super) struct Spread {
     least: f64,
-    median: f64,
+    pub(super) median: f64,
     greatest: f64,
 }
 
 impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
+    pub(super) fn of(values: impl Iterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.collect();
         values.sort_by(f64::total_cmp);
         let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
@@ -59,6 +59,31 @@ impl Report {
     }
 }
 
+impl Route {
+    /// How many times the middle latency one in a hundred takes at least.
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a few seconds")]
+    fn tail(&self) -> f64 {
+        let [middle, slow] = [50.0, 99.0].map(|percent| self.latency.value_at_percentile(percent) as f64);
+        slow / middle
+    }
+}
+
+/// One row of the table that the script `figures` prints.
+#[derive(Debug)]
+pub struct Row<'a>(pub &'a str, pub &'a Report);
+
+impl fmt::Display for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(name, report) = self;
+        write!(f, "| {name} |")?;
+        for route in report.routes.iter().skip(1) {
+            let (rounds, least) = report.ratio(route);
+            write!(f, " {:.2} | {least:.2} |", rounds.median)?;
+        }
+        report.routes.iter().try_for_each(|route| write!(f, " {:.1} |", route.tail()))
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rounds = self.routes.first().map_or(0, |route| route.turns.len());
@@ -74,17 +99,16 @@ impl fmt::Display for Report {
                 route.path,
                 Spread::of(route.turns.iter().map(Turn::cost))
             )?;
-            writeln!(
-                f,
-                "{:8} server busy: {:.0} %",
-                "",
-                100.0 * Spread::of(route.turns.iter().map(Turn::busy)).median
-            )?;
+            let busy = 100.0 * Spread::of(route.turns.iter().map(Turn::busy)).median;
+            match route.rate {
+                Some(rate) => writeln!(f, "{:8} server busy: {busy:.0} % with {rate} requests a second", "")?,
+                None => writeln!(f, "{:8} server busy: {busy:.0} %", "")?,
+            }
             write!(f, "{:8} latency, µs:", "")?;
             for percent in [50.0, 90.0, 99.0, 99.9] {
                 write!(f, " p{percent} {}", route.latency.value_at_percentile(percent) / 1000)?;
             }
-            writeln!(f)?;
+            writeln!(f, "; p99 is {:.1} times p50", route.tail())?;
         }
         for route in self.routes.iter().skip(1) {
             let (rounds, least) = self.ratio(route);

@@ -4,22 +4,11 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde::de::IgnoredAny;
 
+use super::agreement::assert_reads_the_same as checked;
 use super::*;
 use crate::review::Envelope;
 
-/// What the reader makes of `bytes`, once it is known that `serde_json` makes the same of it.
-fn checked(bytes: &[u8]) -> bool {
-    let reads = from_slice::<IgnoredAny>(bytes).is_some();
-    if reads {
-        assert!(serde_json::from_slice::<IgnoredAny>(bytes).is_ok(), "{:?}", String::from_utf8_lossy(bytes));
-    }
-    if let Some(envelope) = from_slice::<Envelope<'_>>(bytes) {
-        assert!(reads);
-        let expected = serde_json::from_slice::<Envelope<'_>>(bytes).unwrap();
-        assert_eq!(format!("{envelope:?}"), format!("{expected:?}"));
-    }
-    reads
-}
+mod oddities;
 
 fn samples() -> Vec<Vec<u8>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");

@@ -1,0 +1,95 @@
+//! Connections: TCP and TLS 1.3, with or without resuming a session.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::pin::Pin;
+
+use anyhow::{Result, anyhow, bail, ensure};
+use hyper_openssl::client::legacy::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslRef, SslVerifyMode, SslVersion};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_openssl::SslStream;
+use tower::Service as _;
+
+use super::Transport;
+
+/// A connection, over whatever it is.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// Opens connections to one server.
+pub(crate) struct Opener {
+    address: SocketAddr,
+    pub(crate) transport: Transport,
+    full: SslConnector,
+    resuming: HttpsConnector<HttpConnector>,
+    opened: Cell<u32>,
+    resumed: Cell<u32>,
+}
+
+impl Opener {
+    pub(crate) fn new(address: SocketAddr, transport: Transport) -> Result<Self> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        Ok(Self {
+            address,
+            transport,
+            full: tls(transport)?.build(),
+            resuming: HttpsConnector::with_connector(tcp, tls(transport)?)?,
+            opened: Cell::new(0),
+            resumed: Cell::new(0),
+        })
+    }
+
+    /// A new connection; and the TLS version, the cipher and the protocol that it came to.
+    pub(super) async fn open(&self) -> Result<(Box<dyn Stream>, String)> {
+        if self.transport == Transport::Resume {
+            let uri = format!("https://{}", self.address).parse()?;
+            let stream = self.resuming.clone().call(uri).await.map_err(|error| anyhow!("no connection: {error}"))?;
+            let MaybeHttpsStream::Https(tls) = &stream else { bail!("a connection without TLS") };
+            let about = self.note(tls.ssl());
+            return Ok((Box::new(TokioIo::new(stream)), about));
+        }
+        let tcp = TcpStream::connect(self.address).await?;
+        tcp.set_nodelay(true)?;
+        let mut stream = SslStream::new(self.full.configure()?.into_ssl("localhost")?, tcp)?;
+        Pin::new(&mut stream).connect().await?;
+        let about = self.note(stream.ssl());
+        Ok((Box::new(stream), about))
+    }
+
+    fn note(&self, ssl: &SslRef) -> String {
+        self.opened.set(self.opened.get() + 1);
+        self.resumed.set(self.resumed.get() + u32::from(ssl.session_reused()));
+        let cipher = ssl.current_cipher().map_or("", |cipher| cipher.name());
+        let protocol = String::from_utf8_lossy(ssl.selected_alpn_protocol().unwrap_or_default());
+        format!("{} {cipher} {protocol}", ssl.version_str())
+    }
+
+    /// Checks that sessions were resumed as it was asked for: all of them but for the first ones, or none.
+    pub(crate) fn check(&self) -> Result<()> {
+        let (opened, resumed) = (self.opened.get(), self.resumed.get());
+        let right = if self.transport == Transport::Resume { 20 * resumed >= 19 * opened } else { resumed == 0 };
+        ensure!(right, "{resumed} of {opened} connections resumed a session");
+        Ok(())
+    }
+}
+
+fn tls(transport: Transport) -> Result<SslConnectorBuilder> {
+    let mut tls = SslConnector::builder(SslMethod::tls_client())?;
+    tls.set_min_proto_version(Some(SslVersion::TLS1_3))?;
+    tls.set_alpn_protos(if transport == Transport::Http2 { b"\x02h2" } else { b"\x08http/1.1" })?;
+    // The server under load has made its certificate itself, a moment ago.
+    tls.set_verify(SslVerifyMode::NONE);
+    Ok(tls)
+}
+
+/// Says goodbye and closes.
+pub(super) async fn close(mut stream: Box<dyn Stream>) -> Result<()> {
+    Ok(stream.shutdown().await?)
+}

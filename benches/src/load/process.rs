@@ -1,0 +1,100 @@
+//! A server in a process of its own.
+
+use std::fmt;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::cpu;
+
+/// How long a server may take to leave.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server in a process of its own. It is ended when this is dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+/// Memory in use, in units of 1,024 bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    resident: u32,
+    /// What of it is not pages of the program's file, which all of its processes on a machine share.
+    anonymous: u32,
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [resident, anonymous] = [self.resident, self.anonymous].map(|size| f64::from(size) * 1.024e-3);
+        write!(f, "{resident:.1} MB ({anonymous:.1} MB without the program)")
+    }
+}
+
+impl Process {
+    /// Starts a server, with its log going to the file `log`. It has to write its address to the standard output.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(mut command: Command, log: &Path) -> Result<Self> {
+        let log = std::fs::File::create(log).with_context(|| format!("`{}` cannot be written", log.display()))?;
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
+        let child = child.with_context(|| format!("{} cannot be started", command.get_program().display()))?;
+        let mut process = Self { child, address: SocketAddr::from(([0; 4], 0)) };
+        let mut line = String::new();
+        let output = process.child.stdout.take().context("the server has no output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        process.address = line.trim().parse().context("the server did not say where it listens; see its log")?;
+        ensure!(process.address.ip().is_loopback(), "load is for servers on this machine only");
+        Ok(process)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Processor time that it has taken so far.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn time(&self) -> Result<Duration> {
+        Ok(cpu::process_time(self.child.id())?)
+    }
+
+    /// Memory of it that is in use now.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn memory(&self) -> Result<Memory> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_suffix(" kB"));
+            anyhow::Ok(line.with_context(|| format!("no {name}"))?.trim().parse()?)
+        };
+        Ok(Memory { resident: of("VmRSS:")?, anonymous: of("RssAnon:")? })
+    }
+}
+
+impl Drop for Process {
+    /// Asks it to leave, so that a profiler around it can write what it saw; and makes it leave if it does not.
+    fn drop(&mut self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let asked = Instant::now();
+        if pid.is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok()) {
+            while asked.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        // Neither can fail but for a process that has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

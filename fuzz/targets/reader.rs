@@ -1,0 +1,9 @@
+//! Whatever the reader reads, of a review or of any JSON, `serde_json` reads the same.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    mimic_k8s::assert_reads_the_same(body);
+});

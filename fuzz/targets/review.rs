@@ -1,0 +1,26 @@
+//! A review that can be read is answered with JSON that carries its uid and allows the pod.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use mimic_core::{Rewriter, parse_rules_file};
+use mimic_k8s::{Review, Settings};
+use serde_json::Value;
+
+const MIRRORS: &str = include_str!("../../mimic-k8s/tests/data/mirrors.yaml");
+
+static REWRITER: LazyLock<Rewriter> = LazyLock::new(|| {
+    let list = parse_rules_file("mirrors.yaml", MIRRORS).expect("the rules can be read");
+    Rewriter::new([("file", list.rules.into())])
+});
+static SETTINGS: LazyLock<Settings> = LazyLock::new(Settings::default);
+
+fuzz_target!(|body: &[u8]| {
+    let Ok(review) = Review::parse(body) else { return };
+    let answer = review.decide(&REWRITER, &SETTINGS).to_response();
+    let answer: Value = serde_json::from_slice(&answer).expect("the answer is JSON");
+    assert_eq!(answer["response"]["uid"], review.uid());
+    assert_eq!(answer["response"]["allowed"], true);
+});

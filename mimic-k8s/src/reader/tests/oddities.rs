@@ -1,0 +1,146 @@
+//! Reviews as nobody writes them, though anybody may: members that come twice, keys with escapes, white space, and bytes
+//! that are no text.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde_json::Value;
+
+use super::{checked, samples};
+
+/// Where to be odd: one choice after the other, round and round.
+struct Oddities {
+    choices: Vec<u8>,
+    next: usize,
+}
+
+impl Oddities {
+    /// One of the first `of` numbers; nearly always none of the odd ones, which are those above 0.
+    fn choice(&mut self, of: u8) -> u8 {
+        self.next = (self.next + 1) % self.choices.len();
+        let choice = self.choices[self.next];
+        if choice < of { choice } else { 0 }
+    }
+
+    /// Writes `value`, and it stays what it is but for members that come twice.
+    fn write(&mut self, value: &Value, out: &mut String) {
+        self.space(out);
+        match value {
+            Value::Object(members) => {
+                out.push('{');
+                for (at, (key, member)) in members.iter().enumerate() {
+                    out.push_str(if at > 0 { "," } else { "" });
+                    if self.choice(6) == 1 {
+                        let other = members.values().nth(usize::from(self.choice(4))).unwrap_or(&Value::Null);
+                        self.member(key, other, out);
+                        out.push(',');
+                    }
+                    self.member(key, member, out);
+                }
+                out.push('}');
+            }
+            Value::Array(items) => {
+                out.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    out.push_str(if at > 0 { "," } else { "" });
+                    self.write(item, out);
+                }
+                out.push(']');
+            }
+            Value::String(text) => self.string(text, out),
+            other => out.push_str(&other.to_string()),
+        }
+        self.space(out);
+    }
+
+    fn member(&mut self, key: &str, value: &Value, out: &mut String) {
+        self.space(out);
+        self.string(key, out);
+        self.space(out);
+        out.push(':');
+        self.write(value, out);
+    }
+
+    fn string(&mut self, text: &str, out: &mut String) {
+        let odd = self.choice(8);
+        if odd == 0 {
+            out.push_str(&Value::from(text).to_string());
+            return;
+        }
+        out.push('"');
+        for (at, character) in text.chars().enumerate() {
+            match character {
+                '/' if odd == 1 => out.push_str("\\/"),
+                // A character beyond the first 65,536 takes two escapes.
+                _ if odd < 4 || at % usize::from(odd) == 1 => {
+                    for unit in character.encode_utf16(&mut [0; 2]) {
+                        let _ = write!(out, "\\u{unit:04x}");
+                    }
+                }
+                _ => {
+                    let quoted = Value::from(character.to_string()).to_string();
+                    out.push_str(&quoted[1..quoted.len() - 1]);
+                }
+            }
+        }
+        out.push('"');
+    }
+
+    fn space(&mut self, out: &mut String) {
+        out.push_str(["", " ", "\n", "\t\r ", "                                        "][usize::from(self.choice(5))]);
+    }
+}
+
+fn odd_review() -> impl Strategy<Value = Vec<u8>> {
+    let values: Vec<Value> = samples().iter().map(|sample| serde_json::from_slice(sample).unwrap()).collect();
+    (select(values), proptest::collection::vec(any::<u8>(), 1..200)).prop_map(|(value, choices)| {
+        let mut text = String::new();
+        Oddities { choices, next: 0 }.write(&value, &mut text);
+        text.into_bytes()
+    })
+}
+
+/// Bytes that are no text: not of any, not the beginning of any, too long a way to write one, half of a pair, too high.
+const NO_TEXT: [&[u8]; 6] = [b"\xff", b"\x80", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn odd_reviews_are_read_as_serde_json_reads_them(review in odd_review()) {
+        prop_assert!(checked(&review), "{}", String::from_utf8_lossy(&review));
+    }
+
+    #[test]
+    fn odd_reviews_with_bytes_that_are_no_text_are_not_read(
+        review in odd_review(), at in any::<Index>(), bytes in select(&NO_TEXT[..]),
+    ) {
+        let mut review = review;
+        let at = at.index(review.len());
+        // Not in front of a byte that would make text of it.
+        prop_assume!(review[at].is_ascii());
+        review.splice(at..at, bytes.iter().copied());
+        prop_assert!(!checked(&review));
+        prop_assert!(serde_json::from_slice::<Value>(&review).is_err());
+    }
+
+    #[test]
+    fn damaged_odd_reviews_are_read_only_as_serde_json_reads_them(
+        review in odd_review(),
+        damages in proptest::collection::vec((any::<Index>(), select(&b"{}[]\",:\\u0 \n\x00\xff"[..]), 0..4), 1..4),
+    ) {
+        let mut review = review;
+        for (at, byte, form) in damages {
+            let at = at.index(review.len() + 1);
+            let end = (at + 1).min(review.len());
+            match form {
+                0 => drop(review.splice(at..end, [byte])),
+                1 => review.insert(at, byte),
+                2 => drop(review.drain(at..end)),
+                _ => review.truncate(at),
+            }
+        }
+        checked(&review);
+    }
+}
