@@ -20,7 +20,7 @@ use crate::data::{self, Shape};
 /// Images of a table of many rules, in one count.
 const IMAGES: usize = 30;
 
-/// Does what `case` names: once to warm up, and once in [`measured`].
+/// Does what `case` names: once to warm up, and once to be counted.
 ///
 /// # Errors
 /// When there is no such case, or it does not do its work.
