@@ -1,20 +1,13 @@
-//! The programs that the tests run, built when needed.
+//! The binaries of the workspace that the tests run, built when needed.
 
 use std::{
-    env,
-    fs::{self, File},
+    env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use openssl::sha::Sha256;
-
-use crate::tools::announce;
-
-/// Kubernetes used as a library does not know its version unless it is linked in.
-const LINKER_FLAGS: &str = "-s -w -X k8s.io/component-base/version.gitVersion=v1.35.4";
 
 /// The directory of the test executable's profile, such as `target/debug`.
 fn profile_directory() -> Result<PathBuf> {
@@ -28,63 +21,6 @@ pub(crate) fn kept_directory() -> Result<PathBuf> {
     let directory = profile_directory()?.parent().context("cargo's target directory has no parent")?.join("e2e");
     fs::create_dir_all(&directory)?;
     Ok(directory)
-}
-
-/// Where the control plane of these very sources is, or will be.
-pub(crate) fn control_plane() -> Result<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(control_plane_sources())? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "go" || extension == "mod" || extension == "sum") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    let mut hash = Sha256::new();
-    hash.update(LINKER_FLAGS.as_bytes());
-    for path in files {
-        let text = fs::read(&path)?;
-        let name = path.file_name().unwrap_or_default();
-        hash.update(format!("\n{} {}\n", name.display(), text.len()).as_bytes());
-        hash.update(&text);
-    }
-    let digest = hash.finish();
-    // Eight of its bytes tell the few sets of sources of a checkout apart.
-    let key = u64::from_be_bytes(digest[..8].try_into()?);
-    Ok(kept_directory()?.join(format!("controlplane-{key:016x}")))
-}
-
-fn control_plane_sources() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane"))
-}
-
-/// Builds the control plane, unless another test binary has done so by the time that it may.
-pub(crate) fn build_control_plane(binary: &Path) -> Result<()> {
-    let directory = kept_directory()?;
-    let lock = File::create(directory.join("build.lock"))?;
-    lock.lock()?;
-    if binary.exists() {
-        return Ok(());
-    }
-    announce("building the kube-apiserver for end-to-end tests with Go; the first time takes 5 to 8 minutes");
-    let unfinished = directory.join("unfinished");
-    let output = Command::new("go")
-        .args(["build", "-trimpath", "-ldflags", LINKER_FLAGS, "-o"])
-        .args([unfinished.as_path(), Path::new(".")])
-        .current_dir(control_plane_sources())
-        .env("CGO_ENABLED", "0")
-        .output()
-        .context("go did not start")?;
-    ensure!(output.status.success(), "go build failed:\n{}", String::from_utf8_lossy(&output.stderr));
-    for entry in fs::read_dir(&directory)? {
-        let path = entry?.path();
-        // A hundred megabytes each: only the one of the present sources is worth keeping.
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("controlplane-")) {
-            fs::remove_file(path)?;
-        }
-    }
-    fs::rename(unfinished, binary)?;
-    Ok(())
 }
 
 /// A binary of the workspace that the tests run.

@@ -1,16 +1,18 @@
 //! The files that are shipped, and the commands that users run on them.
 
 use std::{
-    fs,
+    env, fs,
     io::ErrorKind,
-    path::Path,
+    iter,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::{Cluster, Kubectl, process::command, wait::eventually_some};
+use crate::{Cluster, Helm, Kubectl, process::command, wait::eventually_some};
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
@@ -21,6 +23,7 @@ const GENERATED: &str = "deploy/manifests/mutatingwebhookconfiguration-cabundle.
 pub struct Checkout<'c> {
     cluster: &'c Cluster,
     directory: TempDir,
+    has_helm: bool,
 }
 
 impl<'c> Checkout<'c> {
@@ -31,8 +34,27 @@ impl<'c> Checkout<'c> {
         match fs::remove_file(directory.path().join(GENERATED)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
             // Nobody has made it, or made it for another cluster.
-            _ => Ok(Self { cluster, directory }),
+            _ => Ok(Self { cluster, directory, has_helm: false }),
         }
+    }
+
+    /// The same, with `helm` among the commands. `None` where there is none: then the test is skipped.
+    pub fn with_helm(cluster: &'c Cluster) -> Result<Option<Self>> {
+        let Some(helm) = Helm::available()? else { return Ok(None) };
+        let checkout = Self::new(cluster)?;
+        fs::create_dir(checkout.tools())?;
+        symlink(helm.binary(), checkout.tools().join("helm"))?;
+        Ok(Some(Self { has_helm: true, ..checkout }))
+    }
+
+    /// Commands that the machine does not have.
+    fn tools(&self) -> PathBuf {
+        self.path().join(".tools")
+    }
+
+    /// The cluster that the commands are for.
+    pub fn cluster(&self) -> &'c Cluster {
+        self.cluster
     }
 
     /// The top folder.
@@ -78,6 +100,13 @@ impl<'c> Checkout<'c> {
             .current_dir(self.path())
             .env("KUBECONFIG", self.cluster.kubeconfig())
             .env("KUBECACHEDIR", self.path().join("cache"));
+        if self.has_helm {
+            let path = env::var_os("PATH").unwrap_or_default();
+            let path = iter::once(self.tools()).chain(env::split_paths(&path));
+            // Directories that came out of a PATH can be put into one.
+            shell.env("PATH", env::join_paths(path).unwrap_or_default());
+            shell.env("HOME", self.tools());
+        }
         shell
     }
 

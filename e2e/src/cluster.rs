@@ -14,7 +14,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use crate::{binaries, control_plane::ControlPlane, tools};
+use crate::{binaries::kept_directory, control_plane::ControlPlane, go::CONTROL_PLANE, tools};
 
 /// A control plane and the way to reach it.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Cluster {
     }
 
     fn start(flags: &'static [&'static str]) -> Result<Self> {
-        let (directory, slot) = free_slot(&binaries::kept_directory()?)?;
+        let (directory, slot) = free_slot(&kept_directory()?)?;
         let control_plane = Mutex::new(ControlPlane::start(&directory, false, flags)?);
         Ok(Self { control_plane, directory, flags, _slot: slot })
     }
@@ -105,12 +105,11 @@ impl Cluster {
 
 /// Tells whether tests have to be skipped.
 fn is_skipped() -> Result<bool> {
-    // Go is not needed once the control plane is built.
-    let built = binaries::control_plane()?.exists();
+    let available = CONTROL_PLANE.is_available()?;
     tools::is_skipped(|| {
         if !tools::runs("kubectl", &["version", "--client"]) {
             Some("kubectl is not installed, and these tests create pods with it")
-        } else if !built && !tools::runs("go", &["version"]) {
+        } else if !available {
             Some("Go is not installed, and it takes Go to build the kube-apiserver that these tests run against")
         } else {
             None

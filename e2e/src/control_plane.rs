@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{binaries, wait::DEADLINE};
+use crate::{go::CONTROL_PLANE, wait::DEADLINE};
 
 /// A running control plane. It ends when this is dropped, and when the process that started it ends in whatever way,
 /// because it watches its standard input.
@@ -31,10 +31,7 @@ impl ControlPlane {
     /// # Errors
     /// With the end of its log when it does not come up.
     pub(crate) fn start(directory: &Path, keep: bool, flags: &[&str]) -> Result<Self> {
-        let binary = binaries::control_plane()?;
-        if !binary.exists() {
-            binaries::build_control_plane(&binary)?;
-        }
+        let binary = CONTROL_PLANE.built()?;
         let log = directory.join("control-plane.log");
         let mut command = Command::new(binary);
         command.arg("-dir").arg(directory).arg("-stdin");

@@ -1,13 +1,17 @@
 //! A cluster with Mimic in it, as users install it.
 
-use std::{cell::RefCell, io::Write, path::PathBuf};
+use std::{
+    cell::RefCell,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
         authentication::v1::{TokenRequest, TokenRequestSpec},
-        core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
+        core::v1::{ConfigMap, Container, EnvVar, Pod, PodSpec, Secret, Service, ServiceAccount},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -17,48 +21,54 @@ use kube::{
     config::Kubeconfig,
 };
 use serde_json::{Value, json};
-use tempfile::NamedTempFile;
 
-use crate::{Balancer, Checkout, Cluster, Namespace, Replica, images, wait::eventually};
-
-const NAME: &str = "mimic";
-const CONFIGMAP: &str = "mimic-mirrors";
-const SECRET: &str = "mimic-certs";
+use crate::{Balancer, Checkout, Cluster, Namespace, Replica, images, volumes::Volumes, wait::eventually};
 
 /// The shipped files in a cluster of their own, and what a cluster would do with them: replicas of the Deployment, which
 /// reach the API server as its service account, and the Service in front of them.
 pub struct Installation<'c> {
     checkout: Checkout<'c>,
     own: Namespace<'c>,
+    /// Of all its objects; those of the ConfigMap and the Secret begin with it.
+    name: String,
     balancer: Balancer,
 }
 
 impl<'c> Installation<'c> {
     /// Installs Mimic with these commands.
+    pub async fn by(cluster: &'c Cluster, commands: &[&str]) -> Result<Self> {
+        Self::of(Checkout::new(cluster)?, commands, "mimic", "mimic").await
+    }
+
+    /// Installs Mimic with these commands, in this namespace and under this name.
     ///
     /// No kube-proxy serves the Service, so another one with the same name leads to loopback, and the webhook
     /// configuration names the port there. A pod for which the webhook fails is refused, so that failures are seen.
-    pub async fn by(cluster: &'c Cluster, commands: &[&str]) -> Result<Self> {
-        let checkout = Checkout::new(cluster)?;
+    pub async fn of(checkout: Checkout<'c>, commands: &[&str], namespace: &str, name: &str) -> Result<Self> {
         for command in commands {
             checkout.run(command)?;
         }
-        let own = Namespace::existing(cluster, NAME).await?;
+        let own = Namespace::existing(checkout.cluster(), namespace).await?;
         let balancer = Balancer::start()?;
         let services: Api<Service> = own.api();
-        services.delete(NAME, &DeleteParams::default()).await?;
+        services.delete(name, &DeleteParams::default()).await?;
         let service = json!({
-            "metadata": {"name": NAME},
+            "metadata": {"name": name},
             "spec": {"type": "ExternalName", "externalName": "localhost"},
         });
         services.create(&PostParams::default(), &serde_json::from_value(service)?).await?;
-        let installation = Self { checkout, own, balancer };
-        installation.change_webhook(&json!([
-            {"op": "replace", "path": "/webhooks/0/clientConfig/service/port", "value": installation.balancer.port()},
-            {"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"},
-        ]))?;
-        // What is stored, the API server heeds a moment later; `Installation::rewrites` waits for that.
+        let installation = Self { checkout, own, name: name.to_owned(), balancer };
+        installation.route()?;
         Ok(installation)
+    }
+
+    /// Leads the webhook to the replicas, which a command that installs again undoes.
+    pub fn route(&self) -> Result<()> {
+        // What is stored, the API server heeds a moment later; `Installation::rewrites` waits for that.
+        self.change_webhook(&json!([
+            {"op": "replace", "path": "/webhooks/0/clientConfig/service/port", "value": self.balancer.port()},
+            {"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"},
+        ]))
     }
 
     /// Where the commands ran.
@@ -83,10 +93,17 @@ impl<'c> Installation<'c> {
 
     /// The same with more variables.
     pub async fn start_replica_with(&self, more: &[(&str, &str)]) -> Result<Replica> {
+        let pod = self.pod().await?;
+        let container = pod.containers.first().context("its pods have a container")?;
+        // One for each replica: none may read what is being written for another.
+        let directory = tempfile::Builder::new().prefix("replica-").tempdir_in(self.checkout.path())?.keep();
+        let volumes = Volumes::mount(&self.own, &pod, container, &directory).await?;
+        let variables = self.variables(container)?.into_iter().map(|(name, value)| (name, volumes.located(&value)));
         let more = more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
-        let variables: Vec<_> = self.variables().await?.into_iter().chain(more).collect();
+        let variables: Vec<_> = variables.chain(more).collect();
         let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        Replica::start(variables, &self.kubeconfig().await?)
+        let account = pod.service_account_name.as_deref().unwrap_or("default");
+        Replica::start(variables, &self.kubeconfig(account, &directory).await?)
     }
 
     /// Starts this many replicas, and waits until they get requests.
@@ -104,35 +121,37 @@ impl<'c> Installation<'c> {
         Ok(replicas)
     }
 
-    /// The variables of the Deployment's container.
-    async fn variables(&self) -> Result<Vec<(String, String)>> {
-        let deployment: Deployment = self.own.api().get(NAME).await?;
-        let template = deployment.spec.and_then(|spec| spec.template.spec).context("the Deployment has a template")?;
-        let container = template.containers.into_iter().next().context("its pods have a container")?;
-        let resolve = |variable: k8s_openapi::api::core::v1::EnvVar| {
-            let field = variable.value_from.and_then(|from| from.field_ref).map(|field| field.field_path);
-            let value = match field.as_deref() {
-                None => variable.value.unwrap_or_default(),
-                Some("metadata.namespace") => NAME.to_owned(),
-                Some(other) => anyhow::bail!("`{}` is the field {other}, of which tests know nothing", variable.name),
-            };
-            Ok((variable.name, value))
-        };
-        container.env.into_iter().flatten().map(resolve).collect()
+    /// What the pods of the Deployment are to be.
+    pub async fn pod(&self) -> Result<PodSpec> {
+        let deployment: Deployment = self.own.api().get(&self.name).await?;
+        deployment.spec.and_then(|spec| spec.template.spec).context("the Deployment has a template")
     }
 
-    /// A kubeconfig with a token of the Deployment's service account instead of an administrator's.
-    async fn kubeconfig(&self) -> Result<PathBuf> {
+    /// The variables of a container.
+    fn variables(&self, container: &Container) -> Result<Vec<(String, String)>> {
+        let resolve = |variable: &EnvVar| {
+            let field = variable.value_from.as_ref().and_then(|from| from.field_ref.as_ref());
+            let value = match field.map(|field| field.field_path.as_str()) {
+                None => variable.value.clone().unwrap_or_default(),
+                Some("metadata.namespace") => self.own.name().to_owned(),
+                Some(other) => bail!("`{}` is the field {other}, of which tests know nothing", variable.name),
+            };
+            Ok((variable.name.clone(), value))
+        };
+        container.env.iter().flatten().map(resolve).collect()
+    }
+
+    /// A kubeconfig with a token of a service account instead of an administrator's.
+    async fn kubeconfig(&self, account: &str, directory: &Path) -> Result<PathBuf> {
         let accounts: Api<ServiceAccount> = self.own.api();
         // For the API server and for as long as it deems right.
         let request = TokenRequest { spec: TokenRequestSpec::default(), ..TokenRequest::default() };
-        let token = accounts.create_token_request(NAME, &PostParams::default(), &request).await?;
+        let token = accounts.create_token_request(account, &PostParams::default(), &request).await?;
         let token = token.status.context("the API server issues a token")?.token;
         let mut kubeconfig = serde_json::to_value(Kubeconfig::read_from(self.own.cluster().kubeconfig())?)?;
         kubeconfig["users"][0]["user"] = json!({"token": token});
-        // One for each replica: none may read what is being written for another.
-        let (mut file, path) = NamedTempFile::new_in(self.checkout.path())?.keep()?;
-        file.write_all(kubeconfig.to_string().as_bytes())?;
+        let path = directory.join("kubeconfig");
+        fs::write(&path, kubeconfig.to_string())?;
         Ok(path)
     }
 
@@ -144,13 +163,14 @@ impl<'c> Installation<'c> {
     /// Merges this into the data of the ConfigMap.
     pub async fn set_mirrors(&self, data: &Value) -> Result<()> {
         let configmaps: Api<ConfigMap> = self.own.api();
-        configmaps.patch(CONFIGMAP, &PatchParams::default(), &Patch::Merge(json!({"data": data}))).await?;
+        let name = format!("{}-mirrors", self.name);
+        configmaps.patch(&name, &PatchParams::default(), &Patch::Merge(json!({"data": data}))).await?;
         Ok(())
     }
 
-    /// The authority that the script has made, in PEM.
+    /// The authority in the Secret, in PEM.
     pub async fn authority(&self) -> Result<Vec<u8>> {
-        let secret: Secret = self.own.api().get(SECRET).await?;
+        let secret: Secret = self.own.api().get(&format!("{}-certs", self.name)).await?;
         let data = secret.data.unwrap_or_default();
         Ok(data.get("ca.crt").context("the Secret has an authority")?.0.clone())
     }
@@ -158,7 +178,7 @@ impl<'c> Installation<'c> {
     /// Changes the webhook's registration by a JSON Patch.
     pub fn change_webhook(&self, patch: &Value) -> Result<()> {
         let patch = patch.to_string();
-        self.own.kubectl(&["patch", "mutatingwebhookconfiguration", NAME, "--type=json", "--patch", &patch])?;
+        self.own.kubectl(&["patch", "mutatingwebhookconfiguration", &self.name, "--type=json", "--patch", &patch])?;
         Ok(())
     }
 

@@ -28,7 +28,7 @@ impl Page {
     /// All pages for people: those of the folder `docs` and below, and those at the top.
     pub fn all() -> Result<Vec<Self>> {
         let mut pages = Vec::new();
-        for folder in ["", "docs", "docs/decisions", "e2e", "e2e/controlplane", "benches"] {
+        for folder in ["", "docs", "docs/decisions", "deploy/chart", "e2e", "e2e/controlplane", "benches"] {
             for entry in fs::read_dir(Path::new(REPOSITORY).join(folder))? {
                 let name = entry?.file_name();
                 if Path::new(&name).extension().is_some_and(|extension| extension == "md") {

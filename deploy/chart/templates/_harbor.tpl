@@ -68,6 +68,6 @@ overrides: {{ include "mimic.pairs" . | quote }}
 {{- define "mimic.configFile" -}}
 harbor:
 {{- range (include "mimic.harbors" . | fromYaml).list }}
-  - {{- include "mimic.harbor.settings" . | trim | nindent 4 }}
+  - {{ include "mimic.harbor.settings" . | trim | nindent 4 | trim }}
 {{- end }}
 {{- end -}}

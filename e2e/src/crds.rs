@@ -1,0 +1,65 @@
+//! Definitions of objects that other projects bring, from those projects' own files.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+/// Files of a Go module: of one version, with one content.
+struct Module {
+    path: &'static str,
+    version: &'static str,
+    /// What `go.sum` would have.
+    sum: &'static str,
+    files: &'static [&'static str],
+}
+
+const MODULES: [Module; 2] = [
+    Module {
+        path: "github.com/cert-manager/cert-manager",
+        version: "v1.21.2",
+        sum: "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=",
+        files: &["deploy/crds/cert-manager.io_certificates.yaml", "deploy/crds/cert-manager.io_issuers.yaml"],
+    },
+    Module {
+        path: "github.com/prometheus-operator/prometheus-operator",
+        version: "v0.85.0",
+        sum: "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+        files: &[
+            "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+            "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+        ],
+    },
+];
+
+/// The real definitions of what the chart makes for cert-manager and the Prometheus Operator, to be applied. They are
+/// downloaded the first time.
+///
+/// # Errors
+/// When Go cannot download them, or gets something else than it got when the tests were written.
+pub fn definitions() -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for module in &MODULES {
+        let directory = download(module)?;
+        files.extend(module.files.iter().map(|file| directory.join(file)));
+    }
+    Ok(files)
+}
+
+fn download(module: &Module) -> Result<PathBuf> {
+    let name = format!("{}@{}", module.path, module.version);
+    let output = Command::new("go")
+        .args(["mod", "download", "-json", &name])
+        // Not within a module of ours, whose versions would count.
+        .current_dir(std::env::temp_dir())
+        .stdin(Stdio::null())
+        .output()
+        .context("go did not start")?;
+    ensure!(output.status.success(), "go mod download {name}: {}", String::from_utf8_lossy(&output.stdout));
+    let answer: Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(answer["Sum"] == module.sum, "{name} is not what it was: {}", answer["Sum"]);
+    Ok(answer["Dir"].as_str().context("go says where it has put a module")?.into())
+}

@@ -1,0 +1,116 @@
+//! Programs in Go that the tests run, built when needed.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use openssl::sha::Sha256;
+
+use crate::{binaries::kept_directory, tools, tools::announce};
+
+/// A Go program, which is built once for its sources.
+#[derive(Debug)]
+pub(crate) struct GoProgram {
+    /// What it is called under `target/e2e`.
+    name: &'static str,
+    /// The module that it is built in, with its dependencies pinned.
+    module: &'static str,
+    package: &'static str,
+    linker_flags: &'static str,
+    /// What is told to whoever waits for it.
+    announcement: &'static str,
+}
+
+pub(crate) static CONTROL_PLANE: GoProgram = GoProgram {
+    name: "controlplane",
+    module: concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane"),
+    package: ".",
+    // Kubernetes used as a library does not know its version unless it is linked in.
+    linker_flags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.35.4",
+    announcement: "building the kube-apiserver for end-to-end tests with Go; the first time takes 5 to 8 minutes",
+};
+
+pub(crate) static HELM: GoProgram = GoProgram {
+    name: "helm",
+    module: concat!(env!("CARGO_MANIFEST_DIR"), "/helm"),
+    package: "helm.sh/helm/v3/cmd/helm",
+    // As Helm's Makefile does: its own version, and the one of Kubernetes that it takes templates to be for.
+    linker_flags: "-s -w -X helm.sh/helm/v3/internal/version.version=v3.20.2 \
+        -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=35 \
+        -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=35",
+    announcement: "building Helm for end-to-end tests with Go; the first time takes about a minute",
+};
+
+impl GoProgram {
+    /// Whether it can be had: whether it is built, or Go is there to build it.
+    pub(crate) fn is_available(&self) -> Result<bool> {
+        Ok(self.path()?.exists() || tools::runs("go", &["version"]))
+    }
+
+    /// Where it is. The first to ask has it built.
+    pub(crate) fn built(&self) -> Result<PathBuf> {
+        let binary = self.path()?;
+        if !binary.exists() {
+            self.build(&binary)?;
+        }
+        Ok(binary)
+    }
+
+    /// Where the one of these very sources is, or will be.
+    fn path(&self) -> Result<PathBuf> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(self.module)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "go" || extension == "mod" || extension == "sum") {
+                files.push(path);
+            }
+        }
+        files.sort();
+        let mut hash = Sha256::new();
+        hash.update(self.linker_flags.as_bytes());
+        for path in files {
+            let text = fs::read(&path)?;
+            let name = path.file_name().unwrap_or_default();
+            hash.update(format!("\n{} {}\n", name.display(), text.len()).as_bytes());
+            hash.update(&text);
+        }
+        let digest = hash.finish();
+        // Eight of its bytes tell the few sets of sources of a checkout apart.
+        let key = u64::from_be_bytes(digest[..8].try_into()?);
+        Ok(kept_directory()?.join(format!("{}-{key:016x}", self.name)))
+    }
+
+    /// Builds it, unless another test binary has done so by the time that it may.
+    fn build(&self, binary: &Path) -> Result<()> {
+        let directory = kept_directory()?;
+        let lock = File::create(directory.join(format!("{}.lock", self.name)))?;
+        lock.lock()?;
+        if binary.exists() {
+            return Ok(());
+        }
+        announce(self.announcement);
+        let unfinished = directory.join(format!("unfinished-{}", self.name));
+        let output = Command::new("go")
+            .args(["build", "-trimpath", "-ldflags", self.linker_flags, "-o"])
+            .arg(&unfinished)
+            .arg(self.package)
+            .current_dir(self.module)
+            .env("CGO_ENABLED", "0")
+            .output()
+            .context("go did not start")?;
+        ensure!(output.status.success(), "go build failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        let prefix = format!("{}-", self.name);
+        for entry in fs::read_dir(&directory)? {
+            let path = entry?.path();
+            // Up to a hundred megabytes each: only the one of the present sources is worth keeping.
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)) {
+                fs::remove_file(path)?;
+            }
+        }
+        fs::rename(unfinished, binary)?;
+        Ok(())
+    }
+}

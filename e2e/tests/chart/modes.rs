@@ -1,0 +1,120 @@
+//! The chart with certificates of others, and with Harbor.
+
+use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::PostParams;
+use mimic_e2e::{Authority, Checkout, Cluster, Installation, Namespace, definitions};
+use openssl::base64;
+use serde_json::{Value, json};
+
+use crate::installed::inventory;
+
+const MIRROR: &str = "--set 'mirrors.docker\\.io=harbor.example.com/hub'";
+const REWRITTEN: &str = "harbor.example.com/hub/library/nginx";
+
+#[tokio::test]
+async fn a_secret_that_the_script_fills_is_served_and_trusted() -> Result<()> {
+    let Some(cluster) = Cluster::own()? else { return Ok(()) };
+    let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
+    let shop = Namespace::create(&cluster, "shop").await?;
+    let commands = [
+        "kubectl create namespace mimic",
+        "./deploy/scripts/webhook-create-signed-cert.sh --service mimic --secret mimic-certs --namespace mimic",
+        "kubectl -n mimic get secret mimic-certs -o jsonpath='{.data.ca\\.crt}' | base64 -d > ca.crt",
+        &format!(
+            "helm install mimic deploy/chart --namespace mimic --set certificate.mode=kubernetes --set-file certificate.caBundle=ca.crt {MIRROR}"
+        ),
+    ];
+    let mimic = Installation::of(checkout, &commands, "mimic", "mimic").await?;
+    let _replicas = mimic.start_replicas(2).await?;
+    mimic.rewrites(&shop, REWRITTEN).await?;
+
+    mimic.checkout().run("helm uninstall mimic --namespace mimic")?;
+    let left: Vec<String> = inventory(mimic.checkout())?.into_iter().filter(|name| name.contains("mimic")).collect();
+    assert_eq!(left, ["Namespace /mimic", "Secret mimic/mimic-certs", "ServiceAccount mimic/default"]);
+    Ok(())
+}
+
+/// Does what cert-manager would do: issues what the Certificate asks for, and tells the API server whom to trust.
+async fn be_cert_manager(mimic: &Checkout<'_>, own: &Namespace<'_>) -> Result<()> {
+    let get = |object: &str| -> Result<Value> {
+        Ok(serde_json::from_str(&mimic.run(&format!("kubectl -n {} get {object} -o json", own.name()))?.stdout)?)
+    };
+    let certificate = get("certificate.cert-manager.io mimic")?;
+    let issuer = get("issuer.cert-manager.io mimic")?;
+    assert_eq!(certificate["spec"]["issuerRef"], json!({"name": "mimic", "kind": "Issuer"}));
+    let root = get("certificate.cert-manager.io mimic-ca")?;
+    assert_eq!(root["spec"]["secretName"], issuer["spec"]["ca"]["secretName"]);
+    let host = certificate["spec"]["dnsNames"][0].as_str().context("it is for a host")?;
+    let authority = Authority::new()?;
+    let (leaf, key) = authority.issue_for(host)?;
+    let secret: Secret = serde_json::from_value(json!({
+        "metadata": {"name": certificate["spec"]["secretName"]},
+        "type": "kubernetes.io/tls",
+        "data": {
+            "ca.crt": base64::encode_block(&authority.pem()?),
+            "tls.crt": base64::encode_block(&leaf.to_pem()?),
+            "tls.key": base64::encode_block(&key.private_key_to_pem_pkcs8()?),
+        },
+    }))?;
+    own.api().create(&PostParams::default(), &secret).await?;
+    let webhook = get("mutatingwebhookconfiguration mimic")?;
+    assert_eq!(webhook["metadata"]["annotations"]["cert-manager.io/inject-ca-from"], format!("{}/mimic", own.name()));
+    let bundle = base64::encode_block(&authority.pem()?);
+    let patch = json!([{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}]).to_string();
+    own.kubectl(&["patch", "mutatingwebhookconfiguration", "mimic", "--type=json", "--patch", &patch])?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_certificate_of_cert_manager_is_mounted_and_its_bundle_stays_through_an_upgrade() -> Result<()> {
+    let Some(cluster) = Cluster::own()? else { return Ok(()) };
+    let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
+    for file in definitions()? {
+        checkout.run(&format!("kubectl create -f {}", file.display()))?;
+    }
+    checkout.run("kubectl wait --for=condition=Established crd --all")?;
+    let shop = Namespace::create(&cluster, "shop").await?;
+    let options =
+        format!("--namespace mimic --set certificate.mode=file,certificate.certManager.enabled=true {MIRROR}");
+    let install = format!("helm install mimic deploy/chart --create-namespace {options}");
+    let mimic = Installation::of(checkout, &[&install], "mimic", "mimic").await?;
+    be_cert_manager(mimic.checkout(), mimic.own()).await?;
+    let _replicas = mimic.start_replicas(2).await?;
+    mimic.rewrites(&shop, REWRITTEN).await?;
+
+    mimic.checkout().run(&format!("helm upgrade mimic deploy/chart {options} --set replicaCount=3"))?;
+    mimic.route()?;
+    mimic.rewrites(&shop, REWRITTEN).await?;
+
+    mimic.checkout().run("helm uninstall mimic --namespace mimic")?;
+    let left =
+        mimic.checkout().run("kubectl -n mimic get certificates,issuers,mutatingwebhookconfigurations -o name")?;
+    assert_eq!(left.stdout, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_harbor_is_asked_with_its_own_password_and_authorities() -> Result<()> {
+    let Some(cluster) = Cluster::own()? else { return Ok(()) };
+    let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
+    let pem = Authority::new()?.pem()?;
+    std::fs::write(checkout.path().join("ca.crt"), pem)?;
+    let commands = [
+        "kubectl create namespace mimic",
+        "kubectl -n mimic create secret generic harbor-main --from-literal=secret=main-password",
+        "kubectl -n mimic create secret generic harbor-lab --from-literal=password=lab-password",
+        "kubectl -n mimic create configmap authorities --from-file=harbor.crt=ca.crt --from-file=ca.crt",
+        "helm install mimic deploy/chart --namespace mimic --values deploy/chart/ci/harbor-values.yaml",
+    ];
+    let mimic = Installation::of(checkout, &commands, "mimic", "mimic").await?;
+    let replica = mimic.start_replica().await?;
+    // None of these hosts exists. What matters is that the settings load, with all that is mounted.
+    for source in ["harbor:main", "harbor:lab", "harbor:open"] {
+        replica.reports(&[source]).await?;
+    }
+    let report = replica.reports(&["harbor.example.com", "harbor.lab.example", "harbor.open.example"]).await?;
+    ensure!(!report.contains("password file") && !report.contains("file of certificate authorities"), "{report}");
+    ensure!(report.contains("configmap:our-mirrors"), "{report}");
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! What Helm makes of values. It takes Helm, and no cluster.
+
+use std::{collections::BTreeMap, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use mimic_e2e::{Helm, objects};
+use serde_json::{Value, json};
+
+use crate::{CHART, value_files};
+
+/// Objects by their kind and name.
+type Objects = BTreeMap<(String, String), Value>;
+
+fn by_name(text: &str) -> Result<Objects> {
+    let mut named = Objects::new();
+    for object in objects(text)? {
+        let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
+        let name = text(&object["kind"]).zip(text(&object["metadata"]["name"]));
+        let name = name.with_context(|| format!("it has a kind and a name: {object}"))?;
+        ensure!(named.insert(name.clone(), object).is_none(), "{name:?} is there twice");
+    }
+    Ok(named)
+}
+
+fn rendered(helm: &Helm, options: &[&str]) -> Result<Objects> {
+    by_name(&helm.template("mimic", &[&["--namespace", "mimic"], options].concat())?)
+}
+
+fn object<'o>(objects: &'o Objects, kind: &str, name: &str) -> Result<&'o Value> {
+    objects.get(&(kind.to_owned(), name.to_owned())).with_context(|| format!("there is a {kind} `{name}`"))
+}
+
+/// The labels by which Helm's objects are found, and a selector of its pods, which may share a namespace with other releases.
+const LABELS_OF_RELEASES: [&str; 4] =
+    ["app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"];
+
+fn without_labels_of_releases(value: &mut Value) {
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|key, _| !LABELS_OF_RELEASES.contains(&key.as_str()));
+        fields.values_mut().for_each(without_labels_of_releases);
+    }
+    value.as_array_mut().into_iter().flatten().for_each(without_labels_of_releases);
+}
+
+/// All that differs is listed here.
+#[test]
+fn by_default_it_installs_what_kustomize_does() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    let kustomized = Command::new("kubectl").args(["kustomize", &format!("{CHART}/../kustomize")]).output()?;
+    ensure!(kustomized.status.success(), "{}", String::from_utf8_lossy(&kustomized.stderr));
+    let mut kustomized = by_name(&String::from_utf8(kustomized.stdout)?)?;
+    let mut chart = rendered(&helm, &[])?;
+
+    // `helm install --create-namespace` makes it.
+    kustomized.remove(&("Namespace".to_owned(), "mimic".to_owned())).context("there is a namespace")?;
+    chart.values_mut().for_each(without_labels_of_releases);
+    for deployment in [&mut kustomized, &mut chart] {
+        let key = ("Deployment".to_owned(), "mimic".to_owned());
+        let container = &mut deployment.get_mut(&key).context("there is a Deployment")?["spec"]["template"]["spec"]["containers"]
+            [0];
+        // A release has a version, a checkout has none.
+        let image = container["image"].take();
+        ensure!(image == "mimic" || image == format!("mimic:{}", env!("CARGO_PKG_VERSION")), "{image}");
+        // Kustomize puts what it adds in front.
+        let variables = container["env"].as_array_mut().context("there are variables")?;
+        variables.sort_by_key(|variable| variable["name"].to_string());
+    }
+    for (name, object) in &kustomized {
+        assert_eq!(chart.get(name), Some(object), "{name:?}");
+    }
+    assert_eq!(chart.keys().collect::<Vec<_>>(), kustomized.keys().collect::<Vec<_>>());
+    Ok(())
+}
+
+#[test]
+fn helm_finds_no_fault() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    helm.lint(&[])?;
+    for file in value_files()? {
+        helm.lint(&["--values", &file])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn wrong_values_are_refused_in_words() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    for (options, words) in [
+        ("webhok.failurePolicy=Fail", "additional properties 'webhok' not allowed"),
+        ("webhook.failurePolicy=Ignored", "at '/webhook/failurePolicy': value must be one of 'Ignore', 'Fail'"),
+        ("webhook.timeoutSeconds=31", "at '/webhook/timeoutSeconds': maximum: got 31, want 30"),
+        ("webhook.objectSelector.matchLabel.a=b", "additional properties 'matchLabel' not allowed"),
+        ("config.MIMIC_DRY_RUN=true", "at '/config': additional properties 'MIMIC_DRY_RUN' not allowed"),
+        ("config.MIMIC_LISTENPORT=1", "at '/config': additional properties 'MIMIC_LISTENPORT' not allowed"),
+        ("config.MIMIC_DRYRUN=yes", "value must be one of true, false, 'true', 'false'"),
+        ("config.MIMIC_DRAIN=10", "at '/config/MIMIC_DRAIN': got number, want string"),
+        ("image.digest=abc", "at '/image/digest': 'abc' does not match pattern"),
+        ("replicaCount=two", "at '/replicaCount': got string, want integer"),
+        ("certificate.certManager.enabled=true", "certificate.mode is `managed`, in which Mimic makes the certificate"),
+        ("certificate.mode=file,certificate.caBundle=LS0t", "must be certificates in PEM form, not in base64"),
+        (
+            "certificate.mode=file,certificate.certManager.enabled=true,certificate.caBundle=-----BEGIN CERTIFICATE-----",
+            "choose one of them",
+        ),
+        ("mirrors.docker\\.io=https://harbor.example.com", "write registries without a scheme"),
+        ("extraEnv[0].name=MIMIC_DRYRUN", "extraEnv has MIMIC_DRYRUN"),
+        ("harbor.enabled=true", "set harbor.url"),
+        ("harbor.enabled=true,harbor.url=h,harbor.existingSecret=s", "set the username that the password is for"),
+        ("harbor.enabled=true,harbor.url=h,harbor.others[0].name=a,harbor.others[0].url=i", "set harbor.name"),
+        (
+            "harbor.enabled=true,harbor.url=h,harbor.name=a,harbor.others[0].name=a,harbor.others[0].url=i",
+            "two Harbors are called `a`",
+        ),
+        ("harbor.others[0].name=a,harbor.others[0].url=i", "harbor.enabled is false"),
+        ("ports.admin=8443", "must differ"),
+        ("autoscaling.enabled=true,autoscaling.minReplicas=9", "must not be above"),
+        ("priorityClassName=a,priorityClass.create=true", "choose one of them"),
+    ] {
+        let said = helm.refuses(&["--set", options])?;
+        ensure!(said.contains(words), "{options}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn pods_are_replaced_when_what_is_read_at_the_start_changes_and_not_for_mirrors() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    let deployment =
+        |options: &[&str]| -> Result<Value> { Ok(object(&rendered(&helm, options)?, "Deployment", "mimic")?.clone()) };
+    let other =
+        "mirrors.docker\\.io=harbor.example.com/other,rules[0].upstream=quay.io,rules[0].mirrors[0]=h.example.com/quay";
+    assert_eq!(deployment(&[])?, deployment(&["--set", other])?);
+    let harbor = ["--set", "harbor.enabled=true,harbor.url=harbor.example.com"];
+    let interval = [&harbor[..], &["--set", "harbor.interval=1h"]].concat();
+    assert_ne!(deployment(&harbor)?, deployment(&interval)?);
+    assert_eq!(deployment(&harbor)?, deployment(&[&harbor[..], &["--set", other]].concat())?);
+    Ok(())
+}
+
+#[test]
+fn whom_to_trust_is_left_to_whoever_makes_the_certificate() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    for (file, annotations) in [
+        ("full", json!({"example.com/reviewed": "true", "admissions.enforcer/disabled": "true"})),
+        ("cert-manager", json!({"cert-manager.io/inject-ca-from": "mimic/mimic"})),
+        ("kubernetes", json!({"cert-manager.io/inject-ca-from-secret": "mimic/webhook-certificate"})),
+    ] {
+        let objects = rendered(&helm, &["--values", &format!("{CHART}/ci/{file}-values.yaml")])?;
+        let webhook = object(&objects, "MutatingWebhookConfiguration", "mimic");
+        let webhook = webhook.or_else(|_| object(&objects, "MutatingWebhookConfiguration", "mimic-images"))?;
+        assert_eq!(webhook["metadata"]["annotations"], annotations, "{file}");
+        assert!(webhook["webhooks"][0]["clientConfig"].get("caBundle").is_none(), "{file}");
+    }
+    Ok(())
+}
+
+#[test]
+fn excluded_namespaces_are_told_to_both() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    let objects = rendered(&helm, &["--set", "excludeNamespaces={kube-system,build-*}"])?;
+    let webhook = &object(&objects, "MutatingWebhookConfiguration", "mimic")?["webhooks"][0];
+    let values = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
+    assert_eq!(values, &json!(["kube-system", "mimic"]), "selectors know no globs");
+    let deployment = object(&objects, "Deployment", "mimic")?.to_string();
+    assert!(
+        deployment.contains(r#"{"name":"MIMIC_EXCLUDE_NAMESPACES","value":"kube-system,build-*"}"#),
+        "{deployment}"
+    );
+    Ok(())
+}
+
+#[test]
+fn an_older_cluster_gets_no_conditions_that_it_could_not_evaluate() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    let conditions = |version: &str| -> Result<Option<usize>> {
+        let objects = rendered(&helm, &["--kube-version", version])?;
+        let webhook = &object(&objects, "MutatingWebhookConfiguration", "mimic")?["webhooks"][0];
+        Ok(webhook["matchConditions"].as_array().map(Vec::len))
+    };
+    assert_eq!((conditions("v1.29.14-gke.100")?, conditions("v1.30.0-eks-1234567")?), (None, Some(2)));
+    let said = helm.refuses(&["--kube-version", "1.27.0"])?;
+    ensure!(said.contains("chart requires kubeVersion"), "{said}");
+    Ok(())
+}
