@@ -1,15 +1,23 @@
 //! The chart with certificates of others, and with Harbor.
 
-use anyhow::{Context, Result, ensure};
+use std::fs;
+
+use anyhow::{Context, Result};
+use fake_harbor::{Fake, PASSWORD};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
 use mimic_e2e::{Authority, Checkout, Cluster, Installation, Namespace, definitions};
-use openssl::base64;
+use openssl::{
+    base64,
+    ssl::{SslAcceptor, SslMethod},
+};
 use serde_json::{Value, json};
 
 use crate::installed::inventory;
 
 const MIRROR: &str = "--set 'mirrors.docker\\.io=harbor.example.com/hub'";
+/// An account that sees all that there is to see.
+const ROBOT: &str = "robot-project-list+registry-list";
 const REWRITTEN: &str = "harbor.example.com/hub/library/nginx";
 
 #[tokio::test]
@@ -94,27 +102,56 @@ async fn a_certificate_of_cert_manager_is_mounted_and_its_bundle_stays_through_a
     Ok(())
 }
 
+/// A Harbor over TLS, with a certificate of this authority.
+fn harbor(authority: &Authority) -> Result<Fake> {
+    let (certificate, key) = authority.issue_for("localhost")?;
+    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
+    acceptor.set_certificate(&certificate)?;
+    acceptor.set_private_key(&key)?;
+    let acceptor = acceptor.build();
+    Ok(Fake::start_with(move |stream| Some(Box::new(acceptor.accept(stream).ok()?))))
+}
+
 #[tokio::test]
 async fn each_harbor_is_asked_with_its_own_password_and_authorities() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
-    let pem = Authority::new()?.pem()?;
-    std::fs::write(checkout.path().join("ca.crt"), pem)?;
+    let shop = Namespace::create(&cluster, "shop").await?;
+    let authorities = [Authority::new()?, Authority::new()?];
+    let harbors = [harbor(&authorities[0])?, harbor(&authorities[1])?];
+    let values = json!({"harbor": {
+        "enabled": true,
+        "name": "main",
+        "url": harbors[0].url(),
+        "username": ROBOT,
+        "existingSecret": "harbor-main",
+        "passwordKey": "secret",
+        "caConfigMap": "authorities",
+        "caKey": "main.crt",
+        "others": [{
+            "name": "lab",
+            "url": harbors[1].url(),
+            "registry": "lab.example.com",
+            "username": ROBOT,
+            "existingSecret": "harbor-lab",
+            "caConfigMap": "authorities",
+        }],
+    }});
+    fs::write(
+        checkout.path().join("values.yaml"),
+        values.to_string().replace("http://127.0.0.1", "https://localhost"),
+    )?;
+    fs::write(checkout.path().join("main.crt"), authorities[0].pem()?)?;
+    fs::write(checkout.path().join("ca.crt"), authorities[1].pem()?)?;
     let commands = [
         "kubectl create namespace mimic",
-        "kubectl -n mimic create secret generic harbor-main --from-literal=secret=main-password",
-        "kubectl -n mimic create secret generic harbor-lab --from-literal=password=lab-password",
-        "kubectl -n mimic create configmap authorities --from-file=harbor.crt=ca.crt --from-file=ca.crt",
-        "helm install mimic deploy/chart --namespace mimic --values deploy/chart/ci/harbor-values.yaml",
+        &format!("kubectl -n mimic create secret generic harbor-main --from-literal=secret={PASSWORD}"),
+        &format!("kubectl -n mimic create secret generic harbor-lab --from-literal=password={PASSWORD}"),
+        "kubectl -n mimic create configmap authorities --from-file=main.crt --from-file=ca.crt",
+        "helm install mimic deploy/chart --namespace mimic --values values.yaml",
     ];
     let mimic = Installation::of(checkout, &commands, "mimic", "mimic").await?;
-    let replica = mimic.start_replica().await?;
-    // None of these hosts exists. What matters is that the settings load, with all that is mounted.
-    for source in ["harbor:main", "harbor:lab", "harbor:open"] {
-        replica.reports(&[source]).await?;
-    }
-    let report = replica.reports(&["harbor.example.com", "harbor.lab.example", "harbor.open.example"]).await?;
-    ensure!(!report.contains("password file") && !report.contains("file of certificate authorities"), "{report}");
-    ensure!(report.contains("configmap:our-mirrors"), "{report}");
-    Ok(())
+    let replicas = mimic.start_replicas(1).await?;
+    replicas[0].reports(&["source harbor:main: 16 rules", "source harbor:lab: 16 rules"]).await?;
+    mimic.rewrites(&shop, "harbor.example.com/proxy-dockerhub/library/nginx").await
 }

@@ -112,6 +112,7 @@ fn wrong_values_are_refused_in_words() -> Result<()> {
             "two Harbors are called `a`",
         ),
         ("harbor.others[0].name=a,harbor.others[0].url=i", "harbor.enabled is false"),
+        ("excludeNamespaces[0]=a b", "at '/excludeNamespaces/0': 'a b' does not match pattern"),
         ("ports.admin=8443", "must differ"),
         ("autoscaling.enabled=true,autoscaling.minReplicas=9", "must not be above"),
         ("priorityClassName=a,priorityClass.create=true", "choose one of them"),
