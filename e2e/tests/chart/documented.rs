@@ -37,14 +37,6 @@ fn hold(file: &str, content: &str) -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn the_chart_has_the_version_of_the_workspace() -> Result<()> {
-    let chart = yaml("Chart.yaml")?;
-    let version = env!("CARGO_PKG_VERSION");
-    assert_eq!((&chart["version"], &chart["appVersion"]), (&version.into(), &version.into()));
-    Ok(())
-}
-
 /// Helm reads nothing outside of a chart.
 #[test]
 fn alerts_and_dashboard_are_the_ones_that_are_shipped_beside_the_chart() -> Result<()> {
