@@ -84,7 +84,7 @@ pub use recorder::Recorder;
 pub use registration::{Registration, shipped_registration};
 pub use registry::Registry;
 pub use replica::Replica;
-pub use rewrite::rewritten;
+pub use rewrite::{rewritten, run_mimic};
 pub use server::MimicServer;
 pub use shipped_image::ShippedImage;
 pub use skopeo::Skopeo;

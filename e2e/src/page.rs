@@ -25,10 +25,10 @@ impl Page {
         Ok(Self { path, text })
     }
 
-    /// All pages for people: those of the folder `docs` and below, and those at the top.
+    /// All pages for people, wherever they are.
     pub fn all() -> Result<Vec<Self>> {
         let mut pages = Vec::new();
-        for folder in ["", "docs", "docs/decisions", "deploy/chart", "e2e", "e2e/controlplane", "benches"] {
+        for folder in ["", "docs", "docs/decisions", "deploy/chart", "e2e", "e2e/controlplane", "benches", "fuzz"] {
             for entry in fs::read_dir(Path::new(REPOSITORY).join(folder))? {
                 let name = entry?.file_name();
                 if Path::new(&name).extension().is_some_and(|extension| extension == "md") {

@@ -6,7 +6,7 @@ use k8s_openapi::{
     api::core::v1::{ConfigMap, Secret},
 };
 use kube::api::PostParams;
-use mimic_e2e::{Authority, Cluster, Installation, Namespace, Page};
+use mimic_e2e::{Authority, Checkout, Cluster, Installation, Namespace, Page};
 use openssl::base64;
 use serde_json::json;
 
@@ -66,6 +66,50 @@ async fn the_four_steps_replace_what_was_there_before() -> Result<()> {
     let selector = "jsonpath={.spec.selector.matchLabels.app}";
     assert_eq!(mimic.own().kubectl(&["get", "deployment", "mimic", "-o", selector])?.stdout, "");
     Ok(())
+}
+
+#[tokio::test]
+async fn the_chart_takes_over_from_beside_what_was_there() -> Result<()> {
+    let Some(cluster) = Cluster::own()? else { return Ok(()) };
+    let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
+    let blocks = page()?.commands("Side by side")?;
+    let [install, look, remove] = &blocks[..] else { panic!("three steps: {blocks:?}") };
+    let (install, wait) = install.trim_end().split_once('\n').context("the first step has two commands")?;
+    ensure!(wait.trim_start().starts_with("kubectl -n mimic rollout status"), "{wait}");
+    checkout.run(BEFORE)?;
+    checkout
+        .run("kubectl -n mimic create secret generic mimic-certs --from-literal=cert.pem=… --from-literal=key.pem=…")?;
+    // ReplicaSets and their pods come in their own time.
+    let all = "kubectl get deployment,service,configmap,secret,serviceaccount,role,rolebinding -n mimic -o name";
+    let before = checkout.run(all)?.stdout;
+
+    // Back again, before anything was removed.
+    checkout.run(install)?;
+    checkout.run("helm uninstall mimic-webhook --namespace mimic")?;
+    assert_eq!(checkout.run(all)?.stdout, before);
+
+    let mimic = Installation::of(checkout, &[install], "mimic", "mimic-webhook").await?;
+    let _replicas = mimic.start_replicas(2).await?;
+    let default = Namespace::existing(&cluster, "default").await?;
+    let mirrored = "our.internal.mirror.hostname/library/nginx";
+    mimic.rewrites(&default, mirrored).await?;
+    assert_eq!(mimic.checkout().run(&unindented(look))?.stdout, format!("{mirrored}\n"));
+
+    mimic.checkout().run(&format!("set -e\n{}", unindented(remove)))?;
+    mimic.rewrites(&default, mirrored).await?;
+    let kinds = "all,configmap,secret,serviceaccount,role,rolebinding,mutatingwebhookconfiguration";
+    let left = mimic.checkout().run(&format!("kubectl get {kinds} -n mimic -o name"))?;
+    let left: Vec<&str> =
+        left.stdout.lines().filter(|name| name.ends_with("/mimic") || name.ends_with("/mimic-certs")).collect();
+    assert_eq!(left, [""; 0], "of the old one only the ConfigMap stays");
+    let mirrors: ConfigMap = mimic.own().api().get("mimic-mirrors").await?;
+    assert!(mirrors.data.is_some());
+    Ok(())
+}
+
+/// A block of commands that stands in a list.
+fn unindented(block: &str) -> String {
+    block.lines().flat_map(|line| [line.strip_prefix("   ").unwrap_or(line), "\n"]).collect()
 }
 
 /// Users have all of these, and nobody may have to look up what has become of one.

@@ -1,21 +1,13 @@
 //! The pages on installation and on troubleshooting, followed word for word.
 
-use std::{fs, path::Path};
-
-use anyhow::{Context, Result, ensure};
-use mimic_e2e::{Checkout, Cluster, Installation, Namespace};
+use anyhow::{Result, ensure};
+use mimic_e2e::{Checkout, Cluster, Installation, Namespace, Page};
 
 use crate::{ONE_STEP, STEPS};
 
-const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
 /// The blocks of commands under a heading of a page.
 fn commands(page: &str, heading: &str) -> Result<Vec<String>> {
-    let text = fs::read_to_string(Path::new(REPOSITORY).join("docs").join(page))?;
-    let section = text.split("\n## ").find(|section| section.starts_with(heading));
-    let section = section.with_context(|| format!("{page} has `{heading}`"))?;
-    let blocks = section.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
-    Ok(blocks.map(ToOwned::to_owned).collect())
+    Page::read(format!("docs/{page}"))?.commands(heading)
 }
 
 /// Nothing ends the deletion of a namespace in this cluster, so that nothing may wait for it.
@@ -94,23 +86,5 @@ async fn the_commands_on_troubleshooting_tell_what_they_promise() -> Result<()> 
     let [block] = &commands("troubleshooting.md", "6. ")?[..] else { panic!("there is one block") };
     let said = mimic.checkout().fails(&without_waiting(&block.replace("mimic-check", "mimic-check-2")))?;
     ensure!(said.contains("failed calling webhook \"pods.mimic.cryptkcoding.com\""), "{said}");
-    Ok(())
-}
-
-#[test]
-fn files_that_pages_name_are_there() -> Result<()> {
-    for page in ["install.md", "namespaces.md", "troubleshooting.md", "certificates.md", "mirrors.md"] {
-        let text = fs::read_to_string(Path::new(REPOSITORY).join("docs").join(page))?;
-        let words = text.split(|character: char| !(character.is_ascii_alphanumeric() || "./-_".contains(character)));
-        for word in words.filter(|word| word.starts_with("deploy/") || word.starts_with("./deploy/")) {
-            let file = word.trim_end_matches('.');
-            let is_generated = file.ends_with("-cabundle.yaml");
-            ensure!(is_generated || Path::new(REPOSITORY).join(file).exists(), "{page} names `{file}`");
-        }
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
-            let is_elsewhere = link.is_empty() || link.contains("://");
-            ensure!(is_elsewhere || Path::new(REPOSITORY).join("docs").join(link).exists(), "{page} links to `{link}`");
-        }
-    }
     Ok(())
 }
