@@ -41,7 +41,7 @@ fn on_a_mirror(table: &Table) -> impl Iterator<Item = String> {
         let Upstream::Prefix { registry, path } = rule.rule.upstream() else { return None };
         let place =
             table.registries().get(registry.as_bytes())?.places(("", path), |place| place.location.is_some())?;
-        let location = place.location.as_deref()?;
+        let location = table.location(place.location?);
         Some(format!("{rule} never applies: its upstream lies at the mirror `{location}`, where images are final"))
     })
 }

@@ -1,6 +1,7 @@
 //! The index over all rules: what a lookup costs depends on the image, not on the number of rules.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -50,13 +51,29 @@ pub(crate) struct Registry {
     has_locations: bool,
 }
 
-/// What is known of one prefix.
+/// What is known of one prefix. A long table has tens of thousands of them, so they are small.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
     /// Rules that name it as upstream, in order of precedence.
-    pub(crate) rules: Vec<RuleId>,
-    /// The location that lies here, as written.
-    pub(crate) location: Option<Box<str>>,
+    pub(crate) rules: RuleIds,
+    /// The location that lies here.
+    pub(crate) location: Option<LocationId>,
+}
+
+/// Several rules, or the one that most places have.
+#[derive(Debug, Default)]
+pub(crate) enum RuleIds {
+    #[default]
+    None,
+    One(RuleId),
+    Several(Vec<RuleId>),
+}
+
+/// A mirror of a rule, whose location it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LocationId {
+    rule: RuleId,
+    mirror: u32,
 }
 
 #[derive(Debug)]
@@ -115,8 +132,8 @@ impl Table {
             Upstream::All => self.all.push(id),
             Upstream::Pattern(_) => patterns.push(id),
         }
-        for mirror in rule.mirrors() {
-            let location = mirror.location();
+        for (mirror, content) in (0..).zip(rule.mirrors()) {
+            let location = content.location();
             let place = match location.claim() {
                 Claim::Prefix { registry, path } => {
                     self.registries.entry(registry.as_bytes().into()).or_default().has_locations = true;
@@ -127,7 +144,7 @@ impl Table {
                     self.domains.entry(domain.as_bytes().into()).or_default()
                 }
             };
-            place.location.get_or_insert_with(|| location.as_str().into());
+            place.location.get_or_insert(LocationId { rule: id, mirror });
         }
     }
 
@@ -146,6 +163,11 @@ impl Table {
 
     pub(crate) fn rule(&self, id: RuleId) -> RuleRef<'_> {
         self.lists[id.list as usize].rule(id.rule as usize)
+    }
+
+    /// A location as written.
+    pub(crate) fn location(&self, id: LocationId) -> &str {
+        self.rule(id.rule).rule.mirrors()[id.mirror as usize].location().as_str()
     }
 
     pub(crate) fn rules(&self) -> impl Iterator<Item = RuleRef<'_>> {
@@ -172,7 +194,7 @@ impl Table {
         if found.is_none() && self.domain_locations {
             found = self.domains_of(subject.registry()).find(|place| place.location.is_some());
         }
-        found.and_then(|place| place.location.as_deref())
+        found.and_then(|place| place.location).map(|location| self.location(location))
     }
 
     /// The first rule, most specific first, that matches and that `applies` accepts.
@@ -204,6 +226,28 @@ impl Table {
 impl List {
     fn rule(&self, index: usize) -> RuleRef<'_> {
         RuleRef { rule: &self.rules[index], source: &self.source, position: self.before + index }
+    }
+}
+
+impl RuleIds {
+    fn push(&mut self, id: RuleId) {
+        match self {
+            Self::None => *self = Self::One(id),
+            Self::One(first) => *self = Self::Several(vec![*first, id]),
+            Self::Several(ids) => ids.push(id),
+        }
+    }
+}
+
+impl Deref for RuleIds {
+    type Target = [RuleId];
+
+    fn deref(&self) -> &[RuleId] {
+        match self {
+            Self::None => &[],
+            Self::One(id) => std::slice::from_ref(id),
+            Self::Several(ids) => ids,
+        }
     }
 }
 
