@@ -1,56 +1,69 @@
 //! Writing JSON text: the answer is short and flat, so it is written straight into the one buffer that is sent.
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, u8x32};
 
 /// Appends `text` to `out` as a JSON string, quotes included.
 pub(crate) fn string(out: &mut String, text: &str) {
     out.push('"');
-    let bytes = text.as_bytes();
-    let mut done = 0;
-    loop {
-        let at = special(bytes, done);
-        out.push_str(&text[done..at]);
-        let Some(&byte) = bytes.get(at) else { break };
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            _ => {
-                out.push_str("\\u00");
-                out.push(char::from(b'0' + (byte >> 4)));
-                out.push(char::from(b"0123456789abcdef"[usize::from(byte & 0xf)]));
-            }
-        }
-        done = at + 1;
-    }
+    escaped(out, text);
     out.push('"');
 }
 
-/// Where, from `at` on, is the first byte that means something within a JSON string: a quote, a backslash, or a control
-/// character, which may only be there as an escape. The end, if there is none.
-#[expect(clippy::inline_always, reason = "writing strings is most of what an answer costs")]
-#[inline(always)]
-fn special(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-        let chunk = u8x16::new(*chunk);
-        let equal = |byte: u8| chunk.simd_eq(u8x16::splat(byte));
-        let control = chunk.min(u8x16::splat(b' ' - 1)).simd_eq(chunk);
-        // The first byte's mark is the lowest bit.
-        let found = (control | equal(b'"') | equal(b'\\')).to_bitmask();
-        if found != 0 {
-            return at + found.trailing_zeros() as usize;
-        }
-        at += 16;
-    }
-    special_in_tail(bytes, at)
+/// Appends `text` to `out` as it stands between the quotes of a JSON string.
+pub(crate) fn escaped(out: &mut String, text: &str) {
+    dispatch!(Level::new(), simd => escaped_with(simd, out, text));
 }
 
-/// [`special`] for the last bytes, which are too few for a chunk.
-fn special_in_tail(bytes: &[u8], at: usize) -> usize {
-    let tail = bytes[at..].iter();
-    at + tail.take_while(|byte| !matches!(byte, 0..b' ' | b'"' | b'\\')).count()
+#[expect(clippy::inline_always, reason = "it is compiled once for each kind of processor")]
+#[inline(always)]
+fn escaped_with<S: Simd>(simd: S, out: &mut String, text: &str) {
+    let (blocks, tail) = text.as_bytes().as_chunks::<32>();
+    let mut done = 0;
+    for (number, block) in blocks.iter().enumerate() {
+        escape_all(out, text, &mut done, number * 32, special(simd, block));
+    }
+    let mut last = [b' '; 32];
+    last[..tail.len()].copy_from_slice(tail);
+    escape_all(out, text, &mut done, blocks.len() * 32, special(simd, &last));
+    out.push_str(&text[done..]);
+}
+
+/// Which bytes mean something within a JSON string: quotes, backslashes, and control characters, which may only be there as
+/// escapes. The first byte is the lowest bit.
+#[expect(clippy::inline_always, reason = "it is compiled once for each kind of processor")]
+#[inline(always)]
+fn special<S: Simd>(simd: S, block: &[u8; 32]) -> u64 {
+    let block: u8x32<S> = (*block).simd_into(simd);
+    (block.simd_eq(b'"') | block.simd_eq(b'\\') | block.simd_lt(b' ')).to_bitmask()
+}
+
+/// Appends what follows `done` up to the last of the `special` bytes of the block at `start`, with these escaped.
+#[inline]
+fn escape_all(out: &mut String, text: &str, done: &mut usize, start: usize, mut special: u64) {
+    while special != 0 {
+        let at = start + special.trailing_zeros() as usize;
+        special &= special - 1;
+        out.push_str(&text[*done..at]);
+        escape(out, text.as_bytes()[at]);
+        *done = at + 1;
+    }
+}
+
+/// Appends the escape of a character that may not be in a JSON string as it is.
+fn escape(out: &mut String, byte: u8) {
+    match byte {
+        b'"' => out.push_str("\\\""),
+        b'\\' => out.push_str("\\\\"),
+        b'\n' => out.push_str("\\n"),
+        b'\r' => out.push_str("\\r"),
+        b'\t' => out.push_str("\\t"),
+        _ => {
+            out.push_str("\\u00");
+            out.push(char::from(b'0' + (byte >> 4)));
+            out.push(char::from(b"0123456789abcdef"[usize::from(byte & 0xf)]));
+        }
+    }
 }
 
 /// Appends `"key":"value"`, after a comma unless it is the first member of its object.

@@ -3,96 +3,103 @@
 //! Most of a review is strings, short ones. Looking for the end of each of them costs more than finding all quotes at once,
 //! sixty-four bytes at a time.
 
-use std::ops::Range;
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, u8x64};
 
-use wide::u8x16;
-
-/// The quotes that begin or end a string, and the backslashes: of every sixty-four bytes of the text a set each, in which
-/// the first byte is the lowest bit.
+/// The quotes that end a string, and the backslashes: of every sixty-four bytes of the text a set each, in which the first
+/// byte is the lowest bit.
 #[derive(Debug)]
-pub(crate) struct Quotes(Vec<(u64, u64)>);
+pub(crate) struct Quotes {
+    ends: Vec<u64>,
+    backslashes: Vec<u64>,
+}
 
 impl Quotes {
-    /// Finds the quotes in `text`; `None` if there is an escape that JSON does not know, or a control character in a string.
+    /// Finds the quotes in `text`; `None` if a string has no end, or holds a control character or an escape that JSON does
+    /// not know.
     pub(crate) fn find(text: &[u8]) -> Option<Self> {
+        dispatch!(Level::new(), simd => Self::find_with(simd, text))
+    }
+
+    #[expect(clippy::inline_always, reason = "it is compiled once for each kind of processor")]
+    #[inline(always)]
+    fn find_with<S: Simd>(simd: S, text: &[u8]) -> Option<Self> {
         let (blocks, tail) = text.as_chunks::<64>();
-        let mut found = Vec::with_capacity(blocks.len() + 1);
         let mut last = [b' '; 64];
         last[..tail.len()].copy_from_slice(tail);
+        let mut found = Self { ends: vec![0; blocks.len() + 1], backslashes: vec![0; blocks.len() + 1] };
         let mut escape = 0;
-        let mut control = false;
-        for (number, block) in blocks.iter().chain([&last]).enumerate() {
-            let Block { quotes, backslashes, control: controls } = Block::new(block);
-            let escaped = escaped(backslashes, &mut escape);
-            let unusual = escaped & !(quotes | backslashes);
-            if unusual != 0 {
-                check_escapes(text, number * 64, unusual)?;
+        // All ones if the next block begins within a string.
+        let mut within = 0;
+        for (number, (ends, backslashes)) in found.ends.iter_mut().zip(&mut found.backslashes).enumerate() {
+            let block: u8x64<S> = (*blocks.get(number).unwrap_or(&last)).simd_into(simd);
+            let mut quotes = block.simd_eq(b'"').to_bitmask();
+            *backslashes = block.simd_eq(b'\\').to_bitmask();
+            if *backslashes | escape != 0 {
+                let escaped = escaped(*backslashes, &mut escape);
+                let unusual = escaped & !(quotes | *backslashes);
+                if unusual != 0 {
+                    check_escapes(text, number * 64, unusual)?;
+                }
+                quotes &= !escaped;
             }
-            control |= controls;
-            found.push((quotes & !escaped, backslashes));
+            // The quote that begins a string is among its bytes, the one that ends it is not.
+            let strings = odd(quotes) ^ within;
+            within = (strings >> 63).wrapping_neg();
+            *ends = quotes & !strings;
+            if block.simd_lt(b' ').to_bitmask() & strings != 0 {
+                return None;
+            }
         }
-        let quotes = Self(found);
-        (!control || quotes.control_characters_are_outside(text)).then_some(quotes)
+        (within == 0).then_some(found)
     }
 
-    /// Where the first quote is from `at` on.
+    /// Where strings end, in their order.
+    pub(crate) fn ends(&self) -> Ends<'_> {
+        Ends { sets: &self.ends, word: 0, rest: self.ends.first().copied().unwrap_or_default() }
+    }
+
+    /// Where the first backslash is from `at` on; past the end, if there is none.
+    pub(crate) fn next_backslash(&self, at: usize) -> usize {
+        let first = |word: usize, bits: u64| (bits != 0).then(|| word * 64 + bits.trailing_zeros() as usize);
+        let here = self.backslashes.get(at / 64).and_then(|bits| first(at / 64, bits & u64::MAX << (at % 64)));
+        let mut others = at / 64 + 1..self.backslashes.len();
+        here.or_else(|| others.find_map(|word| first(word, self.backslashes[word]))).unwrap_or(usize::MAX)
+    }
+}
+
+/// Goes from the end of one string to that of the next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends<'q> {
+    sets: &'q [u64],
+    word: usize,
+    /// Those of the set at hand that are still to come.
+    rest: u64,
+}
+
+impl Iterator for Ends<'_> {
+    type Item = usize;
+
     #[expect(clippy::inline_always, reason = "it is called for every string")]
     #[inline(always)]
-    pub(crate) fn next(&self, at: usize) -> Option<usize> {
-        let mut word = at / 64;
-        let bits = self.0.get(word)?.0 >> (at % 64);
-        if bits != 0 {
-            return Some(at + bits.trailing_zeros() as usize);
+    fn next(&mut self) -> Option<usize> {
+        while self.rest == 0 {
+            self.word += 1;
+            self.rest = *self.sets.get(self.word)?;
         }
-        loop {
-            word += 1;
-            let (bits, _) = *self.0.get(word)?;
-            if bits != 0 {
-                return Some(word * 64 + bits.trailing_zeros() as usize);
-            }
-        }
-    }
-
-    /// Whether there is a backslash in `range` or close to it.
-    pub(crate) fn may_hold_escapes(&self, range: Range<usize>) -> bool {
-        let blocks = self.0.get(range.start / 64..=range.end / 64);
-        blocks.is_none_or(|blocks| blocks.iter().any(|(_, backslashes)| *backslashes != 0))
-    }
-
-    /// Whether no control character is within a string. What the API server writes has none anywhere, so this is rare.
-    #[cold]
-    fn control_characters_are_outside(&self, text: &[u8]) -> bool {
-        let mut within = false;
-        text.iter().enumerate().all(|(at, byte)| {
-            within ^= self.0[at / 64].0 >> (at % 64) & 1 == 1;
-            !(within && *byte < b' ')
-        })
+        let first = self.rest.trailing_zeros() as usize;
+        self.rest &= self.rest - 1;
+        Some(self.word * 64 + first)
     }
 }
 
-/// What is of interest in sixty-four bytes.
-struct Block {
-    quotes: u64,
-    backslashes: u64,
-    /// Whether there is a control character.
-    control: bool,
-}
-
-impl Block {
-    #[expect(clippy::inline_always, reason = "the sets are to stay in registers")]
-    #[inline(always)]
-    fn new(bytes: &[u8; 64]) -> Self {
-        let (quarters, _) = bytes.as_chunks::<16>();
-        let bytes: [u8x16; 4] = std::array::from_fn(|quarter| u8x16::new(quarters[quarter]));
-        let equal = |byte: u8| {
-            let [first, second, third, fourth] =
-                bytes.map(|bytes| u64::from(bytes.simd_eq(u8x16::splat(byte)).to_bitmask()));
-            (first | second << 16) | (third | fourth << 16) << 32
-        };
-        let lowest = bytes[0].min(bytes[1]).min(bytes[2].min(bytes[3]));
-        let control = lowest.min(u8x16::splat(b' ' - 1)).simd_eq(lowest).to_bitmask() != 0;
-        Self { quotes: equal(b'"'), backslashes: equal(b'\\'), control }
+/// Those positions up to which, themselves included, there is an odd number of members of `set`.
+#[inline]
+fn odd(mut set: u64) -> u64 {
+    for distance in [1, 2, 4, 8, 16, 32] {
+        set ^= set << distance;
     }
+    set
 }
 
 /// Which bytes of a block are escaped: those after a backslash that is not itself escaped. `escape` is 1 if the first byte

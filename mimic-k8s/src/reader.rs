@@ -7,17 +7,20 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::quotes::Quotes;
+use crate::quotes::{Ends, Quotes};
 
 /// Reads one value that takes up all of `bytes`; `None` if that cannot be done, for whatever reason.
 pub(crate) fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     // Once for all costs less than once for each of the strings that are read.
     let text = simdutf8::basic::from_utf8(bytes).ok()?;
-    let mut reader = Reader { text, quotes: Quotes::find(bytes)?, at: 0 };
+    let quotes = Quotes::find(bytes)?;
+    let mut reader = Reader { text, quotes: &quotes, ends: quotes.ends(), backslash: quotes.next_backslash(0), at: 0 };
     let value = T::deserialize(&mut reader).ok()?;
     space(bytes, &mut reader.at);
     (reader.at == bytes.len()).then_some(value)
@@ -75,16 +78,109 @@ fn expect(bytes: &[u8], at: &mut usize, byte: u8) -> Read<()> {
     Ok(())
 }
 
+/// Passes over an object or list that begins at `at`, and returns its end. It takes no stack.
+fn skip<'q>(bytes: &[u8], ends: &Ends<'q>, mut at: usize) -> Read<(Ends<'q>, usize)> {
+    let mut ends = *ends;
+    // Which of the open containers are objects: the lowest bit is that of the innermost, the highest set one ends them.
+    let mut open: u64 = 1;
+    'value: loop {
+        // Whether a key is next, at its quote, or a value is over.
+        let mut key = false;
+        match peek(bytes, &mut at)? {
+            b'"' => at = ends.next().ok_or(GiveUp)? + 1,
+            b'{' => {
+                at += 1;
+                match peek(bytes, &mut at)? {
+                    b'"' => {
+                        open = deeper(open, true)?;
+                        key = true;
+                    }
+                    b'}' => at += 1,
+                    _ => return Err(GiveUp),
+                }
+            }
+            b'[' => {
+                at += 1;
+                if peek(bytes, &mut at)? != b']' {
+                    open = deeper(open, false)?;
+                    continue;
+                }
+                at += 1;
+            }
+            _ => at = skip_scalar(bytes, at)?,
+        }
+        'member: loop {
+            if key {
+                // What most members are like in what the API server writes; the rest takes the long way.
+                loop {
+                    at = ends.next().ok_or(GiveUp)? + 1;
+                    let next = window(bytes, at);
+                    if begins(next, *b":{},\"") {
+                        continue;
+                    }
+                    if begins(next, *b":{\"") {
+                        open = deeper(open, true)?;
+                        continue;
+                    }
+                    if begins(next, *b":\"") {
+                        at = ends.next().ok_or(GiveUp)? + 1;
+                        if begins(window(bytes, at), *b",\"") {
+                            continue;
+                        }
+                    } else if begins(next, *b":{}") {
+                        at += 3;
+                    } else {
+                        expect(bytes, &mut at, b':')?;
+                        continue 'value;
+                    }
+                    break;
+                }
+            }
+            // With the value, what it was in may be over.
+            loop {
+                if open == 1 {
+                    return Ok((ends, at));
+                }
+                let in_object = open & 1 == 1;
+                let byte = peek(bytes, &mut at)?;
+                at += 1;
+                match byte {
+                    b'}' if in_object => open >>= 1,
+                    b']' if !in_object => open >>= 1,
+                    b',' if in_object => {
+                        if peek(bytes, &mut at)? != b'"' {
+                            return Err(GiveUp);
+                        }
+                        key = true;
+                        continue 'member;
+                    }
+                    b',' => continue 'value,
+                    _ => return Err(GiveUp),
+                }
+            }
+        }
+    }
+}
+
+/// One more container in the set of those that are open, if there is room: for 63, several times what a pod needs.
+fn deeper(open: u64, is_object: bool) -> Read<u64> {
+    if open.leading_zeros() == 0 { Err(GiveUp) } else { Ok(open << 1 | u64::from(is_object)) }
+}
+
+/// Passes over the word or number that begins at `at`, and returns its end.
+fn skip_scalar(bytes: &[u8], at: usize) -> Read<usize> {
+    match bytes.get(at) {
+        Some(b't') => skip_word(bytes, at, b"true"),
+        Some(b'f') => skip_word(bytes, at, b"false"),
+        Some(b'n') => skip_word(bytes, at, b"null"),
+        Some(b'-' | b'0'..=b'9') => skip_number(bytes, at),
+        _ => Err(GiveUp),
+    }
+}
+
 /// Passes over a word such as `null` that begins at `at`, and returns its end.
 fn skip_word(bytes: &[u8], at: usize, word: &[u8]) -> Read<usize> {
     if bytes[at..].starts_with(word) { Ok(at + word.len()) } else { Err(GiveUp) }
-}
-
-/// Passes over the rest of a string, closing quote included.
-#[inline]
-fn skip_string(quotes: &Quotes, at: &mut usize) -> Read<()> {
-    *at = quotes.next(*at).ok_or(GiveUp)? + 1;
-    Ok(())
 }
 
 /// Passes over a number that begins at `at`, and returns its end.
@@ -109,138 +205,31 @@ fn skip_digits(bytes: &[u8], start: usize) -> Read<usize> {
     if digits > 0 { Ok(start + digits) } else { Err(GiveUp) }
 }
 
-/// Passes over any value that begins at `at`, and returns its end. However deep it is, this takes no stack.
-fn skip(bytes: &[u8], quotes: &Quotes, mut at: usize) -> Read<usize> {
-    let mut open = Open::default();
-    // Whether a key begins, and its quote is passed already, or a value.
-    let mut key = false;
-    loop {
-        if key {
-            skip_string(quotes, &mut at)?;
-            // What most members are like in what the API server writes; the rest takes the long way.
-            match bytes.get(at..).and_then(<[u8]>::first_chunk) {
-                Some(b":{}") => at += 3,
-                Some(b":{\"") => {
-                    at += 3;
-                    open.push(true);
-                    continue;
-                }
-                Some([b':', b'"', _]) => {
-                    at += 2;
-                    skip_string(quotes, &mut at)?;
-                }
-                _ => {
-                    expect(bytes, &mut at, b':')?;
-                    key = false;
-                    continue;
-                }
-            }
-        } else {
-            match peek(bytes, &mut at)? {
-                b'"' => {
-                    at += 1;
-                    skip_string(quotes, &mut at)?;
-                }
-                b'{' => {
-                    at += 1;
-                    if peek(bytes, &mut at)? != b'}' {
-                        expect(bytes, &mut at, b'"')?;
-                        open.push(true);
-                        key = true;
-                        continue;
-                    }
-                    at += 1;
-                }
-                b'[' => {
-                    at += 1;
-                    if peek(bytes, &mut at)? != b']' {
-                        open.push(false);
-                        continue;
-                    }
-                    at += 1;
-                }
-                _ => at = skip_scalar(bytes, at)?,
-            }
-        }
-        // A value is over; so may be what it was in.
-        loop {
-            let Some(in_object) = open.last() else { return Ok(at) };
-            if in_object && bytes.get(at..).and_then(<[u8]>::first_chunk) == Some(b",\"") {
-                at += 2;
-                key = true;
-                break;
-            }
-            let byte = peek(bytes, &mut at)?;
-            at += 1;
-            match byte {
-                b',' => {
-                    if in_object {
-                        expect(bytes, &mut at, b'"')?;
-                    }
-                    key = in_object;
-                    break;
-                }
-                b'}' if in_object => open.pop(),
-                b']' if !in_object => open.pop(),
-                _ => return Err(GiveUp),
-            }
-        }
-    }
+/// The eight bytes from `at` on, the first of them the lowest; nothing of use where there are fewer.
+#[inline]
+fn window(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |chunk| u64::from_le_bytes(*chunk))
 }
 
-/// Passes over the word or number that begins at `at`, and returns its end.
-fn skip_scalar(bytes: &[u8], at: usize) -> Read<usize> {
-    match bytes.get(at) {
-        Some(b't') => skip_word(bytes, at, b"true"),
-        Some(b'f') => skip_word(bytes, at, b"false"),
-        Some(b'n') => skip_word(bytes, at, b"null"),
-        Some(b'-' | b'0'..=b'9') => skip_number(bytes, at),
-        _ => Err(GiveUp),
-    }
+/// Whether a window begins with `text`.
+#[inline]
+fn begins<const N: usize>(window: u64, text: [u8; N]) -> bool {
+    let mut whole = [0; 8];
+    whole[..N].copy_from_slice(&text);
+    (window ^ u64::from_le_bytes(whole)) << (64 - 8 * N) == 0
 }
 
-/// Which of the open containers are objects: a bit for each below a highest one that ends them, in the word at hand; full
-/// words are set aside.
-struct Open {
-    bits: u64,
-    below: Vec<u64>,
-}
-
-impl Default for Open {
-    fn default() -> Self {
-        Self { bits: 1, below: Vec::new() }
-    }
-}
-
-impl Open {
-    fn push(&mut self, is_object: bool) {
-        if self.bits.leading_zeros() == 0 {
-            self.below.push(std::mem::replace(&mut self.bits, 1));
-        }
-        self.bits = self.bits << 1 | u64::from(is_object);
-    }
-
-    /// Whether the innermost one is an object; `None` if none is open.
-    fn last(&self) -> Option<bool> {
-        (self.bits != 1).then_some(self.bits & 1 == 1)
-    }
-
-    fn pop(&mut self) {
-        self.bits >>= 1;
-        if self.bits == 1 {
-            self.bits = self.below.pop().unwrap_or(1);
-        }
-    }
-}
-
-struct Reader<'a> {
+struct Reader<'q, 'a> {
     text: &'a str,
-    quotes: Quotes,
+    quotes: &'q Quotes,
+    ends: Ends<'q>,
+    /// Position of the first backslash since where it was asked for last.
+    backslash: usize,
     /// Position of the next byte.
     at: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Reader<'_, 'a> {
     fn peek(&mut self) -> Read<u8> {
         peek(self.text.as_bytes(), &mut self.at)
     }
@@ -249,25 +238,42 @@ impl<'a> Reader<'a> {
         expect(self.text.as_bytes(), &mut self.at, byte)
     }
 
+    /// Passes over a string that begins here, and returns where it began and ended, without its quotes.
+    fn skip_string(&mut self) -> Read<Range<usize>> {
+        let start = self.at + 1;
+        let end = self.ends.next().ok_or(GiveUp)?;
+        self.at = end + 1;
+        Ok(start..end)
+    }
+
     fn word(&mut self, word: &[u8]) -> Read<()> {
         self.at = skip_word(self.text.as_bytes(), self.at, word)?;
         Ok(())
     }
 
     fn string(&mut self) -> Read<Cow<'a, str>> {
-        self.expect(b'"')?;
-        let start = self.at;
-        skip_string(&self.quotes, &mut self.at)?;
-        let text = self.text.get(start..self.at - 1).ok_or(GiveUp)?;
-        if self.quotes.may_hold_escapes(start..self.at) && text.contains('\\') {
-            let quoted = self.text.get(start - 1..self.at).ok_or(GiveUp)?;
-            return serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| GiveUp);
+        if self.peek()? != b'"' {
+            return Err(GiveUp);
         }
-        Ok(Cow::Borrowed(text))
+        let range = self.skip_string()?;
+        if self.backslash < range.start {
+            self.backslash = self.quotes.next_backslash(range.start);
+        }
+        if self.backslash < range.end {
+            return self.unescaped(range);
+        }
+        self.text.get(range).map(Cow::Borrowed).ok_or(GiveUp)
+    }
+
+    /// A string that holds escapes.
+    #[cold]
+    fn unescaped(&self, range: Range<usize>) -> Read<Cow<'a, str>> {
+        let quoted = self.text.get(range.start - 1..=range.end).ok_or(GiveUp)?;
+        serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| GiveUp)
     }
 }
 
-impl<'de> Deserializer<'de> for &mut Reader<'de> {
+impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
     type Error = GiveUp;
 
     /// No view asks for "any" value.
@@ -307,15 +313,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
-        let bytes = self.text.as_bytes();
         match self.peek()? {
             // Most members that nobody asks for are strings.
-            b'"' => {
-                self.at += 1;
-                skip_string(&self.quotes, &mut self.at)?;
-            }
-            b'{' | b'[' => self.at = skip(bytes, &self.quotes, self.at)?,
-            _ => self.at = skip_scalar(bytes, self.at)?,
+            b'"' => drop(self.skip_string()?),
+            b'{' | b'[' => (self.ends, self.at) = skip(self.text.as_bytes(), &self.ends, self.at)?,
+            _ => self.at = skip_scalar(self.text.as_bytes(), self.at)?,
         }
         visitor.visit_unit()
     }
@@ -327,13 +329,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 }
 
 /// The members of an object or the items of a list. The views read all of them.
-struct Entries<'r, 'a> {
-    reader: &'r mut Reader<'a>,
+struct Entries<'r, 'q, 'a> {
+    reader: &'r mut Reader<'q, 'a>,
     end: u8,
     first: bool,
 }
 
-impl Entries<'_, '_> {
+impl Entries<'_, '_, '_> {
     /// Whether another entry begins.
     fn another(&mut self) -> Read<bool> {
         match self.reader.peek()? {
@@ -350,17 +352,18 @@ impl Entries<'_, '_> {
     }
 }
 
-impl<'a> MapAccess<'a> for Entries<'_, 'a> {
+impl<'a> MapAccess<'a> for Entries<'_, '_, 'a> {
     type Error = GiveUp;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Read<Option<K::Value>> {
         if !self.another()? {
             return Ok(None);
         }
-        if self.reader.peek()? != b'"' {
-            return Err(GiveUp);
+        match self.reader.string()? {
+            Cow::Borrowed(key) => seed.deserialize(BorrowedStrDeserializer::new(key)),
+            Cow::Owned(key) => seed.deserialize(key.into_deserializer()),
         }
-        seed.deserialize(&mut *self.reader).map(Some)
+        .map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Read<V::Value> {
@@ -369,7 +372,7 @@ impl<'a> MapAccess<'a> for Entries<'_, 'a> {
     }
 }
 
-impl<'a> SeqAccess<'a> for Entries<'_, 'a> {
+impl<'a> SeqAccess<'a> for Entries<'_, '_, 'a> {
     type Error = GiveUp;
 
     fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Read<Option<T::Value>> {

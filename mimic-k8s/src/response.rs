@@ -1,10 +1,16 @@
 //! Writing the answer.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 
 use crate::decide::Verdict;
 use crate::json;
+
+/// What writes base64 fastest on this machine.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+static BASE64: std::sync::LazyLock<base64::engine::simd::Simd> =
+    std::sync::LazyLock::new(|| base64::engine::simd::Simd::standard(base64::engine::general_purpose::PAD));
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use base64::prelude::BASE64_STANDARD as BASE64;
 
 /// Writes the AdmissionReview that answers the request.
 ///
@@ -20,7 +26,7 @@ pub(crate) fn write(verdict: &Verdict<'_>) -> Vec<u8> {
     out.push_str(r#","allowed":true"#);
     if let Some(patch) = patch {
         out.push_str(r#","patchType":"JSONPatch","patch":""#);
-        STANDARD.encode_string(patch, &mut out);
+        BASE64.encode_string(patch, &mut out);
         out.push('"');
     }
     let audit = [("original-images", verdict.original_images()), ("problems", verdict.problems())];

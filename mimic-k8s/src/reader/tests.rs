@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 
 use super::agreement::assert_reads_the_same as checked;
 use super::*;
-use crate::review::Envelope;
+use crate::review::{Envelope, Review};
 
 mod oddities;
 
@@ -117,10 +117,20 @@ fn what_is_json_is_read() {
     ] {
         assert!(checked(text.as_bytes()), "{text}");
     }
-    for depth in [63, 64, 65, 127, 128, 129, 10_000] {
+}
+
+#[test]
+fn what_is_deep_is_left_to_serde_json() {
+    // Two containers each time; there is room for 63.
+    for (depth, read) in [(1, true), (30, true), (31, true), (32, false), (64, false), (10_000, false)] {
         let (open, close) = ("[{\"a\":".repeat(depth), "}]".repeat(depth));
-        assert!(checked(format!("{open}0{close}").as_bytes()), "{depth}");
+        let text = format!("{open}0{close}");
+        assert_eq!(checked(text.as_bytes()), read, "{depth}");
         assert!(!checked(format!("{open}0{}", close.replacen("}]", "]}", 1)).as_bytes()), "{depth}");
+        let review = format!(
+            r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"1","options":{text}}}}}"#
+        );
+        assert_eq!(Review::parse(review.as_bytes()).unwrap().uid(), "1", "{depth}");
     }
 }
 
