@@ -8,10 +8,17 @@ use crate::rule::RuleError;
 /// A mirror's location: `harbor.example.com/dockerhub`, or a template such as `mirror.example.com/{registry}/{repository}`.
 #[derive(Clone, Debug)]
 pub struct Location {
+    /// Of a plain location, the normalised registry and path.
     text: Box<str>,
-    /// Empty for a plain location.
-    pieces: Box<[Piece]>,
-    claim: Claim,
+    /// Most locations are plain, and tables can be long.
+    template: Option<Box<Template>>,
+}
+
+#[derive(Clone, Debug)]
+struct Template {
+    pieces: Vec<Piece>,
+    /// What is fixed: whole components, or the end of the host from a dot on.
+    fixed: Box<str>,
 }
 
 /// A piece of a template.
@@ -24,12 +31,12 @@ enum Piece {
 }
 
 /// All references that the location can ever give lie here; what lies here is final.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Claim {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Claim<'a> {
     /// A registry, or a path in it (empty for the whole registry).
-    Prefix { registry: Box<str>, path: Box<str> },
+    Prefix { registry: &'a str, path: &'a str },
     /// All hosts whose name ends with this text, which begins with a dot.
-    Domain(Box<str>),
+    Domain(&'a str),
 }
 
 /// What a template's placeholders stand for.
@@ -59,9 +66,7 @@ impl Location {
             return Self::parse_template(written, groups);
         }
         let (host, path) = written.split_once('/').unwrap_or((written, ""));
-        let (registry, path) = check_place(written, host, path)?;
-        let text = if path.is_empty() { registry.clone() } else { format!("{registry}/{path}").into() };
-        Ok(Self { text, pieces: Box::default(), claim: Claim::Prefix { registry, path } })
+        Ok(Self { text: check_place(written, host, path)?.into(), template: None })
     }
 
     fn parse_template(written: &str, groups: &[&str]) -> Result<Self, RuleError> {
@@ -99,7 +104,7 @@ impl Location {
         }
         // The fixed part decides what is already on the mirror, so there has to be one.
         let host = written.split_once('/').map_or(written, |(host, _)| host);
-        let claim = if let Some(end) = host.rfind('}') {
+        let fixed = if let Some(end) = host.rfind('}') {
             let domain = host[end + 1..].to_ascii_lowercase();
             let name = domain.strip_prefix('.').unwrap_or_default();
             if check_registry(name, name.len()).is_err() {
@@ -109,19 +114,20 @@ impl Location {
                         .into(),
                 ));
             }
-            Claim::Domain(domain.into())
+            domain
         } else {
             // Whole components before the first placeholder.
             let fixed = written.split('{').next().unwrap_or_default();
             let fixed = fixed.rsplit_once('/').map_or("", |(fixed, _)| fixed);
             let (host, path) = fixed.split_once('/').unwrap_or((fixed, ""));
-            let (registry, path) = check_place(written, host, path)?;
-            if *registry != *host {
+            let place = check_place(written, host, path)?;
+            let registry = place.split('/').next().unwrap_or_default();
+            if registry != host {
                 return Err(error("names its registry another way", format!("write `{registry}`")));
             }
-            Claim::Prefix { registry, path }
+            place
         };
-        Ok(Self { text: written.into(), pieces: pieces.into(), claim })
+        Ok(Self { text: written.into(), template: Some(Box::new(Template { pieces, fixed: fixed.into() })) })
     }
 
     /// The location as configuration would write it.
@@ -131,21 +137,27 @@ impl Location {
 
     /// Whether the location has placeholders.
     pub fn is_template(&self) -> bool {
-        !self.pieces.is_empty()
+        self.template.is_some()
     }
 
     /// Whether the location tells registries apart.
     pub(crate) fn names_registry(&self) -> bool {
-        self.pieces.iter().any(|piece| !matches!(piece, Piece::Text(_) | Piece::Repository))
+        let mut pieces = self.template.iter().flat_map(|template| &template.pieces);
+        pieces.any(|piece| !matches!(piece, Piece::Text(_) | Piece::Repository))
     }
 
-    pub(crate) fn claim(&self) -> &Claim {
-        &self.claim
+    pub(crate) fn claim(&self) -> Claim<'_> {
+        let fixed = self.template.as_ref().map_or(&*self.text, |template| &*template.fixed);
+        if fixed.starts_with('.') {
+            return Claim::Domain(fixed);
+        }
+        let (registry, path) = fixed.split_once('/').unwrap_or((fixed, ""));
+        Claim::Prefix { registry, path }
     }
 
     /// Appends the place of a repository; `rest` is what follows the matched prefix, for a plain location.
     pub(crate) fn render<'v>(&self, rest: (&str, &str), values: impl FnOnce() -> Values<'v>, out: &mut String) {
-        if self.pieces.is_empty() {
+        let Some(template) = &self.template else {
             out.push_str(&self.text);
             if !rest.1.is_empty() {
                 out.push('/');
@@ -153,9 +165,9 @@ impl Location {
                 out.push_str(rest.1);
             }
             return;
-        }
+        };
         let values = values();
-        for piece in &self.pieces {
+        for piece in &template.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Registry => out.push_str(values.registry),
@@ -175,8 +187,8 @@ impl Location {
     }
 }
 
-/// Checks a fixed place and gives its normalised registry and path.
-fn check_place(written: &str, host: &str, path: &str) -> Result<(Box<str>, Box<str>), RuleError> {
+/// Checks a fixed place and gives its normalised registry, and its path after a slash if it has one.
+fn check_place(written: &str, host: &str, path: &str) -> Result<String, RuleError> {
     let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
     if !looks_like_registry(host) {
         return Err(error(
@@ -198,5 +210,5 @@ fn check_place(written: &str, host: &str, path: &str) -> Result<(Box<str>, Box<s
     let host = host.to_ascii_lowercase();
     let probe = format!("{host}/a/a");
     let registry = ImageRef::parse(&probe).map_or(&*host, |image| image.registry());
-    Ok((registry.into(), path.into()))
+    Ok(if path.is_empty() { registry.to_owned() } else { format!("{registry}/{path}") })
 }

@@ -109,8 +109,8 @@ impl Builder {
                 let node = Node { line, value: scalar(&text, style) };
                 self.finish(node, anchor, line)
             }
-            Event::SequenceStart(anchor, _) => self.begin(Value::List(Vec::new()), anchor, line),
-            Event::MappingStart(anchor, _) => self.begin(Value::Map(Vec::new()), anchor, line),
+            Event::SequenceStart(anchor, _) => self.begin(Value::List(Vec::with_capacity(1)), anchor, line),
+            Event::MappingStart(anchor, _) => self.begin(Value::Map(Vec::with_capacity(2)), anchor, line),
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(open) => self.finish(open.node, open.anchor, line),
                 None => error("something ends that never began"),

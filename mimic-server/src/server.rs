@@ -140,7 +140,7 @@ impl Server {
         };
         let sources = configured(&settings, example.as_deref(), cluster.as_ref(), extra_sources)?;
 
-        let catalog = Arc::new(Catalog::new(sources.iter().map(|configured| configured.source.name())));
+        let catalog = Arc::new(Catalog::new(sources.iter().map(Configured::name)));
         let health = Arc::new(Health::new(Arc::clone(&catalog), settings.startup));
         let metrics = Arc::new(Metrics::new(&catalog, &health)?);
         let serving = Arc::new(Serving::default());
@@ -200,7 +200,7 @@ fn configured(
     sources.extend(cluster.and_then(|cluster| sources::from_cluster(settings, cluster)));
     sources.extend(sources::from_harbors(settings).map_err(StartError::Mirrors)?);
     let watch = settings.watch_mirrors;
-    sources.extend(extra.into_iter().map(|source| Configured { source, watch, first: None }));
+    sources.extend(extra.into_iter().map(|source| Configured::Asked { source, watch, first: None }));
     if sources.is_empty() {
         log::warn!("no source of mirrors is configured, so no image will be rewritten");
     }
@@ -209,12 +209,18 @@ fn configured(
 
 /// Publishes what is there and starts to follow every source.
 fn follow(sources: Vec<Configured>, runner: &Runner) {
-    for Configured { source, watch, first } in sources {
-        let loaded = first.is_some();
-        if let Some(rules) = first {
-            runner.publish(source.name(), RuleList { rules, problems: Vec::new() });
+    let publish = |name: &str, rules| runner.publish(name, RuleList { rules, problems: Vec::new() });
+    for configured in sources {
+        match configured {
+            Configured::Fixed(name, rules) => publish(name, rules),
+            Configured::Asked { source, watch, first } => {
+                let loaded = first.is_some();
+                if let Some(rules) = first {
+                    publish(source.name(), rules);
+                }
+                tokio::task::spawn_local(runner.clone().follow(source, watch, loaded));
+            }
         }
-        tokio::task::spawn_local(runner.clone().follow(source, watch, loaded));
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn from_harbors(settings: &Settings) -> Result<Vec<Configured>, Vec<P
             Ok(harbor) => {
                 let source = Refreshed::new(HarborSource::new(name, harbor), configured.interval);
                 let watch = settings.watch_mirrors && configured.watch;
-                sources.push(Configured { source: Arc::new(source), watch, first: None });
+                sources.push(Configured::Asked { source: Arc::new(source), watch, first: None });
             }
             Err(error) => {
                 let problem = Problem::new(&name, error.to_string());

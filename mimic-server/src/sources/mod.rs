@@ -1,7 +1,6 @@
 //! Where mirrors come from, and the one loop that keeps them up to date.
 
 mod file;
-mod fixed;
 mod harbor;
 mod runner;
 
@@ -21,12 +20,17 @@ const ENVIRONMENT: &str = "environment";
 const EXAMPLE: &str = "example";
 
 /// A source with what is known of it before anything runs.
-pub(crate) struct Configured {
-    pub(crate) source: Arc<dyn MirrorSource>,
-    /// Whether it is asked again after its first list.
-    pub(crate) watch: bool,
-    /// Its first list, for a source that is part of the configuration.
-    pub(crate) first: Option<Vec<Rule>>,
+pub(crate) enum Configured {
+    /// A list that is part of the configuration and never changes, and its name.
+    Fixed(&'static str, Vec<Rule>),
+    /// One that has to be asked.
+    Asked {
+        source: Arc<dyn MirrorSource>,
+        /// Whether it is asked again after its first list.
+        watch: bool,
+        /// Its first list, if the configuration could not be checked without it.
+        first: Option<Vec<Rule>>,
+    },
 }
 
 /// The sources that the settings themselves name, in order of precedence, each with its first list. Any problem in them
@@ -41,7 +45,7 @@ pub(crate) fn from_settings(settings: &Settings, example: Option<&str>) -> Resul
         let (origin, line) = &mirrors.place;
         let list = parse_short_form(origin, &mirrors.text);
         problems.extend(list.problems.into_iter().map(|problem| problem.at_line(*line)));
-        sources.push(Configured::fixed(ENVIRONMENT, list.rules));
+        sources.push(Configured::Fixed(ENVIRONMENT, list.rules));
     }
     for path in &settings.files.paths {
         let source = file::File::new(path);
@@ -49,7 +53,7 @@ pub(crate) fn from_settings(settings: &Settings, example: Option<&str>) -> Resul
             Ok(list) => {
                 problems.extend(list.problems);
                 let watch = settings.watch_mirrors && settings.files.watch;
-                sources.push(Configured { source: Arc::new(source), watch, first: Some(list.rules) });
+                sources.push(Configured::Asked { source: Arc::new(source), watch, first: Some(list.rules) });
             }
             Err(problem) => problems.push(problem),
         }
@@ -58,7 +62,7 @@ pub(crate) fn from_settings(settings: &Settings, example: Option<&str>) -> Resul
         example.filter(|_| mirrors.text.is_empty() && settings.files.paths.is_empty() && settings.harbors.is_empty())
     {
         match parse_rules_file(EXAMPLE, example) {
-            Ok(list) => sources.push(Configured::fixed(EXAMPLE, list.rules)),
+            Ok(list) => sources.push(Configured::Fixed(EXAMPLE, list.rules)),
             Err(problem) => problems.push(problem),
         }
     }
@@ -75,11 +79,15 @@ pub(crate) fn from_cluster(settings: &Settings, cluster: &Cluster) -> Option<Con
     let source = ConfigMapSource::new(cluster, &kubernetes.config_map);
     let source = if watch { source.watched() } else { source };
     let source = if kubernetes.events { source.with_events(cluster) } else { source };
-    Some(Configured { source: Arc::new(source), watch, first: None })
+    Some(Configured::Asked { source: Arc::new(source), watch, first: None })
 }
 
 impl Configured {
-    fn fixed(name: &'static str, rules: Vec<Rule>) -> Self {
-        Self { source: Arc::new(fixed::Fixed::new(name, rules.clone())), watch: false, first: Some(rules) }
+    /// What the source is called in logs, metrics and explanations.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Fixed(name, _) => name,
+            Self::Asked { source, .. } => source.name(),
+        }
     }
 }
