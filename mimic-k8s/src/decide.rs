@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use mimic_core::{Context, Globs, Outcome, Reason, Rewriter};
 
 use crate::annotation::{fits, noted_before, original_images};
+use crate::json;
 use crate::patch::{Annotate, Patch};
 use crate::pod::{Annotations, NamedImage, Place, Pod, Spec};
 use crate::response;
@@ -135,7 +136,7 @@ impl<'r> Verdict<'r> {
 
     /// The JSON Patch (RFC 6902), or `None` if nothing changes.
     pub fn patch(&self) -> Option<Vec<u8>> {
-        self.patch_text().map(String::into_bytes)
+        self.patch_text(self.original_images_as_json().as_deref()).map(String::into_bytes)
     }
 
     /// The AdmissionReview that answers the request. It always allows it.
@@ -143,8 +144,17 @@ impl<'r> Verdict<'r> {
         response::write(self)
     }
 
-    pub(crate) fn patch_text(&self) -> Option<String> {
-        self.patch.as_ref().map(|patch| patch.write(&self.images, self.original_images()))
+    /// The patch; `originals` is [`Verdict::original_images_as_json`], which others need too.
+    pub(crate) fn patch_text(&self, originals: Option<&str>) -> Option<String> {
+        self.patch.as_ref().map(|patch| patch.write(&self.images, originals))
+    }
+
+    /// The JSON object that is the annotation's value, as a JSON string.
+    pub(crate) fn original_images_as_json(&self) -> Option<String> {
+        let originals = self.original_images()?;
+        let mut out = String::with_capacity(originals.len() * 5 / 4);
+        json::string(&mut out, originals);
+        Some(out)
     }
 
     pub(crate) fn uid(&self) -> &str {

@@ -5,19 +5,13 @@ use fearless_simd::{Level, dispatch, u8x32};
 
 /// Appends `text` to `out` as a JSON string, quotes included.
 pub(crate) fn string(out: &mut String, text: &str) {
-    out.push('"');
-    escaped(out, text);
-    out.push('"');
-}
-
-/// Appends `text` to `out` as it stands between the quotes of a JSON string.
-pub(crate) fn escaped(out: &mut String, text: &str) {
-    dispatch!(Level::new(), simd => escaped_with(simd, out, text));
+    dispatch!(Level::new(), simd => string_with(simd, out, text));
 }
 
 #[expect(clippy::inline_always, reason = "it is compiled once for each kind of processor")]
 #[inline(always)]
-fn escaped_with<S: Simd>(simd: S, out: &mut String, text: &str) {
+fn string_with<S: Simd>(simd: S, out: &mut String, text: &str) {
+    out.push('"');
     let (blocks, tail) = text.as_bytes().as_chunks::<32>();
     let mut done = 0;
     for (number, block) in blocks.iter().enumerate() {
@@ -27,6 +21,7 @@ fn escaped_with<S: Simd>(simd: S, out: &mut String, text: &str) {
     last[..tail.len()].copy_from_slice(tail);
     escape_all(out, text, &mut done, blocks.len() * 32, special(simd, &last));
     out.push_str(&text[done..]);
+    out.push('"');
 }
 
 /// Which bytes mean something within a JSON string: quotes, backslashes, and control characters, which may only be there as
@@ -66,13 +61,18 @@ fn escape(out: &mut String, byte: u8) {
     }
 }
 
-/// Appends `"key":"value"`, after a comma unless it is the first member of its object.
-pub(crate) fn member(out: &mut String, key: &str, value: &str) {
+/// Appends `"key":`, after a comma unless it is the first member of its object; its value follows.
+pub(crate) fn key(out: &mut String, key: &str) {
     if !out.ends_with('{') {
         out.push(',');
     }
     string(out, key);
     out.push(':');
+}
+
+/// Appends `"key":"value"`, after a comma unless it is the first member of its object.
+pub(crate) fn member(out: &mut String, key: &str, value: &str) {
+    self::key(out, key);
     string(out, value);
 }
 

@@ -1,7 +1,5 @@
 //! Writing the patch, [RFC 6902](https://www.rfc-editor.org/rfc/rfc6902).
 
-use std::fmt::Write;
-
 use mimic_core::Outcome;
 
 use crate::annotation::{ORIGINAL_IMAGES, ORIGINAL_IMAGES_POINTER};
@@ -29,23 +27,24 @@ pub(crate) enum Annotate {
 }
 
 impl Patch<'_> {
-    /// The operations as JSON text.
+    /// The operations as JSON text; `originals` is a JSON string.
     pub(crate) fn write(&self, images: &[Decision<'_>], originals: Option<&str>) -> String {
-        let mut out = String::with_capacity(128 * (images.len() + 2));
+        let mut out = String::with_capacity(160 * (images.len() + 2) + originals.map_or(0, str::len));
         for decision in images {
             if let Outcome::Rewritten { image, .. } = &decision.outcome {
                 let (list, field) = decision.place.pointer();
-                begin(&mut out, "replace", format_args!("/spec/{list}/{}/{field}", decision.index));
+                let mut index = itoa::Buffer::new();
+                begin(&mut out, "replace", &["/spec/", list, "/", index.format(decision.index), "/", field]);
                 json::string(&mut out, image);
             }
         }
         if self.has_pull_secrets {
             for name in &self.pull_secrets {
-                begin(&mut out, "add", format_args!("/spec/imagePullSecrets/-"));
+                begin(&mut out, "add", &["/spec/imagePullSecrets/-"]);
                 secret(&mut out, name);
             }
         } else if let [first, others @ ..] = &self.pull_secrets[..] {
-            begin(&mut out, "add", format_args!("/spec/imagePullSecrets"));
+            begin(&mut out, "add", &["/spec/imagePullSecrets"]);
             out.push('[');
             secret(&mut out, first);
             for name in others {
@@ -56,13 +55,14 @@ impl Patch<'_> {
         }
         match (self.annotation, originals) {
             (Some(Annotate::Entry), Some(originals)) => {
-                begin(&mut out, "add", format_args!("/metadata/annotations/{ORIGINAL_IMAGES_POINTER}"));
-                json::string(&mut out, originals);
+                begin(&mut out, "add", &["/metadata/annotations/", ORIGINAL_IMAGES_POINTER]);
+                out.push_str(originals);
             }
             (Some(Annotate::Map), Some(originals)) => {
-                begin(&mut out, "add", format_args!("/metadata/annotations"));
+                begin(&mut out, "add", &["/metadata/annotations"]);
                 out.push('{');
-                json::member(&mut out, ORIGINAL_IMAGES, originals);
+                json::key(&mut out, ORIGINAL_IMAGES);
+                out.push_str(originals);
                 out.push('}');
             }
             _ => {}
@@ -72,14 +72,15 @@ impl Patch<'_> {
     }
 }
 
-/// Begins an operation, after ending the one before; the value follows.
-fn begin(out: &mut String, op: &str, path: std::fmt::Arguments<'_>) {
+/// Begins an operation on the path that these parts make, after ending the one before; the value follows.
+fn begin(out: &mut String, op: &str, path: &[&str]) {
     out.push_str(if out.is_empty() { "[" } else { "}," });
     out.push_str(r#"{"op":""#);
     out.push_str(op);
     out.push_str(r#"","path":""#);
-    // Writing to a string cannot fail.
-    let _ = out.write_fmt(path);
+    for part in path {
+        out.push_str(part);
+    }
     out.push_str(r#"","value":"#);
 }
 

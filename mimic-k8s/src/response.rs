@@ -17,10 +17,11 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 /// `kube::core::admission::AdmissionResponse` is not used because it writes `patch` as an array of numbers, while the API
 /// asks for a base64 string; and because the answer can be written in one go without building it first.
 pub(crate) fn write(verdict: &Verdict<'_>) -> Vec<u8> {
-    let patch = verdict.patch_text();
-    let patch_len = patch.as_ref().map_or(0, String::len);
+    let originals = verdict.original_images_as_json();
+    let patch = verdict.patch_text(originals.as_deref());
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     // Room for the patch in base64, the originals once more, and the frame.
-    let mut out = String::with_capacity(512 + patch_len * 4 / 3 + patch_len / 2);
+    let mut out = String::with_capacity(512 + length(&patch) * 4 / 3 + length(&originals));
     out.push_str(r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"uid":"#);
     json::string(&mut out, verdict.uid());
     out.push_str(r#","allowed":true"#);
@@ -29,13 +30,14 @@ pub(crate) fn write(verdict: &Verdict<'_>) -> Vec<u8> {
         BASE64.encode_string(patch, &mut out);
         out.push('"');
     }
-    let audit = [("original-images", verdict.original_images()), ("problems", verdict.problems())];
-    if audit.iter().any(|(_, value)| value.is_some()) {
+    if originals.is_some() || verdict.problems().is_some() {
         out.push_str(r#","auditAnnotations":{"#);
-        for (key, value) in audit {
-            if let Some(value) = value {
-                json::member(&mut out, key, value);
-            }
+        if let Some(originals) = originals {
+            json::key(&mut out, "original-images");
+            out.push_str(&originals);
+        }
+        if let Some(problems) = verdict.problems() {
+            json::member(&mut out, "problems", problems);
         }
         out.push('}');
     }

@@ -54,8 +54,8 @@ view! {
         namespace: Text<'a> = "namespace",
         operation: Text<'a> = "operation",
         dry_run: Option<bool> = "dryRun",
-        object: Option<Pod<'a>> = "object",
-        old_object: Option<OldPod<'a>> = "oldObject",
+        object: Option<Box<Pod<'a>>> = "object",
+        old_object: Option<Box<OldPod<'a>>> = "oldObject",
     }
 }
 

@@ -7,7 +7,7 @@ use log::Record;
 use log::kv::{self, Key, VisitSource, VisitValue};
 
 /// Room for the lines that are written for a pod, in bytes; longer ones grow.
-const LINE: usize = 512;
+const LINE: usize = 1536;
 
 /// `2026-11-01T12:00:00.000Z INFO  mimic_server::server: listening address=0.0.0.0:8443`
 pub(super) fn text(time: &str, record: &Record<'_>) -> String {
