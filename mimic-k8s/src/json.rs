@@ -5,7 +5,11 @@ use fearless_simd::{Level, dispatch, u8x32};
 
 /// Appends `text` to `out` as a JSON string, quotes included.
 pub(crate) fn string(out: &mut String, text: &str) {
-    dispatch!(Level::new(), simd => string_with(simd, out, text));
+    string_on(Level::new(), out, text);
+}
+
+fn string_on(processor: Level, out: &mut String, text: &str) {
+    dispatch!(processor, simd => string_with(simd, out, text));
 }
 
 #[expect(clippy::inline_always, reason = "it is compiled once for each kind of processor")]
@@ -102,10 +106,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_reads_back_as_it_was(text in any::<String>()) {
-            let mut out = String::new();
-            string(&mut out, &text);
-            prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+        fn any_text_reads_back_as_it_was(text in any::<String>(), more in "[ -~\"\\\\\n]{0,100}") {
+            for processor in crate::processors() {
+                for text in [&text, &more, &format!("{more}{text}")] {
+                    let mut out = String::new();
+                    string_on(processor, &mut out, text);
+                    prop_assert_eq!(&serde_json::from_str::<String>(&out).unwrap(), text, "{:?}", processor);
+                }
+            }
         }
     }
 }

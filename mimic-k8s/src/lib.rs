@@ -63,3 +63,18 @@ pub use pod::{OPT_OUT_LABEL, Owner, Place};
 #[doc(hidden)]
 pub use reader::agreement::assert_reads_the_same;
 pub use review::{Review, ReviewError};
+
+/// The kinds of processor that this one can stand in for; what is compiled for each of them is to do the same.
+#[cfg(test)]
+fn processors() -> Vec<fearless_simd::Level> {
+    use fearless_simd::Level;
+
+    let best = Level::new();
+    let mut kinds = vec![best, Level::baseline()];
+    #[cfg(target_arch = "x86_64")]
+    {
+        kinds.extend(best.as_sse4_2().map(Level::Sse4_2));
+        kinds.extend(best.as_avx2().map(Level::Avx2));
+    }
+    kinds
+}

@@ -8,7 +8,7 @@ use fearless_simd::{Level, dispatch, u8x64};
 
 /// The quotes that end a string, and the backslashes: of every sixty-four bytes of the text a set each, in which the first
 /// byte is the lowest bit.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Quotes {
     ends: Vec<u64>,
     backslashes: Vec<u64>,
@@ -18,7 +18,11 @@ impl Quotes {
     /// Finds the quotes in `text`; `None` if a string has no end, or holds a control character or an escape that JSON does
     /// not know.
     pub(crate) fn find(text: &[u8]) -> Option<Self> {
-        dispatch!(Level::new(), simd => Self::find_with(simd, text))
+        Self::find_on(Level::new(), text)
+    }
+
+    fn find_on(processor: Level, text: &[u8]) -> Option<Self> {
+        dispatch!(processor, simd => Self::find_with(simd, text))
     }
 
     #[expect(clippy::inline_always, reason = "it is compiled once for each kind of processor")]
@@ -128,4 +132,71 @@ fn check_escapes(text: &[u8], start: usize, mut positions: u64) -> Option<()> {
         positions &= positions - 1;
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    /// Where strings end and where backslashes are, found byte by byte.
+    fn plainly(text: &[u8]) -> Option<(Vec<usize>, Vec<usize>)> {
+        let (mut ends, mut backslashes) = (Vec::new(), Vec::new());
+        let mut bytes = text.iter().enumerate();
+        let mut within = false;
+        while let Some((at, &byte)) = bytes.next() {
+            match byte {
+                b'"' => {
+                    if within {
+                        ends.push(at);
+                    }
+                    within = !within;
+                }
+                b'\\' => {
+                    backslashes.push(at);
+                    match bytes.next()? {
+                        (_, b'"' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {}
+                        (at, b'\\') => backslashes.push(at),
+                        (at, b'u') if text.get(at + 1..at + 5)?.iter().all(u8::is_ascii_hexdigit) => {}
+                        _ => return None,
+                    }
+                }
+                0..b' ' if within => return None,
+                _ => {}
+            }
+        }
+        (!within).then_some((ends, backslashes))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn every_kind_of_processor_finds_what_a_look_at_each_byte_finds(
+            pieces in prop::collection::vec(
+                select(&["\"", "\"", "\\\\", "\\\"", "\\u00e9", "\\u12", "\\x", "\\", "\n", "\u{1f}", " ", ":{},", "é", "\u{2603}", "abcdefghijklmnopqrstuvwxyz", "\"name\":\"value\",", "\"k:{\\\"uid\\\":\\\"1\\\"}\":{},"][..]),
+                0..60,
+            ),
+        ) {
+            let text = pieces.concat();
+            let found = Quotes::find(text.as_bytes());
+            for processor in crate::processors() {
+                prop_assert_eq!(&Quotes::find_on(processor, text.as_bytes()), &found, "{:?}", processor);
+            }
+            if let Some((ends, backslashes)) = plainly(text.as_bytes()) {
+                let found = found.expect("nothing is wrong");
+                prop_assert_eq!(found.ends().collect::<Vec<_>>(), ends);
+                let mut from = 0;
+                for at in backslashes {
+                    prop_assert_eq!(found.next_backslash(from), at);
+                    from = at + 1;
+                }
+                prop_assert_eq!(found.next_backslash(from), usize::MAX);
+            } else {
+                prop_assert!(found.is_none(), "{}", text);
+            }
+        }
+    }
 }

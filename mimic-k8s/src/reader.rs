@@ -239,6 +239,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// Passes over a string that begins here, and returns where it began and ended, without its quotes.
+    #[inline]
     fn skip_string(&mut self) -> Read<Range<usize>> {
         let start = self.at + 1;
         let end = self.ends.next().ok_or(GiveUp)?;
@@ -251,6 +252,7 @@ impl<'a> Reader<'_, 'a> {
         Ok(())
     }
 
+    #[inline]
     fn string(&mut self) -> Read<Cow<'a, str>> {
         if self.peek()? != b'"' {
             return Err(GiveUp);
@@ -281,6 +283,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
         Err(GiveUp)
     }
 
+    #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
         if self.peek()? == b'n' {
             self.word(b"null")?;
@@ -337,6 +340,7 @@ struct Entries<'r, 'q, 'a> {
 
 impl Entries<'_, '_, '_> {
     /// Whether another entry begins.
+    #[inline]
     fn another(&mut self) -> Read<bool> {
         match self.reader.peek()? {
             end if end == self.end => {
