@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
+
 use crate::location::Claim;
 use crate::outcome::RuleRef;
 use crate::table::Table;
@@ -76,7 +78,7 @@ fn feeding(table: &Table) -> impl Iterator<Item = String> {
 
 /// Locations where images of different registries would have the same name.
 fn confusing(table: &Table) -> impl Iterator<Item = String> {
-    let mut seen: HashMap<&str, RuleRef<'_>> = HashMap::new();
+    let mut seen: HashMap<&str, RuleRef<'_>, FixedState> = HashMap::default();
     table.rules().flat_map(move |rule| {
         let mut found = Vec::new();
         for mirror in rule.rule.mirrors() {
