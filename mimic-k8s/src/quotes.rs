@@ -73,7 +73,7 @@ impl Quotes {
 }
 
 /// Goes from the end of one string to that of the next.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ends<'q> {
     sets: &'q [u64],
     word: usize,

@@ -17,6 +17,7 @@ use actix_web::dev::{AppConfig, Server};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 use openssl::ssl::SslAcceptor;
+use tokio::io::BufWriter;
 
 use super::goodbye::Goodbye;
 use super::{State, configure};
@@ -27,6 +28,10 @@ use crate::shutdown::Departure;
 /// How long a connection may be idle. Longer than the 90 s after which the API server closes it, so that the side that
 /// sends requests decides and none is sent into a closing connection.
 const KEEP_ALIVE: Duration = Duration::from_mins(2);
+
+/// Bytes that HTTP/2 may write before they are encrypted: what fits into one TLS record
+/// ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
+const RECORD: usize = 16 << 10;
 
 /// Routes that are mounted beside the webhook's own.
 pub(crate) type Extra = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
@@ -79,11 +84,14 @@ pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
     Ok(builder.listen("webhook", listener, factory)?.run())
 }
 
+/// A connection between TLS and HTTP.
+type Connection = Goodbye<BufWriter<TlsStream<TcpStream>>>;
+
 /// What a connection needs once its handshake is done.
 fn prepare(
     stream: TlsStream<TcpStream>,
     departure: &Departure,
-) -> (Goodbye<TlsStream<TcpStream>>, Protocol, Option<std::net::SocketAddr>) {
+) -> (Connection, Protocol, Option<std::net::SocketAddr>) {
     let is_http2 = stream.ssl().selected_alpn_protocol() == Some(b"h2");
     let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
     // Without it an HTTP/2 answer waits 40 ms for the client to acknowledge its head.
@@ -91,5 +99,7 @@ fn prepare(
         log::debug!(error:%; "TCP_NODELAY could not be set");
     }
     let peer = stream.get_ref().peer_addr().ok();
+    // HTTP/2 writes head and body of an answer apart, each of which would be a record and a packet; HTTP/1.1 does not.
+    let stream = BufWriter::with_capacity(if is_http2 { RECORD } else { 0 }, stream);
     (Goodbye::new(stream, is_http2, departure), protocol, peer)
 }
