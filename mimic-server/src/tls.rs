@@ -66,6 +66,9 @@ fn builder() -> Result<SslAcceptorBuilder, ErrorStack> {
     builder.set_session_id_context(SESSION_CONTEXT)?;
     // No client of a webhook needs it, and a hostile one makes the server work with it.
     builder.set_options(SslOptions::NO_RENEGOTIATION);
+    // One call of the system reads what is there, instead of one for the head of each record, one for the rest, and one to
+    // find that there is no more.
+    builder.set_read_ahead(true);
     // OpenSSL asks the context that the connection was moved to, so each needs this.
     builder.set_alpn_select_callback(|_, client| {
         openssl::ssl::select_next_proto(PROTOCOLS, client).ok_or(AlpnError::NOACK)
