@@ -39,11 +39,11 @@ pub fn mirrors(more: usize) -> String {
     std::iter::once(MIRRORS.to_owned()).chain(rules).collect()
 }
 
-/// Reviews by size: about 2, 12 and 100 KiB, with 1, 4 and 20 images.
+/// Reviews by size: about 2, 12 and 100 KiB, with 1, 4 and 20 images. They end with a line break, as the API server's do.
 pub const REVIEWS: [(&str, &[u8]); 3] = [
-    ("small", include_bytes!("../../mimic-k8s/tests/data/sizes/small.json")),
-    ("typical", include_bytes!("../../mimic-k8s/tests/data/sizes/typical.json")),
-    ("large", include_bytes!("../../mimic-k8s/tests/data/sizes/large.json")),
+    ("small", concat!(include_str!("../../mimic-k8s/tests/data/sizes/small.json"), "\n").as_bytes()),
+    ("typical", concat!(include_str!("../../mimic-k8s/tests/data/sizes/typical.json"), "\n").as_bytes()),
+    ("large", concat!(include_str!("../../mimic-k8s/tests/data/sizes/large.json"), "\n").as_bytes()),
 ];
 
 /// How the upstreams of a table of many rules lie.
