@@ -109,6 +109,7 @@ impl Builder {
                 let node = Node { line, value: scalar(&text, style) };
                 self.finish(node, anchor, line)
             }
+            // Room for what a rule mostly has: one mirror, two keys. A vector that grows makes room for four at once.
             Event::SequenceStart(anchor, _) => self.begin(Value::List(Vec::with_capacity(1)), anchor, line),
             Event::MappingStart(anchor, _) => self.begin(Value::Map(Vec::with_capacity(2)), anchor, line),
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
