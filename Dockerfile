@@ -3,7 +3,7 @@
 #
 #   docker build -t mimic:latest .
 #
-# docs/releasing.md builds it for several platforms, docs/decisions/0012-image.md says why it is made this way.
+# docs/releasing.md builds it for several platforms, docs/decisions/0012-container-image.md says why it is made this way.
 
 # Where these two registries cannot be reached: other images, by --build-arg.
 # Has cargo with its home in /usr/local/cargo, a C compiler, perl and make. The version is that of rust-toolchain.toml.

@@ -1,4 +1,4 @@
-//! One object, followed by its name. `docs/decisions/0008-following-objects.md` says why it is done this way.
+//! One object, followed by its name. `docs/decisions/0008-watching-objects.md` says why it is done this way.
 
 use std::fmt::{self, Debug};
 use std::time::Duration;
