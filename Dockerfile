@@ -1,20 +1,20 @@
-# The image `mimic`: both binaries on a base that has nothing but a C library and CA certificates. Needs BuildKit (Docker's
+# The image `mimic`: both binaries on a base with only a C library and CA certificates. Build it with BuildKit (Docker's
 # builder), buildah or podman:
 #
 #   docker build -t mimic:latest .
 #
-# docs/releasing.md builds it for several platforms, docs/decisions/0012-container-image.md says why it is made this way.
+# docs/releasing.md shows how to build it for several platforms. docs/decisions/0012-container-image.md explains the design.
 
-# Where these two registries cannot be reached: other images, by --build-arg.
-# Has cargo with its home in /usr/local/cargo, a C compiler, perl and make. The version is that of rust-toolchain.toml.
+# If these two registries cannot be reached, set other images with --build-arg.
+# BUILDER must have cargo with its home in /usr/local/cargo, a C compiler, perl and make. Use the version in rust-toolchain.toml.
 ARG BUILDER=docker.io/library/rust:1.95.0-trixie
-# Has glibc, no older than the builder's, libgcc and CA certificates.
+# BASE must have libgcc, CA certificates, and a glibc that is not older than the builder's.
 ARG BASE=gcr.io/distroless/cc-debian13:nonroot
 
-# Always runs on the machine that builds, and compiles for the platform asked for.
+# Always runs on the build machine's platform and cross-compiles for the target platform.
 FROM --platform=$BUILDPLATFORM ${BUILDER} AS build
 
-# Writes the list of crates into the binaries, where scanners of images look for it.
+# Embeds the list of crates in the binaries, for image scanners.
 RUN cargo install --locked --root /usr/local cargo-auditable@0.7.7
 
 ARG TARGETARCH
@@ -23,7 +23,7 @@ ENV CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc \
 RUN case "$TARGETARCH" in \
       amd64) machine=x86_64 ;; \
       arm64) machine=aarch64 ;; \
-      *) echo "the platform is '$TARGETARCH'; Mimic is built for amd64 and arm64" >&2; exit 1 ;; \
+      *) echo "unsupported platform '$TARGETARCH': use amd64 or arm64" >&2; exit 1 ;; \
     esac; \
     target=$machine-unknown-linux-gnu; \
     set -ex; \
@@ -37,9 +37,9 @@ RUN case "$TARGETARCH" in \
 
 WORKDIR /src
 COPY . .
-# What crates.io sent and what was compiled of it outlives the layer. Cargo tells by the time of a file whether it was compiled
-# already, and sources may be older than what was compiled of others: so they are of now. OpenSSL writes down when it was compiled,
-# unless it is told a time.
+# Downloads and build results are kept in cache mounts. Cargo compares file times to decide what to compile, and copied sources may
+# be older than the cached results of other sources; `touch` prevents that. SOURCE_DATE_EPOCH keeps OpenSSL from embedding its build
+# time.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     set -ex; \
@@ -48,7 +48,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     SOURCE_DATE_EPOCH=0 cargo auditable build --locked --release --target "$target" --bin mimic-server --bin mimic; \
     install -D -t /out "target/$target/release/mimic-server" "target/$target/release/mimic"
 
-# Nothing is run in this stage, so it can be made for a platform that the builder's machine is not.
+# This stage runs no command, so it can be built for a platform other than the build machine's.
 FROM ${BASE}
 LABEL org.opencontainers.image.title="mimic" \
       org.opencontainers.image.description="Mimic makes pods pull their images from a mirror" \
