@@ -1,4 +1,4 @@
-//! Rolling back and switching off, as `docs/operation.md` tells it.
+//! Switching Mimic off and rolling back, by the commands of `docs/operation.md`.
 
 use anyhow::Result;
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
@@ -30,8 +30,12 @@ async fn a_change_is_rolled_back_and_mimic_is_switched_off_at_once() -> Result<(
         Ok(variables.unwrap_or_default().contains(&json!({"name": "MIMIC_DRYRUN", "value": "true"})))
     };
 
-    let blocks = Page::read("docs/operation.md")?.commands("Rolling back")?;
-    let [undo, dry_run, switch_off] = &blocks[..] else { panic!("three blocks: {blocks:?}") };
+    let blocks = Page::read("docs/operation.md")?.commands("Switch Mimic off")?;
+    let [switch_off, stop_rejecting, dry_run, undo] = &blocks[..] else { panic!("four blocks: {blocks:?}") };
+    mimic.change_webhook(&json!([{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"}]))?;
+    mimic.checkout().run(stop_rejecting)?;
+    let policy = "kubectl get mutatingwebhookconfiguration mimic -o jsonpath='{.webhooks[*].failurePolicy}'";
+    assert_eq!(mimic.checkout().run(policy)?.stdout, "Ignore");
     revision("1").await?;
     mimic.checkout().run(dry_run)?;
     assert!(is_dry_run().await?);
