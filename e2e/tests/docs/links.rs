@@ -77,7 +77,7 @@ fn every_file_that_a_page_names_is_there() -> Result<()> {
         let words = page.text().split(|c: char| !(c.is_ascii_alphanumeric() || "./-_".contains(c)));
         for word in words.filter(|word| word.starts_with("deploy/") || word.starts_with("./deploy/")) {
             let file = word.trim_end_matches('.');
-            // The third step of the installation makes it.
+            // The installation by script makes it.
             let is_generated = file.ends_with("-cabundle.yaml");
             ensure!(is_generated || top.join(file).exists(), "{} names `{file}`", page.path().display());
         }

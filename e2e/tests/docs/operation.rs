@@ -9,7 +9,7 @@ use serde_json::json;
 #[tokio::test]
 async fn a_change_is_rolled_back_and_mimic_is_switched_off_at_once() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
-    let steps = Page::read("docs/install.md")?.commands("In four steps")?;
+    let steps = Page::read("docs/migrating.md")?.commands("In place")?;
     let mimic = Installation::by(&cluster, &[&format!("set -e\n{}", steps[0])]).await?;
     mimic.set_mirror("harbor.example.com/dockerhub").await?;
     let shop = Namespace::create(&cluster, "shop").await?;

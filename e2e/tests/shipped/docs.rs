@@ -21,11 +21,12 @@ fn without_waiting(commands: &str) -> String {
 async fn the_page_on_installation_works_from_the_first_step_to_the_last() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let checkout = Checkout::new(&cluster)?;
-    let one_step = commands("install.md", "In one step")?;
+    let one_step = commands("install.md", "With kustomize")?;
     assert_eq!(one_step, [format!("{ONE_STEP}\n")]);
-    let four_steps = commands("install.md", "In four steps")?;
-    assert_eq!(four_steps, [format!("{}\n", STEPS.join("\n"))]);
-    let switches = commands("install.md", "Upgrading")?;
+    let four_steps = commands("migrating.md", "In place")?;
+    let removal = "kubectl -n mimic delete deployment mimic --ignore-not-found";
+    assert_eq!(four_steps, [format!("{removal}\n{}\n", STEPS.join("\n"))]);
+    let switches = commands("migrating.md", "Between")?;
     let [to_one_step, back] = &switches[..] else { panic!("both ways: {switches:?}") };
     let source = || -> Result<String> {
         let env = ".spec.template.spec.containers[0].env[?(@.name==\"MIMIC_CERTIFICATE_SOURCE\")].value";
