@@ -1,9 +1,9 @@
-// Command reference-time parses every line of a file as an image reference, so many times over, and prints how many
-// nanoseconds of processor time that took, and how many of the lines were references.
+// Command reference-time parses each line of a file as an image reference, a given number of times. It prints the processor
+// time in nanoseconds and the number of lines that are valid references.
 package main
 
 import (
-	// The digest package knows an algorithm only when the program links it.
+	// The digest package supports only algorithms that the program imports.
 	_ "crypto/sha256"
 	"fmt"
 	"os"
@@ -37,7 +37,7 @@ func parse(lines []string) (valid int) {
 	return valid
 }
 
-// processorTime is that of all threads: the garbage collector's are part of the price.
+// processorTime includes all threads, because garbage collection is part of the cost.
 func processorTime() int64 {
 	var usage syscall.Rusage
 	check(syscall.Getrusage(syscall.RUSAGE_SELF, &usage))

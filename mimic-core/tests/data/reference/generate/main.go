@@ -1,12 +1,12 @@
-// Command reference-table asks github.com/distribution/reference what it makes of image references.
+// Command reference-table parses image references with github.com/distribution/reference.
 //
-// Without flags it prints the golden table: a line of JSON for each input of inputs.jsonl and of systematic().
-// With -stdin it does the same for the JSON strings on its standard input, one a line.
+// Without flags it prints the golden table: one line of JSON for each input in inputs.jsonl and from systematic().
+// With -stdin it does the same for the JSON strings on standard input, one per line.
 package main
 
 import (
 	"bufio"
-	// The digest package knows an algorithm only when the program links it.
+	// The digest package supports only algorithms that the program imports.
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	_ "embed"
@@ -19,7 +19,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/distribution/reference"
-	// The digest library is named in go.mod, so that its version is pinned here and not there.
+	// Imported so that go.mod pins the version of the digest library.
 	_ "github.com/opencontainers/go-digest"
 )
 
@@ -47,8 +47,8 @@ func ask(input string) any {
 	}
 	registry := reference.Domain(named)
 	if registry == "" {
-		// The one deviation. When the first component looks like a host but is not a valid one (`a_b.com/c`), the
-		// library finds no host at all and takes it for a part of the path. Nothing could be pulled from there.
+		// The one deviation: if the first component looks like a host but is not a valid one (`a_b.com/c`), the
+		// library finds no host and treats it as part of the path. Such a reference cannot be pulled.
 		return refused{input, "empty registry"}
 	}
 	answer := parsed{Input: input, Registry: registry, Repository: reference.Path(named), Canonical: named.String()}
@@ -63,7 +63,7 @@ func ask(input string) any {
 	return answer
 }
 
-// readStrings reads a JSON string from each line. Empty lines and lines that start with # are left out.
+// readStrings reads a JSON string from each line. It ignores empty lines and lines that start with #.
 func readStrings(reader io.Reader, each func(string) error) error {
 	scanner := bufio.NewScanner(reader)
 	scanner.Buffer(nil, 1<<20)
@@ -83,7 +83,7 @@ func readStrings(reader io.Reader, each func(string) error) error {
 	return scanner.Err()
 }
 
-// writeLine keeps the output in ASCII, so that a zero-width character in the table can be seen.
+// writeLine writes ASCII only, so that zero-width characters in the table are visible.
 func writeLine(writer io.Writer, value any) error {
 	var text strings.Builder
 	encoder := json.NewEncoder(&text)
@@ -117,7 +117,7 @@ func run(stdin bool) error {
 	seen := map[string]bool{}
 	err := readStrings(strings.NewReader(inputs), func(input string) error {
 		if seen[input] {
-			return fmt.Errorf("%q is there already", input)
+			return fmt.Errorf("%q is a duplicate", input)
 		}
 		seen[input] = true
 		return writeLine(out, ask(input))
@@ -138,7 +138,7 @@ func run(stdin bool) error {
 }
 
 func main() {
-	stdin := flag.Bool("stdin", false, "read JSON strings, one a line, instead of making the table")
+	stdin := flag.Bool("stdin", false, "read JSON strings, one per line, instead of printing the table")
 	flag.Parse()
 	if err := run(*stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "reference-table:", err)

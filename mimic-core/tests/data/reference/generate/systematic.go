@@ -10,7 +10,7 @@ func systematic() []string {
 	var all []string
 	add := func(inputs ...string) { all = append(all, inputs...) }
 
-	// Separators: in the middle, first and last, where the name is one component, a later one, and a host.
+	// Separators in the middle, first and last: in a single component, in a later one and in a host.
 	separators := []string{".", "_", "__", "___", "____", "-", "--", "---", "..", "._", "_.", ".-", "-.", "-_", "_-", "__-", "_._"}
 	for _, s := range separators {
 		for _, word := range []string{"a" + s + "b", s + "a", "a" + s, s} {
@@ -37,7 +37,7 @@ func systematic() []string {
 		add("x/a"+c, "a"+c+"b.com/x", c+"/x", "r.io/x:t"+c, "r.io/x@sha256:"+hex(63)+c)
 	}
 
-	// What may be a registry.
+	// Possible registries.
 	hosts := []string{
 		"localhost", "LOCALHOST", "Localhost", "localhost.", "localhost.localdomain", "localhosts", "local-host", "sub.localhost", "localhost_",
 		"docker.io", "DOCKER.IO", "Docker.io", "docker.io.", "docker.io.example", "www.docker.io", "index.docker.io", "INDEX.docker.io",
@@ -53,7 +53,7 @@ func systematic() []string {
 	ports := []string{":0", ":00080", ":65536", ":" + strings.Repeat("9", 40), ":8a", ":a", ":-1", ":+80", ":8_0", ":80:81", ":80:", ":"}
 	for i, host := range hosts {
 		add(host, host+"/x", host+":80/x/y:t", host+"/x@sha256:"+hex(64), host+"/X")
-		// The full product tells nothing more.
+		// The full product would add no new information.
 		if i%12 == 0 {
 			for _, port := range ports {
 				add(host+port, host+port+"/x")
@@ -73,7 +73,7 @@ func systematic() []string {
 		add(name, name+":t", name+"/bar", name+"/bar/baz:t", name+"/Bar", "bar/"+name, "r.io/x/"+name, "bar:"+name, name+":80/bar", "Bar/x/"+name)
 	}
 
-	// Names of 64 hexadecimal digits are image IDs, but only when they stand alone.
+	// A name of 64 hexadecimal digits is an image ID, but only if it is the whole reference.
 	for _, length := range []int{32, 63, 64, 65, 128} {
 		id := hex(length)
 		upper := strings.ToUpper(id)
@@ -81,7 +81,7 @@ func systematic() []string {
 	}
 	add(strings.Repeat("0", 64), strings.Repeat("f", 64), strings.Repeat("g", 64), strings.Repeat("0", 63)+".", strings.Repeat("0", 31)+"-"+strings.Repeat("0", 32))
 
-	// The length limits: of a repository, library/ included, and of a tag.
+	// Length limits of a repository (including library/) and of a tag.
 	for _, length := range []int{247, 248, 254, 255, 256, 257} {
 		one := strings.Repeat("a", length)
 		many := strings.Repeat("a/", length/2-1) + strings.Repeat("a", length-2*(length/2-1))
@@ -98,7 +98,7 @@ func systematic() []string {
 		add("x:"+tag, "r.io:80/x:"+tag)
 	}
 
-	// Digests: each algorithm with lengths around each right one, in both cases.
+	// Digests: each algorithm with lengths around each valid one, in both letter cases.
 	algorithms := []string{
 		"sha256", "sha384", "sha512", "SHA256", "Sha256", "sha224", "sha1", "md5", "blake3", "sha3-256", "sha256+b64", "sha256.b64", "sha256_b64", "sha256-b64",
 		"sha256+b64+c", "sha256++b64", "sha256+", "+sha256", "sha256+6", "sha256,b64", "sha256/b64", "a", "A", "z9", "9z", "256", "", " sha256", "sha256 ", "sha\u0662",
