@@ -6,13 +6,13 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mimic_benches::cpu::ThreadTime;
 use mimic_benches::data;
-use mimic_k8s::{Review, Settings};
+use mimic_k8s::admission::{Review, ReviewSettings};
 use serde::de::IgnoredAny;
 
 fn review(c: &mut Criterion<ThreadTime>) {
     let list = mimic_core::parse_rules_file("mirrors.yaml", data::MIRRORS).expect("the rules can be read");
     let rewriter = data::rewriter(list.rules.into());
-    let settings = Settings::default();
+    let settings = ReviewSettings::default();
     let mut group = c.benchmark_group("review");
     for (size, body) in data::REVIEWS {
         group.throughput(Throughput::Bytes(body.len() as u64));

@@ -5,5 +5,5 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
-    mimic_k8s::assert_reads_the_same(body);
+    mimic_k8s::admission::fuzzing::assert_reads_the_same(body);
 });

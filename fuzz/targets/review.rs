@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use mimic_core::{Rewriter, parse_rules_file};
-use mimic_k8s::{Review, Settings};
+use mimic_k8s::admission::{Review, ReviewSettings};
 use serde_json::Value;
 
 const MIRRORS: &str = include_str!("../../mimic-k8s/tests/data/mirrors.yaml");
@@ -15,7 +15,7 @@ static REWRITER: LazyLock<Rewriter> = LazyLock::new(|| {
     let list = parse_rules_file("mirrors.yaml", MIRRORS).expect("the rules can be read");
     Rewriter::new([("file", list.rules.into())])
 });
-static SETTINGS: LazyLock<Settings> = LazyLock::new(Settings::default);
+static SETTINGS: LazyLock<ReviewSettings> = LazyLock::new(ReviewSettings::default);
 
 fuzz_target!(|body: &[u8]| {
     let Ok(review) = Review::parse(body) else { return };

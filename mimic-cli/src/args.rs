@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mimic_core::{Context, Globs, Rule};
-use mimic_k8s::Settings;
+use mimic_k8s::admission::ReviewSettings;
 
 use crate::harbor::HarborArgs;
 use crate::rules;
@@ -153,7 +153,7 @@ pub(crate) struct ReviewArgs {
     #[arg(
         long = "exclude-namespace",
         value_name = "GLOB",
-        default_values_t = Settings::default().excluded_namespaces.patterns().to_vec(),
+        default_values_t = ReviewSettings::default().excluded_namespaces.patterns().to_vec(),
         value_parser = glob,
     )]
     pub(crate) excluded_namespaces: Vec<String>,

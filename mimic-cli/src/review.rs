@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use json_patch::Patch;
 use mimic_core::{Globs, Outcome};
-use mimic_k8s::{Decision, Place, Review, Settings, Verdict};
+use mimic_k8s::admission::{ContainerKind, Decision, Review, ReviewSettings, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ const REVIEW_MAX: u64 = 8 << 20;
 
 pub(crate) fn run(args: ReviewArgs, out: &mut Output) -> anyhow::Result<()> {
     let Some(rewriter) = rules::load(args.rules, out) else { return Ok(()) };
-    let settings = Settings {
+    let settings = ReviewSettings {
         annotate: !args.no_annotate,
         dry_run: args.dry_run,
         excluded_namespaces: Globs::new(&args.excluded_namespaces)?,
@@ -123,7 +123,7 @@ fn show(body: &[u8], verdict: &Verdict<'_>, response: &[u8], out: &mut Output) -
         anyhow::ensure!(after == expected, "the patch makes `{after}` of an image that is to be `{expected}`");
         match out.format() {
             Format::Json => out.json(&Shown {
-                place: decision.place.as_str(),
+                place: decision.kind.as_str(),
                 name: decision.name,
                 before: decision.image,
                 after,
@@ -132,7 +132,7 @@ fn show(body: &[u8], verdict: &Verdict<'_>, response: &[u8], out: &mut Output) -
             // What a pod holds may be anything, and this may be a terminal.
             Format::Text => out.text(format_args!(
                 "{} {}\n  before: {}\n  after:  {}\n  reason: {}",
-                decision.place.as_str(),
+                decision.kind.as_str(),
                 decision.name.escape_debug(),
                 decision.image.escape_debug(),
                 after.escape_debug(),
@@ -171,11 +171,11 @@ fn patch(response: &[u8]) -> anyhow::Result<Patch> {
 /// The image that a decision was about; empty if there is none.
 fn image<'p>(pod: &'p Value, decision: &Decision<'_>) -> &'p str {
     let spec = &pod["spec"];
-    let image = match decision.place {
-        Place::InitContainer => &spec["initContainers"][decision.index]["image"],
-        Place::Container => &spec["containers"][decision.index]["image"],
-        Place::EphemeralContainer => &spec["ephemeralContainers"][decision.index]["image"],
-        Place::Volume => &spec["volumes"][decision.index]["image"]["reference"],
+    let image = match decision.kind {
+        ContainerKind::InitContainer => &spec["initContainers"][decision.index]["image"],
+        ContainerKind::Container => &spec["containers"][decision.index]["image"],
+        ContainerKind::EphemeralContainer => &spec["ephemeralContainers"][decision.index]["image"],
+        ContainerKind::Volume => &spec["volumes"][decision.index]["image"]["reference"],
     };
     image.as_str().unwrap_or_default()
 }

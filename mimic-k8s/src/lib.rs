@@ -1,14 +1,19 @@
-//! The Kubernetes side of Mimic: AdmissionReview in, AdmissionReview out.
+//! The Kubernetes parts of Mimic.
+//!
+//! * [`admission`] answers an AdmissionReview of a pod with a patch that rewrites the pod's images. It is pure: bytes in,
+//!   bytes out.
+//! * `cluster` connects to an API server, watches single objects and reads mirrors from a ConfigMap. It needs the feature
+//!   `cluster`, which is off by default and depends on `kube` and `tokio`.
 //!
 //! ```
 //! use mimic_core::{Rewriter, Rule};
-//! use mimic_k8s::{Review, Settings};
+//! use mimic_k8s::admission::{Review, ReviewSettings};
 //!
 //! let rules = vec![Rule::mirror("docker.io", "harbor.example.com/dockerhub")?];
 //! let rewriter = Rewriter::new([("mine", rules.into())]);
-//! let settings = Settings::default();
+//! let settings = ReviewSettings::default();
 //!
-//! // What the API server posts, cut down to what is read of it.
+//! // The request body that the API server sends, reduced to the fields that are read.
 //! let body = br#"{
 //!     "apiVersion": "admission.k8s.io/v1",
 //!     "kind": "AdmissionReview",
@@ -26,55 +31,20 @@
 //! assert_eq!((web.name, web.image), ("web", "nginx:1.27"));
 //! assert_eq!(web.outcome.rewritten(), Some("harbor.example.com/dockerhub/library/nginx:1.27"));
 //!
-//! let answer = String::from_utf8(verdict.to_response())?;
-//! assert!(answer.contains(r#""uid":"430f2ff3","allowed":true,"patchType":"JSONPatch""#));
+//! let response = String::from_utf8(verdict.to_response())?;
+//! assert!(response.contains(r#""uid":"430f2ff3","allowed":true,"patchType":"JSONPatch""#));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! * [`Review`] is a borrowed view of a request; whoever holds the body can parse it, decide and answer without a copy.
-//! * [`Verdict`] says what became of every image and why ([`Decision`]), or why the pod was passed over ([`Skip`]); it
-//!   writes the patch and the answer.
-//!
 //! # What this crate does not do
 //!
-//! It never refuses a pod, and it asks nothing of the cluster while it decides: a verdict depends on the request, the rules
-//! and the settings alone. (What Mimic itself needs of a cluster is in the module `cluster`, a feature that is off by
-//! default.) It does not check a pod for anything but its images, and leaves Deployments and other
-//! templates of pods as they are. It opens no socket: serving the webhook over TLS is another crate's part.
+//! * It never rejects a pod, and it checks nothing about a pod except its images.
+//! * A verdict depends only on the request, the rules and the settings: evaluating a review sends no request to the cluster
+//!   or to a registry.
+//! * It does not change Deployments, Jobs or other objects with a pod template. Their pods are rewritten when they are
+//!   created.
+//! * It opens no socket. `mimic-server` serves the webhook over TLS.
 
-mod annotation;
+pub mod admission;
 #[cfg(feature = "cluster")]
 pub mod cluster;
-mod decide;
-mod json;
-mod patch;
-mod pod;
-mod quotes;
-mod reader;
-mod response;
-mod review;
-mod view;
-mod warning;
-
-pub use annotation::ORIGINAL_IMAGES;
-pub use decide::{Decision, Settings, Skip, Verdict};
-pub use pod::{OPT_OUT_LABEL, Owner, Place};
-#[cfg(any(test, fuzzing))]
-#[doc(hidden)]
-pub use reader::agreement::assert_reads_the_same;
-pub use review::{Review, ReviewError};
-
-/// The kinds of processor that this one can stand in for; what is compiled for each of them is to do the same.
-#[cfg(test)]
-fn processors() -> Vec<fearless_simd::Level> {
-    use fearless_simd::Level;
-
-    let best = Level::new();
-    let mut kinds = vec![best, Level::baseline()];
-    #[cfg(target_arch = "x86_64")]
-    {
-        kinds.extend(best.as_sse4_2().map(Level::Sse4_2));
-        kinds.extend(best.as_avx2().map(Level::Avx2));
-    }
-    kinds
-}

@@ -271,13 +271,13 @@ async fn announce_degradation(health: Arc<Health>, startup: Duration) {
     }
 }
 
-fn review_settings(settings: &Settings) -> mimic_k8s::Settings {
+fn review_settings(settings: &Settings) -> mimic_k8s::admission::ReviewSettings {
     // That of a kubeconfig's context is somebody's, but not one that Mimic runs in.
     let own = own_namespace(&settings.kubernetes.namespace);
     let excluded = settings.excluded_namespaces.iter().cloned().chain(own);
     // Both were checked where they were read.
     let excluded_namespaces = Globs::new(excluded).unwrap_or_default();
-    mimic_k8s::Settings { annotate: settings.annotate, dry_run: settings.dry_run, excluded_namespaces }
+    mimic_k8s::admission::ReviewSettings { annotate: settings.annotate, dry_run: settings.dry_run, excluded_namespaces }
 }
 
 fn listen(listen: &Listen) -> Result<TcpListener, StartError> {

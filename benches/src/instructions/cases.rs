@@ -9,7 +9,7 @@ use actix_web::rt::System;
 use actix_web::{App, test};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use mimic_core::{Catalog, Context, ImageRef, Rewriter};
-use mimic_k8s::Review;
+use mimic_k8s::admission::{Review, ReviewSettings};
 use mimic_server::health::Health;
 use mimic_server::http::{self, State};
 use mimic_server::metrics::Metrics;
@@ -88,7 +88,7 @@ fn rewrite(rewriter: &Rewriter, images: &[&str]) -> Result<()> {
 
 /// A whole review, from the body to the answer's.
 fn review(size: &str) -> Result<()> {
-    let (body, rewriter, settings) = (body(size)?, organisation()?, mimic_k8s::Settings::default());
+    let (body, rewriter, settings) = (body(size)?, organisation()?, ReviewSettings::default());
     twice(|| {
         let review = Review::parse(black_box(body))?;
         drop(black_box(review.decide(&rewriter, &settings).to_response()));
@@ -106,7 +106,7 @@ fn server(size: &str) -> Result<()> {
     catalog.publish("file", list.rules);
     let health = Arc::new(Health::new(Arc::clone(&catalog), Duration::ZERO));
     let metrics = Arc::new(Metrics::new(&catalog, &health)?);
-    let state = Arc::new(State::new(catalog, health, metrics, mimic_k8s::Settings::default(), settings.limits));
+    let state = Arc::new(State::new(catalog, health, metrics, ReviewSettings::default(), settings.limits));
     let system = System::new();
     let app = system.block_on(test::init_service(App::new().configure(|app| http::configure(app, &state))));
     let request = || {

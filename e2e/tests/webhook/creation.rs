@@ -72,7 +72,7 @@ async fn images_of_every_kind_are_rewritten_and_noted() -> Result<()> {
     assert_eq!(noted_originals(&stored), Some(originals));
     let warnings: Vec<&str> = created.stderr.lines().collect();
     assert!(
-        matches!(warnings[..], [one] if one.starts_with("Warning: mimic: container `unparsable` keeps its image: ")),
+        matches!(warnings[..], [one] if one.starts_with("Warning: mimic: image of container `unparsable` not rewritten: ")),
         "one warning, about the image that cannot be parsed: {warnings:?}"
     );
     Ok(())

@@ -1,4 +1,4 @@
-//! What the tests have in common: reviews, rules, and answers taken apart.
+//! Shared by the tests: reviews, rules and parsed responses.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mimic_core::{Rewriter, parse_rules_file};
-use mimic_k8s::{Review, Settings, Skip};
+use mimic_k8s::admission::{Review, ReviewSettings, Skip};
 use serde_json::{Value, json};
 
 /// The folder of the test data.
@@ -38,25 +38,25 @@ pub(crate) fn rewriter_of(yaml: &str) -> Rewriter {
     Rewriter::new([("mirrors.yaml", list.rules.into())])
 }
 
-/// An answer, with its patch decoded.
+/// A response with its patch decoded.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// The whole answer; `patch` is a list of operations.
+    /// The whole response. `patch` is a list of operations.
     pub(crate) review: Value,
     /// Why the pod was skipped.
     pub(crate) skipped: Option<&'static str>,
-    /// Number of images that were decided.
-    pub(crate) decided: usize,
+    /// Number of evaluated images.
+    pub(crate) evaluated: usize,
 }
 
 impl Answer {
     /// Answers a request.
-    pub(crate) fn to(body: &[u8], rewriter: &Rewriter, settings: &Settings) -> Self {
+    pub(crate) fn to(body: &[u8], rewriter: &Rewriter, settings: &ReviewSettings) -> Self {
         let review = Review::parse(body).unwrap();
         let verdict = review.decide(rewriter, settings);
         let mut answer: Value = serde_json::from_slice(&verdict.to_response()).unwrap();
         let response = &mut answer["response"];
-        assert_eq!(response["allowed"], true, "no pod is ever refused");
+        assert_eq!(response["allowed"], true, "no pod is ever rejected");
         assert_eq!(response["uid"], review.uid());
         assert_eq!(response.get("patch").is_some(), response.get("patchType").is_some(), "both or neither");
         let decoded = response.get("patch").map(|patch| STANDARD.decode(patch.as_str().unwrap()).unwrap());
@@ -72,12 +72,12 @@ impl Answer {
             assert!(warning.chars().count() <= 120, "{warning}");
             assert!(!warning.chars().any(char::is_control), "{warning:?}");
         }
-        Self { skipped: verdict.skipped().map(Skip::as_str), decided: verdict.images().len(), review: answer }
+        Self { skipped: verdict.skipped().map(Skip::as_str), evaluated: verdict.images().len(), review: answer }
     }
 
     /// Answers a request given as a value, with the shared rules and the default settings.
     pub(crate) fn to_value(request: &Value) -> Self {
-        Self::to(request.to_string().as_bytes(), &rewriter(), &Settings::default())
+        Self::to(request.to_string().as_bytes(), &rewriter(), &ReviewSettings::default())
     }
 
     /// The operations of the patch.
@@ -85,7 +85,7 @@ impl Answer {
         self.review["response"]["patch"].as_array().map_or(&[], Vec::as_slice)
     }
 
-    /// The paths of the patch, in order.
+    /// The paths of the patch in order.
     pub(crate) fn paths(&self) -> Vec<&str> {
         self.patch().iter().map(|operation| operation["path"].as_str().unwrap()).collect()
     }
@@ -110,7 +110,7 @@ impl Answer {
     }
 }
 
-/// A review of a pod: CREATE in the namespace `shop`.
+/// A review of a CREATE in the namespace `shop`.
 pub(crate) fn create(pod: &Value) -> Value {
     json!({
         "kind": "AdmissionReview",
@@ -127,7 +127,7 @@ pub(crate) fn create(pod: &Value) -> Value {
     })
 }
 
-/// A review of a change of a pod.
+/// A review of an UPDATE.
 pub(crate) fn update(old: &Value, new: &Value) -> Value {
     let mut review = create(new);
     review["request"]["operation"] = json!("UPDATE");
@@ -162,7 +162,7 @@ pub(crate) fn images(pod: &Value) -> Value {
     images.into()
 }
 
-/// Whether a review may patch this: images always, and on CREATE also pull secrets and the annotation.
+/// Whether an operation is allowed: images always, on CREATE also pull secrets and the annotation.
 pub(crate) fn is_allowed(operation: &Value, on_create: bool) -> bool {
     let path: Vec<&str> = operation["path"].as_str().unwrap().split('/').collect();
     let is_index = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

@@ -1,6 +1,6 @@
-//! Reviews with the answers that are expected of them. A new case is a new set of files in a folder of `tests/data`:
-//! `NAME.json`, the request; `NAME.response.json`, the answer with its patch decoded; `NAME.images.json`, every image of
-//! the pod after the patch.
+//! Reviews with their expected responses. To add a case, add its files to a folder of `tests/data`: `NAME.json` is the
+//! request, `NAME.response.json` the response with its patch decoded, and `NAME.images.json` has every image of the pod
+//! after the patch.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::common::{Answer, images, is_allowed, requests, rewriter};
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::admission::AdmissionReview;
-use mimic_k8s::Settings;
+use mimic_k8s::admission::ReviewSettings;
 use serde_json::{Value, json};
 
 fn expected(request: &Path, kind: &str) -> Value {
@@ -18,8 +18,8 @@ fn expected(request: &Path, kind: &str) -> Value {
 }
 
 #[test]
-fn every_review_is_answered_as_written_down() {
-    let (rewriter, settings) = (rewriter(), Settings::default());
+fn every_review_gets_its_expected_response() {
+    let (rewriter, settings) = (rewriter(), ReviewSettings::default());
     let requests = requests();
     assert!(requests.len() > 13, "the captured reviews and more");
     for (path, body) in requests {
@@ -36,17 +36,17 @@ fn every_review_is_answered_as_written_down() {
 
         request["request"]["object"] = patched;
         let again = Answer::to(request.to_string().as_bytes(), &rewriter, &settings);
-        assert_eq!(again.patch(), &[] as &[Value], "{}: asked again, nothing changes", path.display());
+        assert_eq!(again.patch(), &[] as &[Value], "{}: a second review changes nothing", path.display());
     }
 }
 
 #[test]
-fn reviews_and_answers_are_read_by_kube() {
-    let (rewriter, settings) = (rewriter(), Settings::default());
+fn kube_can_read_reviews_and_responses() {
+    let (rewriter, settings) = (rewriter(), ReviewSettings::default());
     for (path, body) in requests() {
         let folder = path.parent().unwrap().file_name().unwrap();
         if folder == "cases" {
-            continue; // Not whole pods.
+            continue; // These are not complete pods.
         }
         let review: AdmissionReview<Pod> = serde_json::from_slice(&body).unwrap();
         let uid = review.request.unwrap().uid;
@@ -55,8 +55,8 @@ fn reviews_and_answers_are_read_by_kube() {
         let pod: Pod = serde_json::from_value(answer.patched(&serde_json::from_slice(&body).unwrap())).unwrap();
         assert!(pod.spec.unwrap().containers.iter().all(|container| container.image.is_some()));
 
-        // kube wants a status, which the API leaves optional, and keeps the patch as an array of numbers where the API
-        // has a base64 string; all else must fit.
+        // kube requires a status, which is optional in the API, and reads the patch from an array of numbers, where the API
+        // has a base64 string. All other fields must match.
         answer.review["response"]["status"] = json!({});
         let patch = serde_json::to_vec(answer.patch()).unwrap();
         let is_patched = !answer.patch().is_empty();

@@ -1,16 +1,16 @@
-//! Objects that nobody in good faith sends. Whoever may create pods must not be able to stop Mimic.
+//! Malicious objects. Users who can create pods must not be able to stop Mimic.
 
 use std::time::{Duration, Instant};
 
-use mimic_k8s::{Review, ReviewError, Settings, Skip};
+use mimic_k8s::admission::{Review, ReviewError, ReviewSettings, Skip};
 use serde_json::{Value, json};
 
 use crate::common::{Answer, create, pod, rewriter, update};
 
-/// Answers a body that is not necessarily the JSON that a value can be.
+/// Answers a body that can contain any text. Returns why the pod is skipped.
 fn answer(body: &str) -> Result<Option<&'static str>, ReviewError> {
     let review = Review::parse(body.as_bytes())?;
-    let (rewriter, settings) = (rewriter(), Settings::default());
+    let (rewriter, settings) = (rewriter(), ReviewSettings::default());
     let verdict = review.decide(&rewriter, &settings);
     let answer: Value = serde_json::from_slice(&verdict.to_response()).unwrap();
     assert_eq!(answer["response"]["allowed"], true);
@@ -23,7 +23,7 @@ fn deep_nesting_does_not_overflow_the_stack() {
     let (lists, objects) = (deep("[", "]"), deep(r#"{"a":"#, "}"));
     for nested in [&lists, &objects] {
         let replace = |value: &str| create(&pod(&["nginx"])).to_string().replace(value, nested);
-        // Where it is skipped it does no harm, where it is read it is not a pod.
+        // In a skipped field it does no harm. In a field that is read, the object is not a valid Pod.
         assert_eq!(answer(&replace(r#""v1""#)).unwrap(), None);
         assert_eq!(answer(&replace(r#""nginx""#)).unwrap(), Some("unreadable"));
         assert_eq!(answer(&replace(r#"{"name":"p"}"#)).unwrap(), Some("unreadable").filter(|_| nested == &lists));
@@ -34,7 +34,7 @@ fn deep_nesting_does_not_overflow_the_stack() {
 }
 
 #[test]
-fn a_body_of_many_small_things_is_not_read_into_a_large_one() {
+fn a_small_body_does_not_become_a_large_list_or_map() {
     let body = create(&json!({"spec": {"containers": "HERE"}})).to_string();
     for thing in ["{}", "null", r#"{"name":"a"}"#] {
         let many = format!("[{thing}{}]", format!(",{thing}").repeat(65_536));
@@ -47,25 +47,25 @@ fn a_body_of_many_small_things_is_not_read_into_a_large_one() {
 }
 
 #[test]
-fn ten_thousand_containers_take_no_more_than_ten_thousand_times_one() {
+fn evaluation_time_is_not_quadratic_in_the_number_of_containers() {
     let images: Vec<String> = (0..10_000).map(|n| format!("private.example.org/team/app:{n}")).collect();
     let mut new = pod(&images.iter().map(String::as_str).collect::<Vec<_>>());
     let secrets: Vec<Value> = (0..10_000).map(|n| json!({"name": format!("s{n}")})).collect();
     new["spec"]["imagePullSecrets"] = json!(secrets);
     let originals: serde_json::Map<String, Value> = (0..10_000).map(|n| (format!("c{}", n / 2), json!("x"))).collect();
-    let key = mimic_k8s::ORIGINAL_IMAGES;
+    let key = mimic_k8s::admission::ORIGINAL_IMAGES;
     new["metadata"]["annotations"] = json!({key: Value::Object(originals).to_string()});
     let old = pod(&vec!["nginx"; 10_000]);
 
     let start = Instant::now();
     let review = create(&new);
     let answer = Answer::to_value(&review);
-    assert_eq!(answer.patch().len(), 10_001, "each image and one secret; the annotation would be too large");
+    assert_eq!(answer.patch().len(), 10_001, "each image and one pull secret; the annotation would be too large");
     assert_eq!(answer.warnings().len(), 1);
     answer.patched(&review);
     let answer = Answer::to_value(&update(&old, &new));
     assert_eq!(answer.patch().len(), 10_000);
-    // Far above what it takes; a step that compares each container with each would take longer.
+    // Far more than needed. A step that compares each container with every other one would take longer.
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
 
@@ -79,10 +79,10 @@ fn huge_strings_do_not_end_up_in_warnings() {
 
     review["request"]["object"]["spec"]["containers"][0]["name"] = json!(huge);
     let answer = Answer::to_value(&review);
-    assert!(answer.warnings()[0].contains("keeps its image: "), "the cause is not cut off: {:?}", answer.warnings());
+    assert!(answer.warnings()[0].contains(" not rewritten: "), "the cause is not cut off: {:?}", answer.warnings());
 
     review["request"]["resource"]["resource"] = json!(huge);
-    assert!(Answer::to_value(&review).warnings()[0].ends_with("check the webhook's rules"));
+    assert!(Answer::to_value(&review).warnings()[0].ends_with("check the webhook rules"));
 }
 
 #[test]
@@ -97,13 +97,13 @@ fn names_with_special_characters_do_not_break_the_answer() {
         let originals: Value = serde_json::from_str(answer.audit("original-images").unwrap()).unwrap();
         assert_eq!(originals, json!({name: "nginx"}));
         let patched = answer.patched(&review);
-        let noted = patched["metadata"]["annotations"][mimic_k8s::ORIGINAL_IMAGES].as_str().unwrap();
-        assert_eq!(serde_json::from_str::<Value>(noted).unwrap(), originals);
+        let recorded = patched["metadata"]["annotations"][mimic_k8s::admission::ORIGINAL_IMAGES].as_str().unwrap();
+        assert_eq!(serde_json::from_str::<Value>(recorded).unwrap(), originals);
     }
 }
 
 #[test]
-fn containers_of_the_same_name_are_each_decided() {
+fn each_container_with_the_same_name_is_rewritten() {
     let mut new = pod(&["nginx:1", "redis:1", "A"]);
     for container in new["spec"]["containers"].as_array_mut().unwrap() {
         container["name"] = json!("same");
@@ -114,11 +114,11 @@ fn containers_of_the_same_name_are_each_decided() {
 }
 
 #[test]
-fn members_that_come_twice_count_as_the_last_of_them() {
+fn the_last_of_duplicate_members_counts() {
     let body = create(&pod(&["nginx"])).to_string();
     let twice = body.replace(r#""image":"nginx""#, r#""image":"A","image":"redis","x":1,"x":2"#);
     let review = Review::parse(twice.as_bytes()).unwrap();
-    let (rewriter, settings) = (rewriter(), Settings::default());
+    let (rewriter, settings) = (rewriter(), ReviewSettings::default());
     assert_eq!(review.decide(&rewriter, &settings).images()[0].image, "redis");
 
     let label =
@@ -127,9 +127,9 @@ fn members_that_come_twice_count_as_the_last_of_them() {
 }
 
 #[test]
-fn text_that_is_no_unicode_is_an_answer_or_an_error() {
+fn invalid_unicode_gets_an_answer_or_an_error() {
     let body = create(&pod(&["nginx"])).to_string();
-    assert_eq!(answer(&body.replace("nginx", r"\ud800")).unwrap(), Some("unreadable"), "half a character");
+    assert_eq!(answer(&body.replace("nginx", r"\ud800")).unwrap(), Some("unreadable"), "half of a surrogate pair");
     let at = body.find("nginx").unwrap();
     let mut bytes = body.into_bytes();
     bytes[at] = 0xff;

@@ -1,5 +1,5 @@
-//! Whole reviews in, whole answers out.
-// `cfg(test)` always holds here; with it, clippy knows that helpers in these modules are tests too.
+//! Whole reviews and their responses.
+// `cfg(test)` is always true here. With it, clippy treats the helpers in these modules as tests.
 
 #[cfg(test)]
 mod common;

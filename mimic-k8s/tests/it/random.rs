@@ -1,9 +1,9 @@
-//! What holds for any input.
+//! Properties of any input.
 
 use std::ops::Range;
 
 use mimic_core::{ImageRef, Rewriter};
-use mimic_k8s::{Review, Settings};
+use mimic_k8s::admission::{Review, ReviewSettings};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Answer, create, is_allowed, requests, rewriter, update};
 
-/// A change of a review: of its bytes, or of the value that they are.
+/// A change of a review, either of its bytes or of its JSON value.
 #[derive(Debug, Clone)]
 enum Mutation {
     Flip(Index, u8),
@@ -86,13 +86,13 @@ impl Mutation {
         let mut pointers = Vec::new();
         collect_pointers(value, String::new(), &mut pointers);
         let mut set = |at: &Index, new: Value| {
-            let place = value.pointer_mut(at.get::<String>(&pointers))?;
-            Some(std::mem::replace(place, new))
+            let old = value.pointer_mut(at.get::<String>(&pointers))?;
+            Some(std::mem::replace(old, new))
         };
         match self {
             Self::Replace(at, new) => drop(set(at, new.clone())),
             Self::Swap(a, b) => {
-                // One may lie inside the other; then it is gone by the time it is asked for.
+                // One may be inside the other, and then no longer exists.
                 let first = set(a, json!(null)).unwrap_or_default();
                 let second = set(b, first).unwrap_or_default();
                 set(a, second);
@@ -120,14 +120,14 @@ fn collect_pointers(value: &Value, pointer: String, pointers: &mut Vec<String>) 
     pointers.push(pointer);
 }
 
-/// The same ten thousand each time.
+/// A runner whose cases are the same in each run.
 fn runner(cases: u32) -> TestRunner {
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
 
-/// An error, or an answer that allows the pod and whose patch applies and touches nothing but what it may.
-fn check(body: &[u8], rewriter: &Rewriter, settings: &Settings) -> Result<bool, TestCaseError> {
+/// Checks that the body gets an error, or an answer that allows the pod and whose patch applies and is allowed.
+fn check(body: &[u8], rewriter: &Rewriter, settings: &ReviewSettings) -> Result<bool, TestCaseError> {
     let review = match Review::parse(body) {
         Ok(review) => review,
         Err(error) => {
@@ -139,7 +139,7 @@ fn check(body: &[u8], rewriter: &Rewriter, settings: &Settings) -> Result<bool, 
     for operation in answer.patch() {
         prop_assert!(is_allowed(operation, review.operation() == "CREATE"), "{operation}");
     }
-    // What is skipped while reading may be no JSON after all (half a surrogate pair, say).
+    // A skipped field can be invalid JSON, such as half of a surrogate pair.
     if let Ok(request) = serde_json::from_slice::<Value>(body) {
         answer.patched(&request);
     }
@@ -147,8 +147,8 @@ fn check(body: &[u8], rewriter: &Rewriter, settings: &Settings) -> Result<bool, 
 }
 
 #[test]
-fn ten_thousand_mutations_of_the_sample_reviews_never_panic_nor_refuse_a_pod() {
-    let (samples, rewriter, settings) = (requests(), rewriter(), Settings::default());
+fn mutations_of_the_sample_reviews_never_panic_and_never_reject_a_pod() {
+    let (samples, rewriter, settings) = (requests(), rewriter(), ReviewSettings::default());
     let answered = std::cell::Cell::new(0);
     runner(10_000)
         .run(&(any::<Index>(), vec(mutation(), 1..6)), |(sample, mutations)| {
@@ -160,7 +160,11 @@ fn ten_thousand_mutations_of_the_sample_reviews_never_panic_nor_refuse_a_pod() {
             Ok(())
         })
         .unwrap();
-    assert!((2_000..9_000).contains(&answered.get()), "both kinds of answer are tried: {} answered", answered.get());
+    assert!(
+        (2_000..9_000).contains(&answered.get()),
+        "both valid and invalid bodies are tried: {} answered",
+        answered.get()
+    );
 }
 
 fn image() -> impl Strategy<Value = String> {
@@ -200,7 +204,7 @@ fn any_pod() -> impl Strategy<Value = Value> {
                 "spec": {"containers": containers, "initContainers": init, "ephemeralContainers": ephemeral, "volumes": volumes},
             });
             if let Some(value) = annotation {
-                pod["metadata"]["annotations"] = json!({mimic_k8s::ORIGINAL_IMAGES: value});
+                pod["metadata"]["annotations"] = json!({mimic_k8s::admission::ORIGINAL_IMAGES: value});
             }
             if let Some(secrets) = secrets {
                 pod["spec"]["imagePullSecrets"] = secrets;
@@ -211,8 +215,8 @@ fn any_pod() -> impl Strategy<Value = Value> {
 }
 
 #[test]
-fn a_patched_pod_is_final_and_keeps_its_tags_and_digests() {
-    let (rewriter, settings) = (rewriter(), Settings::default());
+fn a_patched_pod_is_not_patched_again_and_keeps_its_tags_and_digests() {
+    let (rewriter, settings) = (rewriter(), ReviewSettings::default());
     runner(1_000)
         .run(&(any_pod(), option::of(any_pod())), |(pod, old)| {
             let mut request = match &old {

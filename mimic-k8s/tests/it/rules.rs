@@ -1,10 +1,10 @@
-//! Which pods and images are decided, and what an answer says: a rule a line.
+//! Which pods are skipped, which images are evaluated, and what a response contains.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use mimic_core::{Globs, Outcome};
-use mimic_k8s::{ORIGINAL_IMAGES, Place, Review, Settings, Skip};
+use mimic_k8s::admission::{ContainerKind, ORIGINAL_IMAGES, Review, ReviewSettings, Skip};
 use serde_json::{Value, json};
 
 use crate::common::{Answer, create, data, pod, rewriter, rewriter_of, update};
@@ -17,7 +17,7 @@ fn with(change: impl FnOnce(&mut Value)) -> Value {
 }
 
 #[test]
-fn whole_pods_are_skipped_for_these_reasons() {
+fn pods_are_skipped_for_these_reasons() {
     let label = |value| json!({"mimic.cryptkcoding.com/rewrite": value});
     for (skipped, review) in [
         (None, with(|_| {})),
@@ -54,15 +54,15 @@ fn whole_pods_are_skipped_for_these_reasons() {
     ] {
         let answer = Answer::to_value(&review);
         assert_eq!(answer.skipped, skipped, "{review}");
-        assert_eq!(answer.decided, usize::from(skipped.is_none()), "{review}");
+        assert_eq!(answer.evaluated, usize::from(skipped.is_none()), "{review}");
         assert_eq!(answer.patch().is_empty(), skipped.is_some(), "{review}");
-        let is_worth_a_warning = matches!(skipped, Some("not_a_pod" | "unreadable"));
-        assert_eq!(answer.warnings().len(), usize::from(is_worth_a_warning), "{review}");
+        let has_warning = matches!(skipped, Some("not_a_pod" | "unreadable"));
+        assert_eq!(answer.warnings().len(), usize::from(has_warning), "{review}");
         assert_eq!(answer.audit("problems"), answer.warnings().first().copied(), "{review}");
     }
 }
 
-/// The reasons in the first column of the table below a heading of the page.
+/// The reasons in the first column of the table below a heading of a page.
 fn documented(page: &str, heading: &str) -> BTreeSet<String> {
     let section = page.split("\n## ").find(|section| section.starts_with(heading)).expect("there is such a heading");
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
@@ -70,20 +70,20 @@ fn documented(page: &str, heading: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_page_on_decisions_has_every_reason_in_its_tables_and_in_its_picture() {
+fn how_it_decides_has_every_reason_in_its_tables_and_in_its_diagram() {
     let page = include_str!("../../../docs/how-it-decides.md");
-    let skips = Skip::ALL.map(Skip::as_str);
-    assert_eq!(documented(page, "2. "), skips.map(ToOwned::to_owned).into());
+    let skips: Vec<&str> = Skip::ALL.iter().map(|skip| skip.as_str()).collect();
+    assert_eq!(documented(page, "2. "), skips.iter().map(|&reason| reason.to_owned()).collect());
     assert_eq!(documented(page, "3. "), Outcome::REASONS.map(ToOwned::to_owned).into());
-    let picture = page.split("```").nth(1).expect("there is a picture");
-    let drawn: BTreeSet<&str> = picture.split_whitespace().collect();
+    let diagram = page.split("```").nth(1).expect("there is a diagram");
+    let drawn: BTreeSet<&str> = diagram.split_whitespace().collect();
     for reason in skips.into_iter().chain(Outcome::REASONS) {
-        assert!(drawn.contains(reason), "`{reason}` is not in the picture");
+        assert!(drawn.contains(reason), "`{reason}` is not in the diagram");
     }
 }
 
 #[test]
-fn an_excluded_namespace_is_silent_even_about_an_object_that_cannot_be_read() {
+fn an_invalid_object_in_an_excluded_namespace_gets_no_warning() {
     let review = with(|r| {
         r["namespace"] = json!("kube-system");
         r["object"] = json!(7);
@@ -94,8 +94,10 @@ fn an_excluded_namespace_is_silent_even_about_an_object_that_cannot_be_read() {
 
 #[test]
 fn excluded_namespaces_are_globs() {
-    let settings =
-        Settings { excluded_namespaces: Globs::new(["team-*-infra", "ops"]).unwrap(), ..Settings::default() };
+    let settings = ReviewSettings {
+        excluded_namespaces: Globs::new(["team-*-infra", "ops"]).unwrap(),
+        ..ReviewSettings::default()
+    };
     for (namespace, skipped) in [("team-a-infra", true), ("ops", true), ("ops-2", false), ("kube-system", false)] {
         let review = with(|r| r["namespace"] = json!(namespace)).to_string();
         let answer = Answer::to(review.as_bytes(), &rewriter(), &settings);
@@ -104,13 +106,13 @@ fn excluded_namespaces_are_globs() {
 }
 
 #[test]
-fn a_body_that_is_no_review_is_refused_with_a_sentence() {
+fn a_body_that_is_not_a_review_is_rejected_with_a_message() {
     let review = |version: Value, kind: Value, request: Value| {
         json!({"apiVersion": version, "kind": kind, "request": request}).to_string()
     };
     let (v1, kind) = (json!("admission.k8s.io/v1"), json!("AdmissionReview"));
     let request = json!({"uid": "u"});
-    for (body, sentence) in [
+    for (body, message) in [
         (String::new(), "not an AdmissionReview in JSON: EOF while parsing a value at line 1 column 0"),
         ("{".into(), "not an AdmissionReview in JSON: EOF while parsing an object at line 1 column 1"),
         ("hello".into(), "not an AdmissionReview in JSON: expected value at line 1 column 1"),
@@ -131,12 +133,12 @@ fn a_body_that_is_no_review_is_refused_with_a_sentence() {
         (review(v1.clone(), kind.clone(), json!({"uid": 1})), "the AdmissionReview's request has no uid"),
         (review(v1, kind, json!({"uid": ""})), "the AdmissionReview's request has no uid"),
     ] {
-        assert_eq!(Review::parse(body.as_bytes()).unwrap_err().to_string(), sentence, "{body}");
+        assert_eq!(Review::parse(body.as_bytes()).unwrap_err().to_string(), message, "{body}");
     }
 }
 
 #[test]
-fn what_is_quoted_in_an_error_is_short_and_harmless() {
+fn quoted_text_in_an_error_is_short_and_safe() {
     let body = json!({"kind": "x\n\u{1b}".repeat(1000), "apiVersion": "v1"}).to_string();
     let error = Review::parse(body.as_bytes()).unwrap_err().to_string();
     assert!(error.starts_with("kind is `x\u{fffd}\u{fffd}x"), "{error}");
@@ -144,7 +146,7 @@ fn what_is_quoted_in_an_error_is_short_and_harmless() {
 }
 
 #[test]
-fn a_review_with_a_part_that_cannot_be_read_is_answered_with_what_can() {
+fn a_partly_invalid_review_is_answered_from_its_valid_parts() {
     let body = with(|r| {
         r["object"]["spec"]["containers"] = json!(3);
         r["dryRun"] = json!([]);
@@ -158,7 +160,7 @@ fn a_review_with_a_part_that_cannot_be_read_is_answered_with_what_can() {
 }
 
 #[test]
-fn a_pod_is_called_by_its_name_or_by_what_its_name_will_begin_with() {
+fn a_pod_is_identified_by_its_name_or_generate_name() {
     for (name, metadata, expected) in [
         (json!("a"), json!({"name": "b", "generateName": "c-"}), Some("a")),
         (json!(""), json!({"name": "b", "generateName": "c-"}), Some("b")),
@@ -175,7 +177,7 @@ fn a_pod_is_called_by_its_name_or_by_what_its_name_will_begin_with() {
 }
 
 #[test]
-fn a_pod_belongs_to_what_manages_it_or_else_to_its_first_owner() {
+fn the_owner_of_a_pod_is_its_controller_or_else_its_first_owner() {
     let owner =
         |kind: &str, controller: Value| json!({"kind": kind, "name": "n", "uid": "u", "controller": controller});
     for (owners, expected) in [
@@ -192,30 +194,30 @@ fn a_pod_belongs_to_what_manages_it_or_else_to_its_first_owner() {
 }
 
 #[test]
-fn decisions_say_where_the_image_is_and_what_became_of_it() {
+fn a_decision_has_the_position_of_the_image_and_the_reason() {
     let body = fs::read(data().join("captured/07-create-pods-full.json")).unwrap();
-    let (review, rewriter, settings) = (Review::parse(&body).unwrap(), rewriter(), Settings::default());
+    let (review, rewriter, settings) = (Review::parse(&body).unwrap(), rewriter(), ReviewSettings::default());
     let verdict = review.decide(&rewriter, &settings);
     let decisions: Vec<_> = verdict
         .images()
         .iter()
-        .map(|decision| (decision.place, decision.index, decision.name, decision.outcome.reason()))
+        .map(|decision| (decision.kind, decision.index, decision.name, decision.outcome.reason()))
         .collect();
     assert_eq!(
         decisions,
         [
-            (Place::InitContainer, 0, "migrate", "no_rule"),
-            (Place::InitContainer, 1, "proxy", "rewritten"),
-            (Place::Container, 0, "app", "rewritten"),
-            (Place::Container, 1, "tagdigest", "rewritten"),
-            (Place::Container, 2, "bad", "invalid_reference"),
-            (Place::Volume, 0, "model", "rewritten"),
+            (ContainerKind::InitContainer, 0, "migrate", "no_rule"),
+            (ContainerKind::InitContainer, 1, "proxy", "rewritten"),
+            (ContainerKind::Container, 0, "app", "rewritten"),
+            (ContainerKind::Container, 1, "tagdigest", "rewritten"),
+            (ContainerKind::Container, 2, "bad", "invalid_reference"),
+            (ContainerKind::Volume, 0, "model", "rewritten"),
         ]
     );
 }
 
 #[test]
-fn the_pod_of_a_dry_run_is_answered_the_same() {
+fn the_request_of_a_dry_run_gets_the_same_response() {
     let answer = |dry_run: bool| Answer::to_value(&with(|r| r["dryRun"] = json!(dry_run))).review;
     assert_eq!(answer(true), answer(false));
     let body = with(|r| r["dryRun"] = json!(true)).to_string();
@@ -223,24 +225,24 @@ fn the_pod_of_a_dry_run_is_answered_the_same() {
 }
 
 #[test]
-fn in_dry_run_mode_nothing_is_patched_and_the_warnings_say_what_would_be() {
-    let settings = Settings { dry_run: true, ..Settings::default() };
+fn in_dry_run_mode_nothing_is_patched_and_warnings_show_the_changes() {
+    let settings = ReviewSettings { dry_run: true, ..ReviewSettings::default() };
     let review = create(&pod(&["nginx:1", "ghcr.io/a/b", "A"])).to_string();
     let answer = Answer::to(review.as_bytes(), &rewriter(), &settings);
-    assert_eq!(answer.decided, 3);
+    assert_eq!(answer.evaluated, 3);
     assert_eq!(answer.patch(), &[] as &[Value]);
     assert_eq!(answer.audit("original-images"), None);
-    let problem = "mimic: container `c2` keeps its image: upper-case letter in the repository of `A` at byte 0";
+    let problem = "mimic: image of container `c2` not rewritten: upper-case letter in the repository of `A` at byte 0";
     assert_eq!(
         answer.warnings(),
-        [problem, "mimic dry run: container `c0` would be `harbor.example.com/dockerhub/library/nginx:1`"]
+        [problem, "mimic dry run: image of container `c0` would be `harbor.example.com/dockerhub/library/nginx:1`"]
     );
-    assert_eq!(answer.audit("problems"), Some(problem), "what would be done is no problem");
+    assert_eq!(answer.audit("problems"), Some(problem), "an intended change is not a problem");
 }
 
 #[test]
 fn without_the_annotation_the_audit_annotation_is_still_there() {
-    let settings = Settings { annotate: false, ..Settings::default() };
+    let settings = ReviewSettings { annotate: false, ..ReviewSettings::default() };
     let mut pod = pod(&["nginx", "quay.io/a/b"]);
     pod["metadata"]["annotations"] = json!({ORIGINAL_IMAGES: r#"{"c1":"old"}"#});
     pod["spec"]["containers"][1]["image"] = json!("harbor.example.com/quay/a/b");
@@ -250,7 +252,7 @@ fn without_the_annotation_the_audit_annotation_is_still_there() {
 }
 
 #[test]
-fn an_annotation_that_would_be_one_too_many_is_left_out_with_a_warning() {
+fn an_annotation_that_exceeds_the_size_limit_is_omitted_with_a_warning() {
     let originals = r#"{"c0":"nginx"}"#;
     let room = (256 << 10) - ORIGINAL_IMAGES.len() - originals.len();
     for (size, fits) in [(room, true), (room + 1, false), (256 << 10, false)] {
@@ -259,7 +261,7 @@ fn an_annotation_that_would_be_one_too_many_is_left_out_with_a_warning() {
         let answer = Answer::to_value(&create(&pod));
         assert_eq!(answer.paths().len(), if fits { 2 } else { 1 }, "{size}");
         assert_eq!(answer.audit("original-images"), Some(originals), "{size}");
-        let warnings = ["mimic: the original images are not noted: the pod's annotations are too large"];
+        let warnings = ["mimic: original images not recorded: annotations would exceed 256 KiB"];
         assert_eq!(answer.warnings(), &warnings[usize::from(fits)..], "{size}");
     }
 }
@@ -279,15 +281,17 @@ fn a_pod_without_metadata_gets_no_annotation() {
 }
 
 #[test]
-fn a_rule_that_would_break_an_image_leaves_it_with_a_warning() {
+fn a_rule_that_would_make_an_image_invalid_does_not_apply_and_gives_a_warning() {
     let rewriter = rewriter_of(
         "rules: [{name: broken, upstream: quay.io, mirrors: ['m.example.com/{registry}/UP/{repository}']}]",
     );
-    let answer = Answer::to(create(&pod(&["quay.io/a/b"])).to_string().as_bytes(), &rewriter, &Settings::default());
+    let answer =
+        Answer::to(create(&pod(&["quay.io/a/b"])).to_string().as_bytes(), &rewriter, &ReviewSettings::default());
     assert_eq!(answer.patch(), &[] as &[Value]);
     let [warning] = answer.warnings()[..] else { panic!("{:?}", answer.warnings()) };
     assert!(
-        warning.starts_with("mimic: container `c0` keeps its image: rule `broken` makes it invalid: "),
+        warning
+            .starts_with("mimic: image of container `c0` not rewritten: rule `broken` would produce an invalid name: "),
         "{warning}"
     );
 }
@@ -298,12 +302,16 @@ fn warnings_name_the_kind_of_container() {
     let spec = json!({"initContainers": bad, "containers": bad, "ephemeralContainers": bad,
         "volumes": [{"name": "x", "image": {"reference": "A"}}]});
     let answer = Answer::to_value(&create(&json!({"metadata": {}, "spec": spec})));
-    let kinds: Vec<_> = answer.warnings().iter().map(|warning| warning.split('`').next().unwrap()).collect();
-    assert_eq!(kinds, ["mimic: init container ", "mimic: container ", "mimic: ephemeral container ", "mimic: volume "]);
+    let kinds: Vec<_> = answer
+        .warnings()
+        .iter()
+        .map(|warning| warning.strip_prefix("mimic: image of ").unwrap().split('`').next().unwrap())
+        .collect();
+    assert_eq!(kinds, ["init container ", "container ", "ephemeral container ", "volume "]);
 }
 
 #[test]
-fn an_update_looks_only_at_images_that_changed() {
+fn an_update_evaluates_only_images_that_changed() {
     for (old, new, decided, paths) in [
         (vec!["nginx:1"], vec!["nginx:1"], 0, vec![]),
         (vec!["nginx:1"], vec!["nginx:2"], 1, vec!["/spec/containers/0/image"]),
@@ -314,7 +322,7 @@ fn an_update_looks_only_at_images_that_changed() {
         (vec![], vec!["nginx:1"], 0, vec![]),
     ] {
         let answer = Answer::to_value(&update(&pod(&old), &pod(&new)));
-        assert_eq!((answer.decided, answer.paths()), (decided, paths), "{old:?} → {new:?}");
+        assert_eq!((answer.evaluated, answer.paths()), (decided, paths), "{old:?} → {new:?}");
     }
 }
 
@@ -322,11 +330,11 @@ fn an_update_looks_only_at_images_that_changed() {
 fn the_same_name_in_another_list_is_another_container() {
     let old = json!({"metadata": {}, "spec": {"initContainers": [{"name": "a", "image": "nginx:1"}]}});
     let new = json!({"metadata": {}, "spec": {"containers": [{"name": "a", "image": "nginx:2"}]}});
-    assert_eq!(Answer::to_value(&update(&old, &new)).decided, 0);
+    assert_eq!(Answer::to_value(&update(&old, &new)).evaluated, 0);
 }
 
 #[test]
-fn an_update_leaves_annotations_and_pull_secrets_alone() {
+fn an_update_changes_neither_annotations_nor_pull_secrets() {
     let mut new = pod(&["private.example.org/a:2"]);
     new["metadata"]["annotations"] = json!({ORIGINAL_IMAGES: r#"{"c0":"private.example.org/a:1"}"#});
     let answer = Answer::to_value(&update(&pod(&["harbor.example.com/private/a:1"]), &new));

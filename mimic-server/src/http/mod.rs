@@ -23,7 +23,7 @@ pub struct State {
     catalog: Arc<Catalog>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
-    settings: mimic_k8s::Settings,
+    settings: mimic_k8s::admission::ReviewSettings,
     limits: Limits,
 }
 
@@ -33,7 +33,7 @@ impl State {
         catalog: Arc<Catalog>,
         health: Arc<Health>,
         metrics: Arc<Metrics>,
-        settings: mimic_k8s::Settings,
+        settings: mimic_k8s::admission::ReviewSettings,
         limits: Limits,
     ) -> Self {
         Self { catalog, health, metrics, settings, limits }

@@ -4,7 +4,7 @@ use std::time::Instant;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use log::Level;
-use mimic_k8s::{Review, Verdict};
+use mimic_k8s::admission::{Review, Verdict};
 
 use super::body::{self, Refusal};
 use super::{State, json, text};
@@ -95,7 +95,7 @@ fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
             }
         }
         log::debug!(
-            namespace, pod, owner, operation, place = image.place.as_str(), container = image.name,
+            namespace, pod, owner, operation, container_kind = image.kind.as_str(), container = image.name,
             image = image.image, outcome = image.outcome.as_str(), reason = image.outcome.reason(), rule, source;
             "image decided"
         );

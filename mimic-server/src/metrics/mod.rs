@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mimic_core::{Catalog, Rewriter};
-use mimic_k8s::{Review, Verdict};
+use mimic_k8s::admission::{Review, Verdict};
 use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, Registry, Result, TextEncoder};
 
 use crate::health::Health;

@@ -1,7 +1,7 @@
 //! The one list of metrics. What is exposed and the page `docs/metrics.md` both come from here.
 
 use mimic_core::Outcome;
-use mimic_k8s::Skip;
+use mimic_k8s::admission::Skip;
 use prometheus::{HistogramOpts, Opts};
 
 /// What is exposed under one name.

@@ -81,7 +81,7 @@ fn what_is_no_review_is_400_with_a_sentence_that_says_why() {
     let server = TestServer::start(&[]);
     for body in ["{", "[]", "{}", r#"{"apiVersion":"v1","kind":"Pod"}"#] {
         let response = once(&server, "POST", "/mutate", &[JSON], body.as_bytes());
-        let error = mimic_k8s::Review::parse(body.as_bytes()).expect_err("it is no review");
+        let error = mimic_k8s::admission::Review::parse(body.as_bytes()).expect_err("it is no review");
         refused(&response, 400, &error.to_string());
     }
 }

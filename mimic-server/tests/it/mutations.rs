@@ -131,7 +131,7 @@ fn ten_thousand_mutated_reviews_never_give_a_server_error_or_a_refused_pod() {
     let health = Arc::new(Health::new(Arc::clone(&catalog), Duration::ZERO));
     let limits = crate::common::settings(&[]).limits;
     let metrics = Arc::new(Metrics::new(&catalog, &health).expect("the metrics have different names"));
-    let state = Arc::new(State::new(catalog, health, metrics, mimic_k8s::Settings::default(), limits));
+    let state = Arc::new(State::new(catalog, health, metrics, mimic_k8s::admission::ReviewSettings::default(), limits));
     let mut random = Random(2026);
     let (mut allowed, mut refused, mut patched) = (0, 0, 0);
 

@@ -1,79 +1,38 @@
-//! The fields of a Pod that a decision needs.
+//! The fields of a Pod that are read: its images, and the metadata that decides whether they are evaluated.
 
 use std::fmt;
 
 use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer};
 
-use crate::annotation::ORIGINAL_IMAGES;
-use crate::view::{Length, List, Text, View, check_room, object, view};
+use super::container_kind::ContainerKind;
+use super::json::views::{Length, List, Text, View, check_room, object, view};
 
-/// The label by which a pod opts out: `mimic.cryptkcoding.com/rewrite: "false"`.
+/// The label with which a pod opts out: `mimic.cryptkcoding.com/rewrite: "false"`.
 pub const OPT_OUT_LABEL: &str = "mimic.cryptkcoding.com/rewrite";
 
-/// The annotation by which the kubelet marks the API server's copy of a static pod: nothing in it can be changed.
+/// The annotation that records the original images of a rewritten pod: a JSON object, container name → image as written.
+/// The key of an image volume is `volumes/NAME`.
+pub const ORIGINAL_IMAGES: &str = "mimic.cryptkcoding.com/original-images";
+
+/// [`ORIGINAL_IMAGES`] as a part of a JSON Pointer (RFC 6901): `/` is written `~1`.
+pub(super) const ORIGINAL_IMAGES_POINTER: &str = "mimic.cryptkcoding.com~1original-images";
+
+/// The annotation that the kubelet sets on the API server's copy of a static pod. Such a pod cannot be changed.
 const MIRROR_POD: &str = "kubernetes.io/config.mirror";
 
-/// A list of the pod in which images are named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
-    /// `spec.initContainers`
-    InitContainer,
-    /// `spec.containers`
-    Container,
-    /// `spec.ephemeralContainers`
-    EphemeralContainer,
-    /// `spec.volumes`, where a volume is an image
-    Volume,
-}
-
-impl Place {
-    /// All places, in the order in which they are decided.
-    pub const ALL: [Self; 4] = [Self::InitContainer, Self::Container, Self::EphemeralContainer, Self::Volume];
-
-    /// A stable name for logs and JSON: `init_container`, `container`, `ephemeral_container`, `volume`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InitContainer => "init_container",
-            Self::Container => "container",
-            Self::EphemeralContainer => "ephemeral_container",
-            Self::Volume => "volume",
-        }
-    }
-
-    /// The words for people.
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Self::InitContainer => "init container",
-            Self::Container => "container",
-            Self::EphemeralContainer => "ephemeral container",
-            Self::Volume => "volume",
-        }
-    }
-
-    /// The list's name in the spec, and the way from an entry to its image, as in a JSON Pointer.
-    pub(crate) fn pointer(self) -> (&'static str, &'static str) {
-        match self {
-            Self::InitContainer => ("initContainers", "image"),
-            Self::Container => ("containers", "image"),
-            Self::EphemeralContainer => ("ephemeralContainers", "image"),
-            Self::Volume => ("volumes", "image/reference"),
-        }
-    }
-}
-
 view! {
-    /// The pod as it is asked for.
+    /// The pod of the request.
     Pod { metadata: Option<Metadata<'a>> = "metadata", spec: Spec<'a> = "spec" }
 }
 
 view! {
-    /// The pod as it is stored: only its images are of interest.
+    /// The pod as stored. Only its images are read.
     OldPod { spec: Spec<'a> = "spec" }
 }
 
 view! {
-    /// What is needed of `metadata`.
+    /// The fields of `metadata` that are read.
     Metadata {
         name: Text<'a> = "name",
         generate_name: Text<'a> = "generateName",
@@ -90,7 +49,7 @@ view! {
 }
 
 view! {
-    /// What is needed of `spec`.
+    /// The fields of `spec` that are read.
     Spec {
         init_containers: List<Container<'a>> = "initContainers",
         containers: List<Container<'a>> = "containers",
@@ -106,7 +65,7 @@ view! {
 }
 
 view! {
-    /// A volume; only image volumes are looked at.
+    /// A volume. Only image volumes are evaluated.
     Volume { name: Text<'a> = "name", image: Option<ImageSource<'a>> = "image" }
 }
 
@@ -120,13 +79,13 @@ view! {
     SecretRef { name: Text<'a> = "name" }
 }
 
-/// What a pod belongs to, such as a `ReplicaSet` or a `Job`. Displayed as `KIND/NAME`.
+/// The owner of a pod, such as a `ReplicaSet` or a `Job`. Displayed as `KIND/NAME`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Owner<'a> {
-    /// Its kind, without the API group.
+    /// The kind, without the API group.
     pub kind: &'a str,
-    /// Its name; it is in the pod's namespace.
+    /// The name. The owner is in the pod's namespace.
     pub name: &'a str,
 }
 
@@ -137,33 +96,33 @@ impl fmt::Display for Owner<'_> {
 }
 
 impl Metadata<'_> {
-    /// The owner that manages the pod, or else the first one.
-    pub(crate) fn owner(&self) -> Option<Owner<'_>> {
+    /// The controller that manages the pod, or else the first owner.
+    pub(super) fn owner(&self) -> Option<Owner<'_>> {
         let owners = &self.owner_references;
         let owner = owners.iter().find(|owner| owner.controller == Some(true)).or_else(|| owners.first())?;
         Some(Owner { kind: &owner.kind, name: &owner.name })
     }
 }
 
-/// An image in a pod, as written there.
+/// An image as written in a pod.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct NamedImage<'a> {
-    /// Position in its list.
-    pub(crate) index: usize,
+pub(super) struct NamedImage<'a> {
+    /// Position in its list, from 0.
+    pub(super) index: usize,
     /// Name of the container or volume.
-    pub(crate) name: &'a str,
+    pub(super) name: &'a str,
     /// The reference.
-    pub(crate) reference: &'a str,
+    pub(super) reference: &'a str,
 }
 
 impl Spec<'_> {
-    /// The images of one list, in its order.
-    pub(crate) fn images(&self, place: Place) -> impl Iterator<Item = NamedImage<'_>> {
-        let (containers, volumes): (&[Container<'_>], &[Volume<'_>]) = match place {
-            Place::InitContainer => (&self.init_containers, &[]),
-            Place::Container => (&self.containers, &[]),
-            Place::EphemeralContainer => (&self.ephemeral_containers, &[]),
-            Place::Volume => (&[], &self.volumes),
+    /// The images of one list, in order.
+    pub(super) fn images(&self, kind: ContainerKind) -> impl Iterator<Item = NamedImage<'_>> {
+        let (containers, volumes): (&[Container<'_>], &[Volume<'_>]) = match kind {
+            ContainerKind::InitContainer => (&self.init_containers, &[]),
+            ContainerKind::Container => (&self.containers, &[]),
+            ContainerKind::EphemeralContainer => (&self.ephemeral_containers, &[]),
+            ContainerKind::Volume => (&[], &self.volumes),
         };
         let containers = containers.iter().enumerate();
         let volumes = volumes.iter().enumerate();
@@ -176,19 +135,19 @@ impl Spec<'_> {
     }
 }
 
-/// The labels, in the order written.
+/// The labels, in the order of the request.
 #[derive(Debug, Default)]
-pub(crate) struct Labels<'a>(Vec<(Text<'a>, Text<'a>)>);
+pub(super) struct Labels<'a>(Vec<(Text<'a>, Text<'a>)>);
 
 impl Labels<'_> {
-    /// Whether the pod opted out of being rewritten.
-    pub(crate) fn opted_out(&self) -> bool {
+    /// Whether the pod opted out with its label.
+    pub(super) fn opted_out(&self) -> bool {
         mimic_core::Labels::get(self, OPT_OUT_LABEL) == Some("false")
     }
 }
 
 impl mimic_core::Labels for Labels<'_> {
-    /// From the end: of a label that is written twice, the last counts.
+    /// Searched from the end: if a label occurs twice, the last one counts.
     fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().rev().find(|(name, _)| **name == *key).map(|(_, value)| &**value)
     }
@@ -208,15 +167,15 @@ impl<'a> Deserialize<'a> for Labels<'a> {
     }
 }
 
-/// What is needed of the annotations: two of them, and how large all are together.
+/// The annotations: Mimic's and the kubelet's, and the size of all.
 #[derive(Debug, Default)]
-pub(crate) struct Annotations<'a> {
-    /// Whether this is the API server's copy of a static pod.
-    pub(crate) mirror_pod: bool,
-    /// The originals that an earlier review noted.
-    pub(crate) original_images: Option<Text<'a>>,
-    /// Bytes of all keys and values, as Kubernetes counts them against its limit.
-    pub(crate) size: usize,
+pub(super) struct Annotations<'a> {
+    /// Whether the pod is the API server's copy of a static pod.
+    pub(super) mirror_pod: bool,
+    /// The original images that an earlier review recorded.
+    pub(super) original_images: Option<Text<'a>>,
+    /// Bytes of all keys and values, which Kubernetes limits.
+    pub(super) size: usize,
 }
 
 impl<'a> View<'a> for Annotations<'a> {
@@ -236,5 +195,15 @@ impl<'a> View<'a> for Annotations<'a> {
 impl<'a> Deserialize<'a> for Annotations<'a> {
     fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
         object(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pointer_is_the_escaped_name() {
+        assert_eq!(ORIGINAL_IMAGES_POINTER, ORIGINAL_IMAGES.replace('~', "~0").replace('/', "~1"));
     }
 }

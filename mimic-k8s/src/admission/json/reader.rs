@@ -1,9 +1,10 @@
-//! A reader of JSON for `serde` that passes over what nobody asked for as fast as it can be checked.
+//! A JSON deserializer for `serde` that skips unneeded fields fast.
 //!
-//! Nearly all of a review is passed over, and that is most of what reading it costs
-//! (`docs/decisions/0007-own-json-reader.md` has figures). Where strings end is found for the whole text at once
-//! ([`quotes`](crate::quotes)); then they are stepped over. It checks all that it passes over, but gives no reasons: whoever
-//! gets no value asks `serde_json`, which decides, and says what is wrong.
+//! Most of a review is skipped, and skipping takes most of the time (`docs/decisions/0007-own-json-reader.md` has figures).
+//! [`Quotes`] finds the ends of all strings at once. The reader then jumps over strings without looking at their bytes.
+//!
+//! The reader checks the syntax of everything that it skips, but reports no reason for a failure. If it fails, the caller
+//! parses the text with `serde_json`, which decides whether the text is valid and has the error message.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,11 +14,11 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::quotes::{Ends, Quotes};
+use super::quotes::{Ends, Quotes};
 
-/// Reads one value that takes up all of `bytes`; `None` if that cannot be done, for whatever reason.
-pub(crate) fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
-    // Once for all costs less than once for each of the strings that are read.
+/// Reads `bytes` as one value. `None` on any error.
+pub(in crate::admission) fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    // Checking UTF-8 once is faster than checking it for each string that is read.
     let text = simdutf8::basic::from_utf8(bytes).ok()?;
     let quotes = Quotes::find(bytes)?;
     let mut reader = Reader { text, quotes: &quotes, ends: quotes.ends(), backslash: quotes.next_backslash(0), at: 0 };
@@ -26,13 +27,13 @@ pub(crate) fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     (reader.at == bytes.len()).then_some(value)
 }
 
-/// The reader gives up. It says nothing, since `serde_json` will.
+/// The reader fails. It has no reason: `serde_json` reports that.
 #[derive(Debug)]
 struct GiveUp;
 
 impl fmt::Display for GiveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not readable")
+        f.write_str("invalid JSON")
     }
 }
 
@@ -46,8 +47,7 @@ impl serde::de::Error for GiveUp {
 
 type Read<T> = Result<T, GiveUp>;
 
-// The position is handed about by reference, so that the compiler keeps it in a register: these functions are where the
-// time goes.
+// These functions take most of the time. They pass the position by reference, so that the compiler keeps it in a register.
 
 #[inline]
 fn space(bytes: &[u8], at: &mut usize) {
@@ -56,7 +56,7 @@ fn space(bytes: &[u8], at: &mut usize) {
     }
 }
 
-/// The next byte that is no white space, which stays the next.
+/// The next byte that is not white space, without consuming it.
 #[inline]
 fn peek(bytes: &[u8], at: &mut usize) -> Read<u8> {
     match bytes.get(*at) {
@@ -68,7 +68,7 @@ fn peek(bytes: &[u8], at: &mut usize) -> Read<u8> {
     }
 }
 
-/// Passes over `byte`, which has to come next.
+/// Consumes `byte`, which must be the next one.
 #[inline]
 fn expect(bytes: &[u8], at: &mut usize, byte: u8) -> Read<()> {
     if peek(bytes, at)? != byte {
@@ -78,14 +78,14 @@ fn expect(bytes: &[u8], at: &mut usize, byte: u8) -> Read<()> {
     Ok(())
 }
 
-/// Passes over an object or list that begins at `at`, and returns its end. It takes no stack.
+/// Skips the object or list that begins at `at`, and returns its end. It does not recurse.
 fn skip<'q>(bytes: &[u8], ends: &Ends<'q>, mut at: usize) -> Read<(Ends<'q>, usize)> {
-    // Its own, so that the compiler keeps it in registers.
+    // A local copy, so that the compiler keeps it in registers.
     let mut ends = ends.clone();
-    // Which of the open containers are objects: the lowest bit is that of the innermost, the highest set one ends them.
+    // The open containers, the innermost in the lowest bit: 1 for an object, 0 for a list. The highest set bit marks the end.
     let mut open: u64 = 1;
     'value: loop {
-        // Whether a key is next, at its quote, or a value is over.
+        // True if a key is next, at its quote. False after a value.
         let mut key = false;
         match peek(bytes, &mut at)? {
             b'"' => at = ends.next().ok_or(GiveUp)? + 1,
@@ -112,7 +112,7 @@ fn skip<'q>(bytes: &[u8], ends: &Ends<'q>, mut at: usize) -> Read<(Ends<'q>, usi
         }
         'member: loop {
             if key {
-                // What most members are like in what the API server writes; the rest takes the long way.
+                // The fast path has the forms that most members have in the API server's output.
                 loop {
                     at = ends.next().ok_or(GiveUp)? + 1;
                     let next = window(bytes, at);
@@ -137,7 +137,7 @@ fn skip<'q>(bytes: &[u8], ends: &Ends<'q>, mut at: usize) -> Read<(Ends<'q>, usi
                     break;
                 }
             }
-            // With the value, what it was in may be over.
+            // The end of a value can also be the end of its containers.
             loop {
                 if open == 1 {
                     return Ok((ends, at));
@@ -163,12 +163,12 @@ fn skip<'q>(bytes: &[u8], ends: &Ends<'q>, mut at: usize) -> Read<(Ends<'q>, usi
     }
 }
 
-/// One more container in the set of those that are open, if there is room: for 63, several times what a pod needs.
+/// Adds a container to the open ones. There is room for 63, several times the depth of a pod.
 fn deeper(open: u64, is_object: bool) -> Read<u64> {
     if open.leading_zeros() == 0 { Err(GiveUp) } else { Ok(open << 1 | u64::from(is_object)) }
 }
 
-/// Passes over the word or number that begins at `at`, and returns its end.
+/// Skips the literal or number that begins at `at`, and returns its end.
 fn skip_scalar(bytes: &[u8], at: usize) -> Read<usize> {
     match bytes.get(at) {
         Some(b't') => skip_word(bytes, at, b"true"),
@@ -179,12 +179,12 @@ fn skip_scalar(bytes: &[u8], at: usize) -> Read<usize> {
     }
 }
 
-/// Passes over a word such as `null` that begins at `at`, and returns its end.
+/// Skips the literal `word`, such as `null`, that begins at `at`, and returns its end.
 fn skip_word(bytes: &[u8], at: usize, word: &[u8]) -> Read<usize> {
     if bytes[at..].starts_with(word) { Ok(at + word.len()) } else { Err(GiveUp) }
 }
 
-/// Passes over a number that begins at `at`, and returns its end.
+/// Skips the number that begins at `at`, and returns its end.
 fn skip_number(bytes: &[u8], mut at: usize) -> Read<usize> {
     if bytes.get(at) == Some(&b'-') {
         at += 1;
@@ -200,13 +200,13 @@ fn skip_number(bytes: &[u8], mut at: usize) -> Read<usize> {
     Ok(at)
 }
 
-/// Passes over at least one digit.
+/// Skips one or more digits.
 fn skip_digits(bytes: &[u8], start: usize) -> Read<usize> {
     let digits = bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     if digits > 0 { Ok(start + digits) } else { Err(GiveUp) }
 }
 
-/// The eight bytes from `at` on, the first of them the lowest; nothing of use where there are fewer.
+/// The eight bytes at `at`, the first in the lowest bits. 0 if fewer are left.
 #[inline]
 fn window(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |chunk| u64::from_le_bytes(*chunk))
@@ -224,7 +224,7 @@ struct Reader<'q, 'a> {
     text: &'a str,
     quotes: &'q Quotes,
     ends: Ends<'q>,
-    /// Position of the first backslash since where it was asked for last.
+    /// Position of the next backslash, from the position of the last search on.
     backslash: usize,
     /// Position of the next byte.
     at: usize,
@@ -239,7 +239,7 @@ impl<'a> Reader<'_, 'a> {
         expect(self.text.as_bytes(), &mut self.at, byte)
     }
 
-    /// Passes over a string that begins here, and returns where it began and ended, without its quotes.
+    /// Skips the string that begins here, and returns its range without the quotes.
     #[inline]
     fn skip_string(&mut self) -> Read<Range<usize>> {
         let start = self.at + 1;
@@ -268,7 +268,7 @@ impl<'a> Reader<'_, 'a> {
         self.text.get(range).map(Cow::Borrowed).ok_or(GiveUp)
     }
 
-    /// A string that holds escapes.
+    /// A string that contains escapes.
     #[cold]
     fn unescaped(&self, range: Range<usize>) -> Read<Cow<'a, str>> {
         let quoted = self.text.get(range.start - 1..=range.end).ok_or(GiveUp)?;
@@ -279,7 +279,7 @@ impl<'a> Reader<'_, 'a> {
 impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
     type Error = GiveUp;
 
-    /// No view asks for "any" value.
+    /// No view deserializes a value of unknown type.
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Read<V::Value> {
         Err(GiveUp)
     }
@@ -318,7 +318,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Read<V::Value> {
         match self.peek()? {
-            // Most members that nobody asks for are strings.
+            // Most skipped values are strings.
             b'"' => {
                 self.skip_string()?;
             }
@@ -334,7 +334,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'_, 'de> {
     }
 }
 
-/// The members of an object or the items of a list. The views read all of them.
+/// The members of an object or the items of a list. The views iterate over all of them.
 struct Entries<'r, 'q, 'a> {
     reader: &'r mut Reader<'q, 'a>,
     end: u8,
@@ -342,7 +342,7 @@ struct Entries<'r, 'q, 'a> {
 }
 
 impl Entries<'_, '_, '_> {
-    /// Whether another entry begins.
+    /// Whether there is another entry. Consumes the comma before it, or the end.
     #[inline]
     fn another(&mut self) -> Read<bool> {
         match self.reader.peek()? {
@@ -386,9 +386,6 @@ impl<'a> SeqAccess<'a> for Entries<'_, '_, 'a> {
         if self.another()? { seed.deserialize(&mut *self.reader).map(Some) } else { Ok(None) }
     }
 }
-
-#[cfg(any(test, fuzzing))]
-pub(crate) mod agreement;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
-//! Borrowed views of JSON objects: only the named members are kept, everything else is skipped while scanning.
+//! Borrowed views of JSON objects. Only the named members are kept; the others are skipped while scanning.
 //!
-//! `serde`'s derive is not used for them because it differs from what Kubernetes' own decoder does: it takes an array for
-//! an object, refuses a member that comes twice (Go keeps the last) and refuses `null` where a value has a default.
+//! The views do not use `serde`'s derive because it differs from Kubernetes' decoder. It accepts an array in place of an
+//! object, rejects a member that occurs twice (Go keeps the last one), and rejects `null` for members with a default.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,27 +10,27 @@ use std::ops::Deref;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// More entries than this in one list or map make a review unreadable. No object that the API server can store has so
-/// many; the limit keeps a small body from becoming a large table.
+/// A list or map with more entries than this makes the review invalid. The API server cannot store an object with so many.
+/// The limit bounds the memory that a small body can take.
 pub(crate) const MAX_ENTRIES: usize = 65_536;
 
 /// A JSON object that is read member by member.
 pub(crate) trait View<'de>: Default {
-    /// Takes or skips the value that belongs to `key`.
+    /// Reads or skips the value of `key`.
     fn member<M: MapAccess<'de>>(&mut self, key: Text<'de>, map: &mut M) -> Result<(), M::Error>;
 }
 
-/// Passes over the value of a member.
+/// Skips the value of a member.
 pub(crate) fn skip<'de, M: MapAccess<'de>>(map: &mut M) -> Result<(), M::Error> {
     map.next_value::<IgnoredAny>().map(drop)
 }
 
-/// Reads an object; `null` is the default.
+/// Reads an object. `null` is read as the default.
 pub(crate) fn object<'de, V: View<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<V, D::Error> {
     deserializer.deserialize_option(ObjectVisitor(PhantomData))
 }
 
-/// Defines a [`View`]: `Name { field: Type = "member", … }`. An absent member is the field type's default.
+/// Defines a [`View`]: `Name { field: Type = "member", … }`. An absent member has the field type's default.
 macro_rules! view {
     ($(#[$about:meta])* $name:ident { $($field:ident: $type:ty = $member:literal),+ $(,)? }) => {
         $(#[$about])*
@@ -39,15 +39,15 @@ macro_rules! view {
             $(pub(crate) $field: $type),+
         }
 
-        impl<'a> $crate::view::View<'a> for $name<'a> {
+        impl<'a> $crate::admission::json::views::View<'a> for $name<'a> {
             fn member<M: serde::de::MapAccess<'a>>(
                 &mut self,
-                key: $crate::view::Text<'a>,
+                key: $crate::admission::json::views::Text<'a>,
                 map: &mut M,
             ) -> Result<(), M::Error> {
                 match &*key {
                     $($member => self.$field = map.next_value()?,)+
-                    _ => $crate::view::skip(map)?,
+                    _ => $crate::admission::json::views::skip(map)?,
                 }
                 Ok(())
             }
@@ -55,7 +55,7 @@ macro_rules! view {
 
         impl<'a> serde::Deserialize<'a> for $name<'a> {
             fn deserialize<D: serde::Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::view::object(deserializer)
+                $crate::admission::json::views::object(deserializer)
             }
         }
     };
@@ -88,7 +88,7 @@ impl<'de, V: View<'de>> Visitor<'de> for ObjectVisitor<V> {
     }
 }
 
-/// A string, borrowed from the body unless it holds escapes; `null` is the empty string, as it is in Go.
+/// A string, borrowed from the body unless it contains escapes. `null` is the empty string, as in Go.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Text<'a>(Cow<'a, str>);
 
@@ -101,7 +101,7 @@ impl Deref for Text<'_> {
 }
 
 impl Text<'_> {
-    /// The string, or `None` when it is empty or absent: Kubernetes does not tell these apart.
+    /// The string, or `None` if it is empty or absent, which Kubernetes does not distinguish.
     pub(crate) fn given(&self) -> Option<&str> {
         (!self.is_empty()).then_some(self)
     }
@@ -143,7 +143,7 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-/// The length of a string in bytes, without keeping the string; `null` has none.
+/// The length of a string in bytes. The string is not kept. `null` has length 0.
 #[derive(Debug, Default)]
 pub(crate) struct Length(pub(crate) usize);
 
@@ -175,7 +175,7 @@ impl<'de> Visitor<'de> for LengthVisitor {
     }
 }
 
-/// A list; `null` instead of it is an empty one, and `null` inside it an entry with nothing set.
+/// A list. `null` in place of it is an empty list, and `null` inside it is an entry with defaults.
 #[derive(Debug)]
 pub(crate) struct List<T>(Vec<T>);
 
@@ -226,7 +226,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
     }
 }
 
-/// Refuses one entry too many.
+/// Returns an error if a list or map already has the maximum number of entries.
 pub(crate) fn check_room<E: Error>(entries: usize) -> Result<(), E> {
     if entries < MAX_ENTRIES { Ok(()) } else { Err(E::custom(format_args!("more than {MAX_ENTRIES} entries"))) }
 }
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     view! {
-        /// For the tests below.
+        /// A view for the tests.
         Thing { name: Text<'a> = "name", parts: List<Thing<'a>> = "parts", size: Length = "size" }
     }
 

@@ -1,23 +1,23 @@
-//! Where the strings of a JSON text end.
+//! Finds where the strings of a JSON text end.
 //!
-//! Most of a review is strings, short ones. Looking for the end of each of them costs more than finding all quotes at once,
-//! sixty-four bytes at a time.
+//! Most of a review consists of short strings. Searching for the end of each one is slower than finding all quotes at once,
+//! 64 bytes at a time.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, u8x64};
 
-/// The quotes that end a string, and the backslashes: of every sixty-four bytes of the text a set each, in which the first
-/// byte is the lowest bit.
+/// The positions of the quotes that end a string, and of the backslashes: a bit set for every 64 bytes of the text. The
+/// first byte is the lowest bit.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Quotes {
+pub(super) struct Quotes {
     ends: Vec<u64>,
     backslashes: Vec<u64>,
 }
 
 impl Quotes {
-    /// Finds the quotes in `text`; `None` if a string has no end, or holds a control character or an escape that JSON does
-    /// not know.
-    pub(crate) fn find(text: &[u8]) -> Option<Self> {
+    /// Finds the quotes in `text`. `None` if a string has no end, contains a control character, or contains an escape that
+    /// JSON does not define.
+    pub(super) fn find(text: &[u8]) -> Option<Self> {
         Self::find_on(Level::new(), text)
     }
 
@@ -25,7 +25,7 @@ impl Quotes {
         dispatch!(processor, simd => Self::find_with(simd, text))
     }
 
-    #[expect(clippy::inline_always, reason = "it is compiled once for each kind of processor")]
+    #[expect(clippy::inline_always, reason = "it is compiled once for each instruction set")]
     #[inline(always)]
     fn find_with<S: Simd>(simd: S, text: &[u8]) -> Option<Self> {
         let (blocks, tail) = text.as_chunks::<64>();
@@ -33,7 +33,7 @@ impl Quotes {
         last[..tail.len()].copy_from_slice(tail);
         let mut found = Self { ends: vec![0; blocks.len() + 1], backslashes: vec![0; blocks.len() + 1] };
         let mut escape = 0;
-        // All ones if the next block begins within a string.
+        // All ones if the next block begins inside a string.
         let mut within = 0;
         for (number, (ends, backslashes)) in found.ends.iter_mut().zip(&mut found.backslashes).enumerate() {
             let block: u8x64<S> = (*blocks.get(number).unwrap_or(&last)).simd_into(simd);
@@ -47,7 +47,7 @@ impl Quotes {
                 }
                 quotes &= !escaped;
             }
-            // The quote that begins a string is among its bytes, the one that ends it is not.
+            // The set contains the opening quote of each string, but not the closing one.
             let strings = odd(quotes) ^ within;
             within = (strings >> 63).wrapping_neg();
             *ends = quotes & !strings;
@@ -58,13 +58,13 @@ impl Quotes {
         (within == 0).then_some(found)
     }
 
-    /// Where strings end, in their order.
-    pub(crate) fn ends(&self) -> Ends<'_> {
+    /// The positions at which strings end, in ascending order.
+    pub(super) fn ends(&self) -> Ends<'_> {
         Ends { sets: &self.ends, word: 0, rest: self.ends.first().copied().unwrap_or_default() }
     }
 
-    /// Where the first backslash is from `at` on; past the end, if there is none.
-    pub(crate) fn next_backslash(&self, at: usize) -> usize {
+    /// The position of the first backslash at or after `at`. `usize::MAX` if there is none.
+    pub(super) fn next_backslash(&self, at: usize) -> usize {
         let first = |word: usize, bits: u64| (bits != 0).then(|| word * 64 + bits.trailing_zeros() as usize);
         let here = self.backslashes.get(at / 64).and_then(|bits| first(at / 64, bits & u64::MAX << (at % 64)));
         let mut others = at / 64 + 1..self.backslashes.len();
@@ -72,12 +72,12 @@ impl Quotes {
     }
 }
 
-/// Goes from the end of one string to that of the next.
+/// Iterates over the positions at which strings end.
 #[derive(Debug, Clone)]
-pub(crate) struct Ends<'q> {
+pub(super) struct Ends<'q> {
     sets: &'q [u64],
     word: usize,
-    /// Those of the set at hand that are still to come.
+    /// The remaining positions in the current set.
     rest: u64,
 }
 
@@ -97,7 +97,7 @@ impl Iterator for Ends<'_> {
     }
 }
 
-/// Those positions up to which, themselves included, there is an odd number of members of `set`.
+/// The positions with an odd number of members of `set` at or before them.
 #[inline]
 fn odd(mut set: u64) -> u64 {
     for distance in [1, 2, 4, 8, 16, 32] {
@@ -106,13 +106,13 @@ fn odd(mut set: u64) -> u64 {
     set
 }
 
-/// Which bytes of a block are escaped: those after a backslash that is not itself escaped. `escape` is 1 if the first byte
-/// is, and is set to 1 if that of the next block will be.
+/// The escaped bytes of a block: those after a backslash that is not itself escaped. `escape` is 1 if the first byte is
+/// escaped, and is set to 1 if the first byte of the next block is.
 #[inline]
 fn escaped(backslashes: u64, escape: &mut u64) -> u64 {
     const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
-    // Backslashes in a row escape each other in turn. A subtraction carries through each row, and so tells those at odd
-    // positions of the block from those at even ones, counted from where the row begins. It is simdjson's way.
+    // In a run of backslashes, every other one is escaped. A subtraction carries through each run, which separates odd
+    // from even positions, counted from the start of the run. simdjson uses the same method.
     let first = backslashes & !*escape;
     let turns = (first << 1 | ODD).wrapping_sub(first) ^ ODD;
     let escaped = turns ^ (backslashes | *escape);
@@ -120,7 +120,7 @@ fn escaped(backslashes: u64, escape: &mut u64) -> u64 {
     escaped
 }
 
-/// Checks the escapes in the block at `start` whose second bytes are at `positions`.
+/// Checks the escapes in the block at `start`. `positions` has the byte after the backslash of each.
 fn check_escapes(text: &[u8], start: usize, mut positions: u64) -> Option<()> {
     while positions != 0 {
         let at = start + positions.trailing_zeros() as usize;
@@ -141,8 +141,8 @@ mod tests {
 
     use super::*;
 
-    /// Where strings end and where backslashes are, found byte by byte.
-    fn plainly(text: &[u8]) -> Option<(Vec<usize>, Vec<usize>)> {
+    /// The ends of strings and the positions of backslashes, found byte by byte.
+    fn byte_by_byte(text: &[u8]) -> Option<(Vec<usize>, Vec<usize>)> {
         let (mut ends, mut backslashes) = (Vec::new(), Vec::new());
         let mut bytes = text.iter().enumerate();
         let mut within = false;
@@ -174,7 +174,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn every_kind_of_processor_finds_what_a_look_at_each_byte_finds(
+        fn every_instruction_set_finds_the_same_as_a_search_byte_by_byte(
             pieces in prop::collection::vec(
                 select(&["\"", "\"", "\\\\", "\\\"", "\\u00e9", "\\u12", "\\x", "\\", "\n", "\u{1f}", " ", ":{},", "é", "\u{2603}", "abcdefghijklmnopqrstuvwxyz", "\"name\":\"value\",", "\"k:{\\\"uid\\\":\\\"1\\\"}\":{},"][..]),
                 0..60,
@@ -182,11 +182,11 @@ mod tests {
         ) {
             let text = pieces.concat();
             let found = Quotes::find(text.as_bytes());
-            for processor in crate::processors() {
+            for processor in super::super::processors::processors() {
                 prop_assert_eq!(&Quotes::find_on(processor, text.as_bytes()), &found, "{:?}", processor);
             }
-            if let Some((ends, backslashes)) = plainly(text.as_bytes()) {
-                let found = found.expect("nothing is wrong");
+            if let Some((ends, backslashes)) = byte_by_byte(text.as_bytes()) {
+                let found = found.expect("the text is valid");
                 prop_assert_eq!(found.ends().collect::<Vec<_>>(), ends);
                 let mut from = 0;
                 for at in backslashes {

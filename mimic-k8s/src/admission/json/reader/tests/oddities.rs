@@ -1,5 +1,4 @@
-//! Reviews as nobody writes them, though anybody may: members that come twice, keys with escapes, white space, and bytes
-//! that are no text.
+//! Valid but unusual reviews: duplicate members, keys with escapes, white space. And bytes that are not UTF-8.
 
 use std::fmt::Write as _;
 
@@ -9,21 +8,21 @@ use serde_json::Value;
 
 use super::{checked, samples};
 
-/// Where to be odd: one choice after the other, round and round.
+/// Writes unusual JSON. The choices are used in turn, and repeat.
 struct Oddities {
     choices: Vec<u8>,
     next: usize,
 }
 
 impl Oddities {
-    /// One of the first `of` numbers; nearly always none of the odd ones, which are those above 0.
+    /// A number below `of`. It is nearly always 0, which means the usual form.
     fn choice(&mut self, of: u8) -> u8 {
         self.next = (self.next + 1) % self.choices.len();
         let choice = self.choices[self.next];
         if choice < of { choice } else { 0 }
     }
 
-    /// Writes `value`, and it stays what it is but for members that come twice.
+    /// Writes `value` with the same meaning, except for members that occur twice.
     fn write(&mut self, value: &Value, out: &mut String) {
         self.space(out);
         match value {
@@ -72,7 +71,7 @@ impl Oddities {
         for (at, character) in text.chars().enumerate() {
             match character {
                 '/' if odd == 1 => out.push_str("\\/"),
-                // A character beyond the first 65,536 takes two escapes.
+                // A character above U+FFFF takes two escapes.
                 _ if odd < 4 || at % usize::from(odd) == 1 => {
                     for unit in character.encode_utf16(&mut [0; 2]) {
                         let _ = write!(out, "\\u{unit:04x}");
@@ -101,8 +100,9 @@ fn odd_review() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Bytes that are no text: not of any, not the beginning of any, too long a way to write one, half of a pair, too high.
-const NO_TEXT: [&[u8]; 6] = [b"\xff", b"\x80", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"];
+/// Bytes that are not UTF-8: an invalid byte, a lone continuation byte, a lone first byte, an overlong encoding, half of a
+/// surrogate pair, and a code point that is too high.
+const NOT_UTF8: [&[u8]; 6] = [b"\xff", b"\x80", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
@@ -113,12 +113,12 @@ proptest! {
     }
 
     #[test]
-    fn odd_reviews_with_bytes_that_are_no_text_are_not_read(
-        review in odd_review(), at in any::<Index>(), bytes in select(&NO_TEXT[..]),
+    fn odd_reviews_with_bytes_that_are_not_utf8_are_not_read(
+        review in odd_review(), at in any::<Index>(), bytes in select(&NOT_UTF8[..]),
     ) {
         let mut review = review;
         let at = at.index(review.len());
-        // Not in front of a byte that would make text of it.
+        // Not before a byte that would complete the sequence.
         prop_assume!(review[at].is_ascii());
         review.splice(at..at, bytes.iter().copied());
         prop_assert!(!checked(&review));

@@ -1,4 +1,4 @@
-//! Writing JSON text: the answer is short and flat, so it is written straight into the one buffer that is sent.
+//! Writing JSON text directly into the buffer of the response, without building a value first.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, u8x32};
@@ -12,7 +12,7 @@ fn string_on(processor: Level, out: &mut String, text: &str) {
     dispatch!(processor, simd => string_with(simd, out, text));
 }
 
-#[expect(clippy::inline_always, reason = "it is compiled once for each kind of processor")]
+#[expect(clippy::inline_always, reason = "it is compiled once for each instruction set")]
 #[inline(always)]
 fn string_with<S: Simd>(simd: S, out: &mut String, text: &str) {
     out.push('"');
@@ -28,16 +28,16 @@ fn string_with<S: Simd>(simd: S, out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Which bytes mean something within a JSON string: quotes, backslashes, and control characters, which may only be there as
-/// escapes. The first byte is the lowest bit.
-#[expect(clippy::inline_always, reason = "it is compiled once for each kind of processor")]
+/// The bytes of a block that must be escaped in a JSON string: quotes, backslashes and control characters. The first byte
+/// is the lowest bit.
+#[expect(clippy::inline_always, reason = "it is compiled once for each instruction set")]
 #[inline(always)]
 fn special<S: Simd>(simd: S, block: &[u8; 32]) -> u64 {
     let block: u8x32<S> = (*block).simd_into(simd);
     (block.simd_eq(b'"') | block.simd_eq(b'\\') | block.simd_lt(b' ')).to_bitmask()
 }
 
-/// Appends what follows `done` up to the last of the `special` bytes of the block at `start`, with these escaped.
+/// Appends `text` from `done` up to the last of the `special` bytes of the block at `start`, and escapes these bytes.
 #[inline]
 fn escape_all(out: &mut String, text: &str, done: &mut usize, start: usize, mut special: u64) {
     while special != 0 {
@@ -49,7 +49,7 @@ fn escape_all(out: &mut String, text: &str, done: &mut usize, start: usize, mut 
     }
 }
 
-/// Appends the escape of a character that may not be in a JSON string as it is.
+/// Appends the escape of a byte that must be escaped in a JSON string.
 fn escape(out: &mut String, byte: u8) {
     match byte {
         b'"' => out.push_str("\\\""),
@@ -65,7 +65,7 @@ fn escape(out: &mut String, byte: u8) {
     }
 }
 
-/// Appends `"key":`, after a comma unless it is the first member of its object; its value follows.
+/// Appends `"key":`, after a comma unless it is the first member of its object. The caller appends the value.
 pub(crate) fn key(out: &mut String, key: &str) {
     if !out.ends_with('{') {
         out.push(',');
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_parted_by_commas() {
+    fn members_are_separated_by_commas() {
         let mut out = String::from("{");
         member(&mut out, "a", "1");
         member(&mut out, "{", "{");
@@ -106,8 +106,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_reads_back_as_it_was(text in any::<String>(), more in "[ -~\"\\\\\n]{0,100}") {
-            for processor in crate::processors() {
+        fn any_text_reads_back_unchanged(text in any::<String>(), more in "[ -~\"\\\\\n]{0,100}") {
+            for processor in super::super::processors::processors() {
                 for text in [&text, &more, &format!("{more}{text}")] {
                     let mut out = String::new();
                     string_on(processor, &mut out, text);

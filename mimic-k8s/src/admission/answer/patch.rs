@@ -2,40 +2,41 @@
 
 use mimic_core::Outcome;
 
-use crate::annotation::{ORIGINAL_IMAGES, ORIGINAL_IMAGES_POINTER};
-use crate::decide::Decision;
-use crate::json;
+use crate::admission::decision::Decision;
+use crate::admission::json::writer;
+use crate::admission::pod::{ORIGINAL_IMAGES, ORIGINAL_IMAGES_POINTER};
+use crate::admission::verdict::{Annotate, Changes, Verdict};
 
-/// What a patch changes. Without a rewritten image there is none.
-#[derive(Debug)]
-pub(crate) struct Patch<'r> {
-    /// Names to add to `imagePullSecrets`.
-    pub(crate) pull_secrets: Vec<&'r str>,
-    /// Whether the pod has a list `imagePullSecrets` to add to.
-    pub(crate) has_pull_secrets: bool,
-    /// Whether the originals are noted in an annotation, and where that goes.
-    pub(crate) annotation: Option<Annotate>,
+impl Verdict<'_> {
+    /// The JSON Patch (RFC 6902), or `None` if nothing changes.
+    pub fn patch(&self) -> Option<Vec<u8>> {
+        self.patch_text(self.original_images_as_json().as_deref()).map(String::into_bytes)
+    }
+
+    /// The patch. `originals` is [`Verdict::original_images_as_json`], which callers need too.
+    pub(super) fn patch_text(&self, originals: Option<&str>) -> Option<String> {
+        self.changes.as_ref().map(|changes| changes.write(&self.images, originals))
+    }
+
+    /// The value of the annotation, which is a JSON object, as a JSON string.
+    pub(super) fn original_images_as_json(&self) -> Option<String> {
+        let originals = self.original_images()?;
+        let mut out = String::with_capacity(originals.len() * 5 / 4);
+        writer::string(&mut out, originals);
+        Some(out)
+    }
 }
 
-/// How the annotation is added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Annotate {
-    /// The pod has annotations: one more, or a new value.
-    Entry,
-    /// The pod has no annotations: the map comes with the entry.
-    Map,
-}
-
-impl Patch<'_> {
-    /// The operations as JSON text; `originals` is a JSON string.
-    pub(crate) fn write(&self, images: &[Decision<'_>], originals: Option<&str>) -> String {
+impl Changes<'_> {
+    /// The operations as JSON text. `originals` is a JSON string.
+    fn write(&self, images: &[Decision<'_>], originals: Option<&str>) -> String {
         let mut out = String::with_capacity(160 * (images.len() + 2) + originals.map_or(0, str::len));
         for decision in images {
             if let Outcome::Rewritten { image, .. } = &decision.outcome {
-                let (list, field) = decision.place.pointer();
+                let (list, field) = decision.kind.pointer();
                 let mut index = itoa::Buffer::new();
                 begin(&mut out, "replace", &["/spec/", list, "/", index.format(decision.index), "/", field]);
-                json::string(&mut out, image);
+                writer::string(&mut out, image);
             }
         }
         if self.has_pull_secrets {
@@ -61,7 +62,7 @@ impl Patch<'_> {
             (Some(Annotate::Map), Some(originals)) => {
                 begin(&mut out, "add", &["/metadata/annotations"]);
                 out.push('{');
-                json::key(&mut out, ORIGINAL_IMAGES);
+                writer::key(&mut out, ORIGINAL_IMAGES);
                 out.push_str(originals);
                 out.push('}');
             }
@@ -72,7 +73,7 @@ impl Patch<'_> {
     }
 }
 
-/// Begins an operation on the path that these parts make, after ending the one before; the value follows.
+/// Ends the previous operation and begins one on the path that these parts form. The caller writes the value.
 fn begin(out: &mut String, op: &str, path: &[&str]) {
     out.push_str(if out.is_empty() { "[" } else { "}," });
     out.push_str(r#"{"op":""#);
@@ -86,6 +87,6 @@ fn begin(out: &mut String, op: &str, path: &[&str]) {
 
 fn secret(out: &mut String, name: &str) {
     out.push('{');
-    json::member(out, "name", name);
+    writer::member(out, "name", name);
     out.push('}');
 }

@@ -1,14 +1,15 @@
-//! What holds of the reader whatever it is given, for tests and fuzzing.
+//! Not part of the public API: checks of the JSON reader for this crate's tests and for the targets in `fuzz/`. It is
+//! compiled only for them.
 
 use serde::de::IgnoredAny;
 
-use super::from_slice;
-use crate::review::Envelope;
+use super::json::reader::from_slice;
+use super::review::Envelope;
 
-/// Whether the reader can read `bytes`.
+/// Returns whether the reader can read `bytes`.
 ///
 /// # Panics
-/// If it can, and `serde_json` cannot or reads something else.
+/// If the reader can read `bytes`, and `serde_json` cannot or gives another result.
 pub fn assert_reads_the_same(bytes: &[u8]) -> bool {
     let reads = from_slice::<IgnoredAny>(bytes).is_some();
     if reads {

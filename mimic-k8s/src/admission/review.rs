@@ -1,51 +1,49 @@
-//! Reading a review: the few fields that are needed, borrowed from the body.
+//! Reading a review: the few fields that are needed, borrowed from the request body.
 
-use mimic_core::Rewriter;
 use serde_json::value::RawValue;
 
-use crate::decide::{Settings, Verdict, decide};
-use crate::pod::{Metadata, OldPod, Owner, Pod};
-use crate::reader;
-use crate::view::{Text, view};
-use crate::warning::brief;
+use super::brief::brief;
+use super::json::reader;
+use super::json::views::{Text, view};
+use super::pod::{Metadata, OldPod, Owner, Pod};
 
-/// Why a body is not a review that can be answered. The text is meant for the HTTP answer.
+/// Why a request body cannot be answered. `Display` is the text of the HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReviewError {
-    /// The body is not JSON, or not an object.
+    /// The body is not JSON, or not a JSON object. The reason has at most 200 characters: it can quote the body.
     #[error("not an AdmissionReview in JSON: {0}")]
     NotJson(String),
-    /// The object has another kind or none.
+    /// The object has another `kind`, or none.
     #[error("kind is `{0}`, expected `AdmissionReview`")]
     Kind(String),
-    /// The review is of another version or none.
+    /// The object has another `apiVersion`, or none.
     #[error("apiVersion `{0}` is not supported, expected `admission.k8s.io/v1`")]
     Version(String),
-    /// The review holds no request; an answer, for example.
+    /// The review has no request. It may be a response.
     #[error("the AdmissionReview has no request")]
     NoRequest,
-    /// Without the uid the API server would not accept the answer.
+    /// The request has no uid, without which the API server rejects the response.
     #[error("the AdmissionReview's request has no uid")]
     NoUid,
 }
 
-/// A borrowed view of an AdmissionReview: what is needed to decide, and nothing else of it.
+/// The fields of an AdmissionReview that are needed to evaluate it, borrowed from the request body.
 ///
-/// It is read in one pass; strings are copied only if they hold escapes.
+/// The body is read in one pass. Strings are copied only if they contain escapes.
 #[derive(Debug)]
 pub struct Review<'a> {
-    pub(crate) request: Request<'a>,
+    pub(super) request: Request<'a>,
     unreadable: Option<String>,
 }
 
 view! {
-    /// The review as a whole.
+    /// The top level of a review.
     Envelope { api_version: Text<'a> = "apiVersion", kind: Text<'a> = "kind", request: Option<Request<'a>> = "request" }
 }
 
 view! {
-    /// What is needed of the request.
+    /// The fields of the request that are read.
     Request {
         uid: Text<'a> = "uid",
         resource: Resource<'a> = "resource",
@@ -60,13 +58,13 @@ view! {
 }
 
 view! {
-    /// Which resource the request is about.
+    /// The resource of the request.
     Resource { group: Text<'a> = "group", resource: Text<'a> = "resource" }
 }
 
 impl<'a> Review<'a> {
-    /// Reads a review. An object in it that cannot be read as a pod is no error: the request is answered all the same
-    /// (see [`Skip::Unreadable`](crate::Skip::Unreadable)).
+    /// Reads a review. An object that is not a valid Pod is not an error: such a request can be answered, and
+    /// [`Review::unreadable`] has the reason.
     ///
     /// # Errors
     /// If the body is not an AdmissionReview of `admission.k8s.io/v1` with a request that has a uid.
@@ -99,12 +97,7 @@ impl<'a> Review<'a> {
         Ok(Self { request, unreadable })
     }
 
-    /// Decides what becomes of every image.
-    pub fn decide<'r>(&'r self, rewriter: &'r Rewriter, settings: &'r Settings) -> Verdict<'r> {
-        decide(self, rewriter, settings)
-    }
-
-    /// The request's uid; the answer carries it too.
+    /// The request's uid. The response has the same.
     pub fn uid(&self) -> &str {
         &self.request.uid
     }
@@ -119,13 +112,13 @@ impl<'a> Review<'a> {
         self.request.namespace.given()
     }
 
-    /// The pod's name; if it has none yet, the prefix from which the API server will make one.
+    /// The pod's name, or its `generateName` if the API server has not generated the name yet.
     pub fn pod_name(&self) -> Option<&str> {
         let metadata = self.metadata();
         (self.request.name.given()).or_else(|| metadata?.name.given()).or_else(|| metadata?.generate_name.given())
     }
 
-    /// What manages the pod, if anything does.
+    /// The controller that manages the pod, or else its first owner.
     pub fn owner(&self) -> Option<Owner<'_>> {
         self.metadata()?.owner()
     }
@@ -134,12 +127,12 @@ impl<'a> Review<'a> {
         self.request.object.as_ref()?.metadata.as_ref()
     }
 
-    /// Whether the API server will throw the object away afterwards (`kubectl --dry-run=server`). It is decided the same.
+    /// Whether the API server will not store the object (`kubectl --dry-run=server`). The verdict is the same.
     pub fn is_dry_run(&self) -> bool {
         self.request.dry_run == Some(true)
     }
 
-    /// Why the object could not be read, if it could not. For logs only: the text may quote the object.
+    /// Why the object is not a valid Pod. `None` if it is valid. Use it only in logs: the text may quote the object.
     pub fn unreadable(&self) -> Option<&str> {
         self.unreadable.as_deref()
     }
@@ -148,12 +141,12 @@ impl<'a> Review<'a> {
 type Raw<'a> = Option<&'a RawValue>;
 
 view! {
-    /// The outline of a review of which some part cannot be read: each member is looked at on its own.
+    /// The members of a partly invalid review. Each is read separately.
     Outline { api_version: Raw<'a> = "apiVersion", kind: Raw<'a> = "kind", request: Raw<'a> = "request" }
 }
 
 view! {
-    /// The outline of its request.
+    /// The members of its request.
     RequestOutline {
         uid: Raw<'a> = "uid",
         resource: Raw<'a> = "resource",
@@ -165,7 +158,7 @@ view! {
     }
 }
 
-/// Reads what can be read of a body that cannot be read as a whole because of `error`.
+/// Parses the readable parts of a body that is partly invalid because of `error`.
 fn outline<'a>(body: &'a [u8], error: &serde_json::Error) -> Result<Review<'a>, ReviewError> {
     let outline: Outline<'a> =
         serde_json::from_slice(body).map_err(|error| ReviewError::NotJson(short(&error.to_string())))?;
@@ -184,12 +177,12 @@ fn outline<'a>(body: &'a [u8], error: &serde_json::Error) -> Result<Review<'a>, 
     Review::checked(&part::<Text<'a>>(outline.api_version), &part::<Text<'a>>(outline.kind), request, unreadable)
 }
 
-/// One member of an outline; one that cannot be read counts as absent, since what is wrong is known already.
+/// Reads one member. An invalid member counts as absent: the error is already known.
 fn part<'a, T: Default + serde::Deserialize<'a>>(raw: Raw<'a>) -> T {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
 
-/// What is quoted in a message.
+/// Shortens text that may quote the body.
 fn short(text: &str) -> String {
     brief(format_args!("{text}"), 200)
 }

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde::de::IgnoredAny;
 
-use super::agreement::assert_reads_the_same as checked;
 use super::*;
-use crate::review::{Envelope, Review};
+use crate::admission::fuzzing::assert_reads_the_same as checked;
+use crate::admission::review::{Envelope, Review};
 
 mod oddities;
 
@@ -15,14 +15,14 @@ fn samples() -> Vec<Vec<u8>> {
     let folders = ["captured", "cases", "sizes"].map(|folder| data.join(folder));
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let samples: Vec<_> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
-    assert!(samples.len() > 38, "the reviews and their answers");
+    assert!(samples.len() > 38, "the reviews and their responses");
     samples
 }
 
 #[test]
-fn every_sample_is_read_and_means_what_serde_json_reads() {
+fn every_sample_is_read_as_serde_json_reads_it() {
     let read = samples().iter().filter(|sample| from_slice::<Envelope<'_>>(sample).is_some()).count();
-    // The cases hold a few objects that are no pods, and answers whose parts are of other types.
+    // A few cases have objects that are not pods, and responses have members of other types.
     assert!(read > 38, "{read}");
     for sample in samples() {
         checked(&sample);
@@ -33,7 +33,7 @@ fn every_sample_is_read_and_means_what_serde_json_reads() {
 }
 
 #[test]
-fn what_is_no_json_is_not_read() {
+fn invalid_json_is_not_read() {
     for text in [
         "",
         " ",
@@ -90,7 +90,7 @@ fn what_is_no_json_is_not_read() {
 }
 
 #[test]
-fn what_is_json_is_read() {
+fn valid_json_is_read() {
     for text in [
         "0",
         "-0",
@@ -120,8 +120,8 @@ fn what_is_json_is_read() {
 }
 
 #[test]
-fn what_is_deep_is_left_to_serde_json() {
-    // Two containers each time; there is room for 63.
+fn deep_nesting_is_left_to_serde_json() {
+    // Two containers each; there is room for 63.
     for (depth, read) in [(1, true), (30, true), (31, true), (32, false), (64, false), (10_000, false)] {
         let (open, close) = ("[{\"a\":".repeat(depth), "}]".repeat(depth));
         let text = format!("{open}0{close}");
@@ -134,9 +134,9 @@ fn what_is_deep_is_left_to_serde_json() {
     }
 }
 
-/// Text at every distance from the beginning of a block, and blocks that end anywhere in it.
+/// Text at every offset in a block, and blocks that end at every position of the text.
 #[test]
-fn it_does_not_matter_where_blocks_begin() {
+fn the_offset_of_text_in_a_block_does_not_matter() {
     let pieces = [
         r#"{"a":"b\\","c\"":{},"d":{"e":[1,true]},"f":"\u00e9"}"#,
         r#"["\\\"","\\\\",{"a":{}},[],{"":""}]"#,
@@ -159,7 +159,7 @@ fn it_does_not_matter_where_blocks_begin() {
     }
 }
 
-/// All texts of a few of the bytes that have a meaning, or of pieces made of them.
+/// All short texts of structural bytes, or of short sequences of them.
 #[test]
 fn every_short_text_is_read_as_serde_json_reads_it() {
     fn each(text: &mut Vec<u8>, pieces: &[&str], more: usize) {

@@ -1,0 +1,166 @@
+//! Which images of a pod are evaluated, and the verdict on them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use mimic_core::{Context, Outcome, Rewriter};
+
+use super::answer::annotation::{fits, original_images, recorded_before};
+use super::answer::warning::Warnings;
+use super::container_kind::ContainerKind;
+use super::decision::Decision;
+use super::pod::{Annotations, NamedImage, Pod, Spec};
+use super::review::{Request, Review};
+use super::settings::ReviewSettings;
+use super::skip::{Skip, pod_to_evaluate};
+use super::verdict::{Annotate, Changes, Verdict};
+
+impl Review<'_> {
+    /// Evaluates the images of the review's pod.
+    pub fn decide<'r>(&'r self, rewriter: &'r Rewriter, settings: &'r ReviewSettings) -> Verdict<'r> {
+        decide(&self.request, rewriter, settings)
+    }
+}
+
+/// Which images of a pod are evaluated.
+enum Scope<'r> {
+    /// All: the pod is being created.
+    All(&'r Pod<'r>),
+    /// Images that changed: the pod exists, and its other images stay as they are.
+    Changed(&'r Pod<'r>, &'r Spec<'r>),
+    /// New ephemeral containers: this subresource allows no other change.
+    NewEphemeral(&'r Pod<'r>, &'r Spec<'r>),
+}
+
+impl<'r> Scope<'r> {
+    fn of(request: &'r Request<'r>, settings: &ReviewSettings) -> Result<Self, Skip> {
+        let pod = pod_to_evaluate(request, settings)?;
+        if &*request.operation == "CREATE" {
+            return Ok(Self::All(pod));
+        }
+        let old = &request.old_object.as_ref().ok_or(Skip::Unreadable)?.spec;
+        Ok(if request.sub_resource.is_empty() { Self::Changed(pod, old) } else { Self::NewEphemeral(pod, old) })
+    }
+
+    fn pod(&self) -> &'r Pod<'r> {
+        match self {
+            Self::All(pod) | Self::Changed(pod, _) | Self::NewEphemeral(pod, _) => pod,
+        }
+    }
+
+    /// The images of one list to evaluate.
+    fn images(&self, kind: ContainerKind) -> impl Iterator<Item = NamedImage<'r>> {
+        let before: HashMap<&str, &str> = match self {
+            Self::All(_) => HashMap::new(),
+            Self::Changed(_, old) | Self::NewEphemeral(_, old) => {
+                old.images(kind).map(|image| (image.name, image.reference)).collect()
+            }
+        };
+        self.pod().spec.images(kind).filter(move |image| match self {
+            Self::All(_) => true,
+            Self::Changed(..) => before.get(image.name).is_some_and(|old| *old != image.reference),
+            Self::NewEphemeral(..) => kind == ContainerKind::EphemeralContainer && !before.contains_key(image.name),
+        })
+    }
+}
+
+fn decide<'r>(request: &'r Request<'r>, rewriter: &'r Rewriter, settings: &'r ReviewSettings) -> Verdict<'r> {
+    let mut verdict = Verdict {
+        uid: &request.uid,
+        skipped: None,
+        images: Vec::new(),
+        changes: None,
+        original_images: None,
+        problems: None,
+        warnings: Vec::new(),
+    };
+    let mut problems = Warnings::default();
+    let mut notices = Warnings::default();
+    match Scope::of(request, settings) {
+        Err(skip) => {
+            verdict.skipped = Some(skip);
+            problems.add_skip(skip, request);
+        }
+        Ok(scope) => {
+            verdict.images = decide_images(&scope, request, rewriter);
+            problems.add_invalid_images(&verdict.images);
+            if settings.dry_run {
+                notices.add_dry_run(&verdict.images);
+            } else if verdict.images.iter().any(|decision| decision.outcome.rewritten().is_some()) {
+                let (changes, originals) = plan(&scope, &verdict.images, settings, &mut problems);
+                verdict.changes = Some(changes);
+                verdict.original_images = Some(originals);
+            }
+        }
+    }
+    verdict.problems = problems.joined();
+    problems.append(notices);
+    verdict.warnings = problems.into_warnings();
+    verdict
+}
+
+fn decide_images<'r>(scope: &Scope<'r>, request: &'r Request<'r>, rewriter: &'r Rewriter) -> Vec<Decision<'r>> {
+    let mut context = Context::default();
+    if let Some(namespace) = request.namespace.given() {
+        context = context.with_namespace(namespace);
+    }
+    if let Some(metadata) = &scope.pod().metadata {
+        context = context.with_labels(&metadata.labels);
+    }
+    let mut decisions = Vec::new();
+    for &kind in ContainerKind::ALL {
+        decisions.extend(scope.images(kind).map(|NamedImage { index, name, reference }| Decision {
+            kind,
+            index,
+            name,
+            image: reference,
+            outcome: rewriter.rewrite(reference, &context),
+        }));
+    }
+    decisions
+}
+
+/// What the patch changes in addition to images, and the original images to record.
+fn plan<'r>(
+    scope: &Scope<'r>,
+    images: &[Decision<'r>],
+    settings: &ReviewSettings,
+    problems: &mut Warnings,
+) -> (Changes<'r>, String) {
+    let mut changes = Changes { pull_secrets: Vec::new(), has_pull_secrets: false, annotation: None };
+    // On an UPDATE, Kubernetes rejects or drops changes of anything but images.
+    let Scope::All(pod) = scope else {
+        return (changes, original_images(images, &BTreeMap::new()));
+    };
+    changes.has_pull_secrets = pod.spec.image_pull_secrets.is_some();
+    changes.pull_secrets = missing_pull_secrets(images, &pod.spec);
+
+    // An annotation needs metadata. The API server always sends it.
+    let Some(metadata) = pod.metadata.as_ref().filter(|_| settings.annotate) else {
+        return (changes, original_images(images, &BTreeMap::new()));
+    };
+    let none = Annotations::default();
+    let annotations = metadata.annotations.as_ref().unwrap_or(&none);
+    let originals = original_images(images, &recorded_before(annotations, &pod.spec));
+    if annotations.original_images.as_deref() == Some(originals.as_str()) {
+        // The annotation already has this value.
+    } else if fits(annotations, &originals) {
+        changes.annotation = Some(if metadata.annotations.is_some() { Annotate::Entry } else { Annotate::Map });
+    } else {
+        problems.add(format_args!("mimic: original images not recorded: annotations would exceed 256 KiB"));
+    }
+    (changes, originals)
+}
+
+/// The pull secrets of the rules that rewrote an image, without those that the pod already lists.
+fn missing_pull_secrets<'r>(images: &[Decision<'r>], spec: &Spec<'_>) -> Vec<&'r str> {
+    let mut names: BTreeSet<&'r str> = BTreeSet::new();
+    for decision in images {
+        if let Outcome::Rewritten { rule, .. } = &decision.outcome {
+            names.extend(rule.rule.pull_secret());
+        }
+    }
+    for secret in spec.image_pull_secrets.iter().flat_map(|secrets| secrets.iter()) {
+        names.remove(&*secret.name);
+    }
+    names.into_iter().collect()
+}
