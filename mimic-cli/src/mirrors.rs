@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mimic_core::{Rule, RuleRef};
+use mimic_core::{Hint as _, Rule, RuleRef};
 use mimic_harbor::{Entry, Filter, Report};
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ pub(crate) fn run(args: MirrorsArgs, out: &mut Output) -> anyhow::Result<()> {
     if let Some(report) = &report {
         lists.push((HARBOR.to_owned(), report.rule_list().rules.into()));
         for problem in report.problems() {
-            out.error(problem);
+            out.error(problem.full_message());
         }
     }
     let rows = rows(&lists, report.as_ref());

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use mimic_core::{Problem, Rewriter, Rule, RuleList, parse_rules_file, parse_short_form};
+use anyhow::{Context as _, anyhow};
+use mimic_core::{Hint as _, Problem, Rewriter, Rule, RuleList, parse_rules_file, parse_short_form};
 
 use crate::args::{Mirrors, RuleArgs};
 use crate::output::Output;
@@ -60,7 +60,7 @@ pub(crate) fn lists(args: RuleArgs, out: &mut Output) -> Option<Lists> {
                     out.warning(format_args!("{} has no rules", path.display()));
                 }
                 for problem in problems {
-                    out.error(problem);
+                    out.error(problem.full_message());
                 }
                 rules
             }
@@ -78,5 +78,5 @@ pub(crate) fn lists(args: RuleArgs, out: &mut Output) -> Option<Lists> {
 fn read(path: &Path) -> anyhow::Result<RuleList> {
     let name = path.display().to_string();
     let text = fs::read_to_string(path).with_context(|| format!("cannot read `{name}`"))?;
-    Ok(parse_rules_file(&name, &text)?)
+    parse_rules_file(&name, &text).map_err(|problem| anyhow!("{}", problem.full_message()))
 }

@@ -28,6 +28,7 @@
 mod catalog;
 mod explain;
 mod glob;
+mod hint;
 mod lint;
 mod location;
 mod outcome;
@@ -47,6 +48,7 @@ pub use async_trait::async_trait;
 pub use catalog::{Catalog, Snapshot, SourceStatus};
 pub use explain::Explanation;
 pub use glob::{GlobError, Globs};
+pub use hint::{FullMessage, Hint};
 pub use location::Location;
 pub use outcome::{Outcome, Reason, RuleRef};
 pub use problem::{Problem, nearest};

@@ -50,7 +50,7 @@ impl Location {
     /// Parses a location; `groups` are the names that a template may use beside `registry` and `repository`.
     ///
     /// # Errors
-    /// [`RuleError`] says what is wrong; its [`hint`](RuleError::hint) how to write it.
+    /// [`RuleError`] says what is wrong; its [`hint`](crate::Hint::hint) how to write it.
     pub(crate) fn parse(written: &str, groups: &[&str]) -> Result<Self, RuleError> {
         let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
         if written.is_empty() {

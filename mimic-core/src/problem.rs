@@ -1,12 +1,14 @@
 //! What is wrong with an entry of a configuration that was written by people.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::rule::RuleError;
+use crate::hint::{self, Hint};
 
 /// One mistake in a list of rules: where, what, and what to do.
 ///
-/// `mirrors.yaml:7: unknown key `upstrem` (hint: did you mean `upstream`?)`
+/// `Display` writes it without the hint, as in ``mirrors.yaml:7: unknown key `upstrem` ``;
+/// [`full_message`](Hint::full_message) adds ``(hint: did you mean `upstream`?)``.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     origin: String,
@@ -39,13 +41,10 @@ impl Problem {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// A problem that a rule's own check found.
-    pub fn from_rule(origin: &str, error: &RuleError) -> Self {
-        let problem = Self::new(origin, error.to_string());
-        match error.hint() {
-            Some(hint) => problem.with_hint(hint),
-            None => problem,
-        }
+    /// A problem with the message, the causes and the hint of an error.
+    pub fn from_error(origin: &str, error: &dyn Hint) -> Self {
+        let hint = error.hint().map(Cow::into_owned);
+        Self { hint, ..Self::new(origin, hint::with_causes(error)) }
     }
 
     /// Name of the file, variable or object.
@@ -62,11 +61,6 @@ impl Problem {
     pub fn message(&self) -> &str {
         &self.message
     }
-
-    /// What to do about it.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
 }
 
 impl fmt::Display for Problem {
@@ -75,15 +69,17 @@ impl fmt::Display for Problem {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        write!(f, ": {}", self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, " (hint: {hint})"),
-            None => Ok(()),
-        }
+        write!(f, ": {}", self.message)
     }
 }
 
 impl std::error::Error for Problem {}
+
+impl Hint for Problem {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        self.hint.as_deref().map(Into::into)
+    }
+}
 
 /// The nearest of `known` to a misspelt word, if one is near enough to be what was meant.
 pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {

@@ -1,8 +1,10 @@
 //! Mirror rules: as written ([`RuleSpec`]) and as checked ([`Rule`]).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::glob::{GlobError, Globs};
+use crate::hint::Hint;
 use crate::location::Location;
 use crate::reference::{ImageRef, LIBRARY};
 use crate::rewriter::Context;
@@ -375,9 +377,10 @@ impl RuleError {
     pub fn field(&self) -> &'static str {
         self.field
     }
+}
 
-    /// What to do about it.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+impl Hint for RuleError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        self.hint.as_deref().map(Into::into)
     }
 }

@@ -66,7 +66,7 @@ pub fn parse_short_form(name: &str, text: &str) -> RuleList {
         };
         match Rule::mirror(upstream.trim(), location.trim()) {
             Ok(rule) => list.rules.push(rule),
-            Err(error) => list.problems.push(Problem::from_rule(name, &error)),
+            Err(error) => list.problems.push(Problem::from_error(name, &error)),
         }
     }
     list
@@ -135,7 +135,7 @@ impl Reader<'_> {
         }
         let location = self.text(value, &format!("the mirror of `{upstream}`"))?;
         Rule::mirror(upstream, location).map_err(|error| {
-            Problem::from_rule(self.name, &error).at_line(if error.field() == "mirrors" {
+            Problem::from_error(self.name, &error).at_line(if error.field() == "mirrors" {
                 value.line
             } else {
                 key.line
@@ -179,7 +179,7 @@ impl Reader<'_> {
         spec.check().map_err(|error| {
             let at = entries.iter().find(|(key, _)| matches!(&key.value, Value::Text(text) if text == error.field()));
             let line = at.map_or(node.line, |(_, value)| value.line);
-            vec![Problem::from_rule(self.name, &error).at_line(line)]
+            vec![Problem::from_error(self.name, &error).at_line(line)]
         })
     }
 

@@ -1,9 +1,13 @@
 //! Where rules come from.
 
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::hint::Hint;
 use crate::rules_file::RuleList;
 
 /// Something that knows mirrors: a file, a ConfigMap, a registry's API.
@@ -44,14 +48,14 @@ pub trait MirrorSource: Send + Sync {
 }
 
 /// Why a source's list cannot be had.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
+#[derive(Debug)]
 pub struct SourceError {
     kind: SourceErrorKind,
-    message: String,
+    /// `None` for the message of `cause`.
+    message: Option<String>,
+    hint: Option<String>,
     retry_after: Option<Duration>,
-    #[source]
-    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// What kind of failure it is.
@@ -80,13 +84,25 @@ impl SourceErrorKind {
 impl SourceError {
     /// An error with a sentence that says what could not be done.
     pub fn new(kind: SourceErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), retry_after: None, cause: None }
+        Self { kind, message: Some(message.into()), hint: None, retry_after: None, cause: None }
+    }
+
+    /// An error with the message, the source and the hint of another one.
+    pub fn from_error(kind: SourceErrorKind, error: impl Hint + Send + Sync + 'static) -> Self {
+        let hint = error.hint().map(Cow::into_owned);
+        Self { kind, message: None, hint, retry_after: None, cause: Some(Box::new(error)) }
     }
 
     /// Adds what lies behind it.
     #[must_use]
-    pub fn with_cause(self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn with_cause(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: Some(cause.into()), ..self }
+    }
+
+    /// Adds how to fix it.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
     }
 
     /// Adds how long the source asks to be left alone.
@@ -103,5 +119,28 @@ impl SourceError {
     /// How long the source asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.message, &self.cause) {
+            (Some(message), _) => f.write_str(message),
+            (None, Some(cause)) => write!(f, "{cause}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl Error for SourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let cause = self.cause.as_deref()?;
+        if self.message.is_some() { Some(cause) } else { cause.source() }
+    }
+}
+
+impl Hint for SourceError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        self.hint.as_deref().map(Into::into)
     }
 }

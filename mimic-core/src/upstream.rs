@@ -43,7 +43,7 @@ impl Upstream {
     /// Parses an upstream as configuration writes it: `docker.io`, `localhost:5000`, `ghcr.io/acme`, `*.gcr.io`, `*`.
     ///
     /// # Errors
-    /// [`RuleError`] says what is wrong; its [`hint`](RuleError::hint) how to write it.
+    /// [`RuleError`] says what is wrong; its [`hint`](crate::Hint::hint) how to write it.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
         let error = |reason: &'static str, hint: String| RuleError::upstream(text, reason, hint);
         if text.is_empty() {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mimic_core::{parse_rules_file, parse_short_form};
+use mimic_core::{Hint as _, parse_rules_file, parse_short_form};
 
 #[test]
 fn every_mistake_is_reported_with_its_line_and_what_to_do() {
@@ -23,10 +23,10 @@ fn every_mistake_is_reported_with_its_line_and_what_to_do() {
 fn report(text: &str) -> String {
     match parse_rules_file("mirrors.yaml", text) {
         Ok(list) => list.problems.iter().fold(String::new(), |mut report, problem| {
-            let _ = writeln!(report, "{problem}");
+            let _ = writeln!(report, "{}", problem.full_message());
             report
         }),
-        Err(problem) => format!("{problem}\n"),
+        Err(problem) => format!("{}\n", problem.full_message()),
     }
 }
 
@@ -46,7 +46,7 @@ fn the_short_form_is_read_and_its_mistakes_are_reported() {
     assert_eq!(list.problems, []);
 
     let list = parse_short_form("MIMIC_MIRRORS", "docker.io,=x.example.com,quay.io=,ghcr.io=http://h.example.com");
-    let problems: Vec<_> = list.problems.iter().map(ToString::to_string).collect();
+    let problems: Vec<_> = list.problems.iter().map(|problem| problem.full_message().to_string()).collect();
     assert_eq!(
         problems,
         [

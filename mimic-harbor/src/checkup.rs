@@ -1,6 +1,8 @@
 //! What a discovery says about a Harbor and the account, in plain words.
 
-use mimic_core::Problem;
+use std::borrow::Cow;
+
+use mimic_core::{Hint as _, Problem};
 
 use crate::error::HarborError;
 use crate::report::{Entry, LeftOut, Report, Way};
@@ -129,7 +131,7 @@ fn seen(settings: &Settings, report: &Report, findings: &mut Vec<Finding>) {
         move |problem: &Problem| Finding {
             verdict,
             text: problem.message().to_owned(),
-            hint: problem.hint().map(str::to_owned),
+            hint: problem.hint().map(Cow::into_owned),
         }
     };
     findings.extend(report.warnings().iter().map(of(Verdict::Note)));

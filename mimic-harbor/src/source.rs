@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use mimic_core::{MirrorSource, RuleList, SourceError, async_trait};
+use mimic_core::{Hint as _, MirrorSource, RuleList, SourceError, async_trait};
 
 use crate::discovery::Harbor;
 
@@ -43,7 +43,8 @@ impl MirrorSource for HarborSource {
 
     async fn load(&self) -> Result<RuleList, SourceError> {
         let report = self.harbor.discover().await?;
-        let current: BTreeSet<String> = report.warnings().iter().map(ToString::to_string).collect();
+        let current: BTreeSet<String> =
+            report.warnings().iter().map(|warning| warning.full_message().to_string()).collect();
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in current.difference(&warned) {
             log::warn!(source = self.name.as_str(), warning = warning.as_str(); "Harbor's projects have a flaw");

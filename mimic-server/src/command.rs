@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use actix_web::rt::System;
 use clap::Parser as _;
-use mimic_core::Problem;
+use mimic_core::{Hint as _, Problem};
 
 use crate::args::Args;
 use crate::config::{Loaded, Settings};
@@ -49,14 +49,14 @@ pub fn run() -> ExitCode {
     };
     logging::log_panics();
     for warning in &warnings {
-        log::warn!(problem:% = warning; "the configuration has a flaw");
+        log::warn!(problem:% = warning.full_message(); "the configuration has a flaw");
     }
     match System::new().block_on(serve(server, args.demo)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let StartError::Mirrors(problems) = &error {
                 for problem in problems {
-                    log::error!(problem:%; "a mistake in the mirrors");
+                    log::error!(problem:% = problem.full_message(); "a mistake in the mirrors");
                 }
             }
             match error.hint() {
@@ -82,6 +82,6 @@ async fn serve(server: Server, demo: bool) -> Result<(), StartError> {
 fn report(kind: &str, problems: &[Problem]) {
     let mut out = io::stderr().lock();
     for problem in problems {
-        let _ = writeln!(out, "{kind}: {problem}");
+        let _ = writeln!(out, "{kind}: {}", problem.full_message());
     }
 }

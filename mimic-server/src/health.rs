@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mimic_core::{Catalog, Problem};
+use mimic_core::{Catalog, Hint as _, Problem};
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
 
@@ -153,7 +153,7 @@ impl Health {
             let skipped = problems.get(&source.name).map(Vec::as_slice).unwrap_or_default();
             if let Some(first) = skipped.first() {
                 state = state.max(CheckState::Degraded);
-                let _ = write!(detail, "; entries skipped: {}, the first: {first}", skipped.len());
+                let _ = write!(detail, "; entries skipped: {}, the first: {}", skipped.len(), first.full_message());
             }
             checks.push(Check { name: format!("source {}", source.name), state, detail });
         }

@@ -1,6 +1,6 @@
 //! Harbor as a source of mirrors, as a host uses it.
 
-use mimic_core::{Catalog, Context, MirrorSource as _, SourceErrorKind};
+use mimic_core::{Catalog, Context, Hint as _, MirrorSource as _, SourceErrorKind};
 use mimic_harbor::{Credentials, HarborSource, Overrides, Verdict, checkup};
 use serde_json::Value;
 
@@ -108,8 +108,9 @@ async fn a_choice_is_one_warning_that_names_all() {
     let mut settings = settings(&fake, ROBOT);
     settings.private = true;
     let report = discover(settings).await.expect("the fake behaves");
+    let prefix = format!("{}: ", fake.url());
     let warnings: Vec<String> =
-        report.warnings().iter().map(|warning| warning.to_string().replace(&format!("{}: ", fake.url()), "")).collect();
+        report.warnings().iter().map(|warning| warning.full_message().to_string().replace(&prefix, "")).collect();
     assert_eq!(
         warnings[2],
         "the project `proxy-dockerhub` is used for `docker.io`, not the projects `proxy-dockerhub-private` and \

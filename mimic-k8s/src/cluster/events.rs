@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use k8s_openapi::api::core::v1::{ConfigMap, ObjectReference};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource as _};
-use mimic_core::Problem;
+use mimic_core::{Hint as _, Problem};
 use tokio::task::JoinHandle;
 
 use super::error::ClusterError;
@@ -84,7 +84,8 @@ async fn publish(client: Client, regarding: ObjectReference, notes: Vec<String>)
 
 /// One note for each problem, and one for those beyond the limit.
 fn notes(problems: &[Problem]) -> Vec<String> {
-    let mut notes: Vec<String> = problems.iter().take(MOST).map(|problem| shortened(problem.to_string())).collect();
+    let mut notes: Vec<String> =
+        problems.iter().take(MOST).map(|problem| shortened(problem.full_message().to_string())).collect();
     if let Some(more) = problems.len().checked_sub(MOST).filter(|more| *more > 0) {
         notes.push(format!("{more} more entries were left out; Mimic's log names each"));
     }

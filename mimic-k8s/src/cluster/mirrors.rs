@@ -50,7 +50,7 @@ fn short_entry(origin: &str, key: &str, value: &str) -> Result<Rule, Problem> {
         let hint = format!("one mirror for each key; more than that can be said under the key `{LONG_FORM}`");
         return Err(Problem::new(origin, "the value has several lines").with_hint(hint));
     }
-    Rule::mirror(key, value).map_err(|error| Problem::from_rule(origin, &error))
+    Rule::mirror(key, value).map_err(|error| Problem::from_error(origin, &error))
 }
 
 fn origin(name: &str, key: &str) -> String {

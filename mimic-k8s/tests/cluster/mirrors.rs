@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use mimic_core::RuleList;
+use mimic_core::{Hint as _, RuleList};
 use mimic_k8s::cluster::read_mirrors;
 
 #[test]
@@ -20,7 +20,7 @@ fn every_config_map_is_read_as_written_beside_it() {
         let mut read = written(&mirrors.short);
         match mirrors.long {
             Ok(long) => read += &written(&long),
-            Err(problem) => writeln!(read, "unread: {problem}").unwrap(),
+            Err(problem) => writeln!(read, "unread: {}", problem.full_message()).unwrap(),
         }
         let expected = std::fs::read_to_string(case.with_extension("txt")).unwrap();
         assert_eq!(read, expected, "{}", case.display());
@@ -51,7 +51,7 @@ fn written(list: &RuleList) -> String {
         writeln!(text, "rule: {} -> {}", rule.name(), locations.join(", ")).unwrap();
     }
     for problem in &list.problems {
-        writeln!(text, "problem: {problem}").unwrap();
+        writeln!(text, "problem: {}", problem.full_message()).unwrap();
     }
     text
 }

@@ -1,7 +1,7 @@
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mimic_core::Problem;
+use mimic_core::{Hint as _, Problem};
 use tokio::sync::watch;
 
 use super::clock::Life;
@@ -83,7 +83,7 @@ impl Keeper {
 
     /// Reports why those who call the webhook may not trust the certificate, or that they do.
     pub(crate) fn trust(&self, distrust: Option<&Problem>) {
-        let distrust = distrust.map(ToString::to_string);
+        let distrust = distrust.map(|problem| problem.full_message().to_string());
         let mut last = self.last();
         if last.distrust == distrust {
             return;

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use k8s_openapi::api::core::v1::Secret;
-use mimic_core::Problem;
+use mimic_core::{Hint as _, Problem};
 use mimic_k8s::cluster::{CertificateSecret, Cluster, ClusterError, pem_pair};
 
 use super::{Keeper, Pair};
@@ -30,13 +30,13 @@ impl FollowedSecret {
                 Ok(Some(secret)) => self.take_up(&secret),
                 Ok(None) => Err(self.absent()),
                 Err(error) => {
-                    self.keeper.lose_sight(&from_cluster(&self.place, &error));
+                    self.keeper.lose_sight(&from_cluster(&self.place, &error).full_message());
                     continue;
                 }
             };
             match taken_up {
                 Ok(()) => self.keeper.all_well(),
-                Err(problem) => self.keeper.complain(&problem),
+                Err(problem) => self.keeper.complain(&problem.full_message()),
             }
         }
     }

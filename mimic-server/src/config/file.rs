@@ -149,12 +149,14 @@ fn find_keys(text: &str) -> Result<BTreeMap<String, Found>, ScanError> {
 
 #[cfg(test)]
 mod tests {
+    use mimic_core::Hint as _;
+
     use super::*;
 
     fn problems(text: &str) -> Vec<String> {
         match ConfigFile::parse("mimic.yaml".to_owned(), text.to_owned()) {
-            Ok(file) => file.problems().iter().map(ToString::to_string).collect(),
-            Err(problem) => vec![problem.to_string()],
+            Ok(file) => file.problems().iter().map(|problem| problem.full_message().to_string()).collect(),
+            Err(problem) => vec![problem.full_message().to_string()],
         }
     }
 

@@ -72,6 +72,8 @@ fn is_service_link(name: &str, value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use mimic_core::Hint as _;
+
     use super::*;
 
     fn sort_out(variables: &[(&str, &str)]) -> Variables {
@@ -106,7 +108,7 @@ mod tests {
             ("MIMIC_KUBERNETES_CONFIGMAPS", "mirrors"),
             ("OTHER", "x"),
         ]);
-        let warnings: Vec<String> = sorted.warnings.iter().map(ToString::to_string).collect();
+        let warnings: Vec<String> = sorted.warnings.iter().map(|warning| warning.full_message().to_string()).collect();
         assert_eq!(
             warnings,
             [

@@ -49,7 +49,7 @@ impl MirrorSource for File {
         // A long list takes a while to read.
         match tokio::task::spawn_blocking(move || inner.read()).await {
             Ok(Ok(list)) => Ok(list),
-            Ok(Err(problem)) => Err(SourceError::new(SourceErrorKind::Invalid, problem.to_string())),
+            Ok(Err(problem)) => Err(SourceError::from_error(SourceErrorKind::Invalid, problem)),
             Err(error) => {
                 Err(SourceError::new(SourceErrorKind::Unavailable, "reading was cut short").with_cause(error))
             }

@@ -3,7 +3,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mimic_core::{Catalog, MirrorSource, RuleList, SourceError};
+use mimic_core::{Catalog, Hint as _, MirrorSource, RuleList, SourceError};
 
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -32,7 +32,7 @@ impl Runner {
         let before = self.health.entries_skipped(source, list.problems.clone());
         // A source that is asked again and again need not repeat itself.
         for problem in list.problems.iter().filter(|problem| !before.contains(problem)) {
-            log::error!(source, problem:%; "an entry of a mirror source was skipped");
+            log::error!(source, problem:% = problem.full_message(); "an entry of a mirror source was skipped");
         }
         self.catalog.publish(source, list.rules);
         self.metrics.source_loaded(source);
@@ -84,10 +84,10 @@ impl Runner {
     }
 
     fn note(&self, source: &dyn MirrorSource, error: &SourceError, failures: u32, wait: Duration) {
-        let name = source.name();
-        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        let (name, kind) = (source.name(), error.kind().as_str());
+        let error = error.full_message();
         log::warn!(
-            source = name, error:%, cause, kind = error.kind().as_str(), failures, retry_in:? = wait;
+            source = name, error:%, kind, failures, retry_in:? = wait;
             "a mirror source failed and keeps its last list"
         );
         self.catalog.fail(name, &error.to_string());

@@ -7,6 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use mimic_core::Hint as _;
+
 use crate::common::client::{Connection, common_name};
 use crate::common::pki::Identity;
 use crate::common::{REVIEW, TestServer, eventually, replace};
@@ -208,7 +210,7 @@ fn refusal(certificate: &str, key: &str) -> String {
         ("MIMIC_CERTIFICATE_KEYFILE", key_file.to_str().unwrap()),
     ]);
     let server = mimic_server::Server::new(settings);
-    let problems: Vec<String> = server.check().iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = server.check().iter().map(|problem| problem.full_message().to_string()).collect();
     let [problem] = &problems[..] else { panic!("one problem, not {problems:?}") };
     let started = actix_web::rt::System::new().block_on(async { server.start().await.map(|_| ()) });
     assert_eq!(*problem, started.expect_err("it does not start").to_string(), "the check says the same");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::common::process::run;
+use mimic_core::Hint as _;
 use mimic_server::Settings;
 use mimic_server::config::{CertificateOrigin, Loaded, LogFormat, LogLevel};
 
@@ -22,7 +23,7 @@ fn load_text(variables: &[(&str, &str)], text: &str) -> (Loaded, String) {
 
 #[track_caller]
 fn problems(loaded: Loaded) -> Vec<String> {
-    loaded.settings.expect_err("there are problems").iter().map(ToString::to_string).collect()
+    loaded.settings.expect_err("there are problems").iter().map(|problem| problem.full_message().to_string()).collect()
 }
 
 /// The problems of these variables, beside a good certificate source.
@@ -167,7 +168,7 @@ fn a_file_s_mistakes_have_lines_and_stand_beside_those_of_variables() {
         &[("MIMIC_DRAIN", "soon"), ("MIMIC_HARBOR_API_HOTS", "h")],
         "loglevel: loud\nharbor:\n  api: {hots: h}\ncertificate:\n  source: vault\nlimits: 5\nfile:\n  path: {a: b}\n",
     );
-    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let warnings: Vec<String> = loaded.warnings.iter().map(|problem| problem.full_message().to_string()).collect();
     let unknown = "unknown variable, ignored (hint: did you mean `MIMIC_HARBOR_API_HOST`?)";
     assert_eq!(warnings, [format!("MIMIC_HARBOR_API_HOTS: {unknown}")]);
     let problems = problems(loaded);

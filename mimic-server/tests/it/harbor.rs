@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use fake_harbor::{Answer, Fake, PASSWORD, proxy_projects};
+use mimic_core::Hint as _;
 use mimic_server::Settings;
 use openssl::pkey::PKey;
 use openssl::ssl::{SslAcceptor, SslMethod};
@@ -22,7 +23,7 @@ fn load(variables: &[(&str, &str)], text: &str) -> Result<Settings, Vec<String>>
     std::fs::write(&path, format!("certificate: {{source: selfsigned}}\n{text}")).unwrap();
     let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
     let place = format!("{}/", folder.path().display());
-    let shown = |problem: &mimic_core::Problem| problem.to_string().replace(&place, "");
+    let shown = |problem: &mimic_core::Problem| problem.full_message().to_string().replace(&place, "");
     Settings::load(environment, Some(&path), &[]).settings.map_err(|problems| problems.iter().map(shown).collect())
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::client::Connection;
 use crate::common::{REVIEW, TestServer, eventually, replace};
-use mimic_core::{MirrorSource, Rule, RuleList, SourceError, SourceErrorKind, async_trait};
+use mimic_core::{Hint as _, MirrorSource, Rule, RuleList, SourceError, SourceErrorKind, async_trait};
 use tokio::sync::Notify;
 
 struct Mirrors {
@@ -135,7 +135,7 @@ fn mirrors_that_are_wrong_at_the_start_stop_it_with_every_problem() {
         ("MIMIC_MIRRORS", "docker.io"),
     ]);
     let server = mimic_server::Server::new(settings);
-    let problems: Vec<String> = server.check().iter().map(ToString::to_string).collect();
+    let problems: Vec<String> = server.check().iter().map(|problem| problem.full_message().to_string()).collect();
     let path = mirrors.path().display().to_string();
     assert!(problems[0].starts_with("MIMIC_MIRRORS: "), "{problems:#?}");
     assert!(problems[1].starts_with(&format!("{path}:2: ")), "{problems:#?}");
@@ -153,7 +153,8 @@ fn a_wrong_mirror_in_the_configuration_file_is_told_with_its_line() {
     let file = folder.path().join("mimic.yaml");
     std::fs::write(&file, "dryrun: true\nmirrors: docker.io=https://one.example\n").unwrap();
     let settings = crate::common::settings(&[("MIMIC_CONFIG", file.to_str().unwrap())]);
-    let problems: Vec<String> = mimic_server::Server::new(settings).check().iter().map(ToString::to_string).collect();
+    let problems: Vec<String> =
+        mimic_server::Server::new(settings).check().iter().map(|problem| problem.full_message().to_string()).collect();
     let told = "location `https://one.example` has a scheme (hint: write `one.example`)";
     assert_eq!(problems, [format!("{}:2: {told}", file.display())]);
 }

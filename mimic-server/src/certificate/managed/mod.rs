@@ -10,7 +10,7 @@ mod trust;
 use std::time::{Duration, SystemTime};
 
 use k8s_openapi::api::core::v1::Secret;
-use mimic_core::Problem;
+use mimic_core::{Hint as _, Problem};
 use mimic_k8s::cluster::{CertificateSecret, Cluster, ClusterErrorKind, Owner, WebhookConfiguration, owner};
 use tokio::time::Instant;
 
@@ -93,7 +93,7 @@ impl Managed {
                     Ok(secret) => self.known = secret.into(),
                     Err(error) => {
                         self.known = Known::Unknown;
-                        self.keeper.lose_sight(&from_cluster(&self.place, &error));
+                        self.keeper.lose_sight(&from_cluster(&self.place, &error).full_message());
                     }
                 },
                 configuration = configurations.next() => self.trust.note(configuration),
@@ -112,7 +112,7 @@ impl Managed {
         let plan = match self.plan(secret.as_ref()) {
             Ok(plan) => plan,
             Err(problem) => {
-                self.keeper.complain(&problem);
+                self.keeper.complain(&problem.full_message());
                 return LONGEST_SLEEP;
             }
         };
@@ -137,7 +137,7 @@ impl Managed {
                 retry
             }
             Err(problem) => {
-                self.keeper.complain(&problem);
+                self.keeper.complain(&problem.full_message());
                 (self.failures > 0).then(|| pause(self.failures, None))
             }
         };
