@@ -86,6 +86,28 @@ fn every_file_that_a_page_names_is_there() -> Result<()> {
 }
 
 #[test]
+fn every_test_that_stands_behind_a_guarantee_is_there() -> Result<()> {
+    let page = Page::read("docs/architecture.md")?;
+    let folder = page.path().parent().context("a page is in a folder")?;
+    let rows = page.section("Guarantees")?.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let mut count = 0;
+    for row in rows {
+        let mut code = String::new();
+        for link in links(row) {
+            code += &fs::read_to_string(folder.join(link)).with_context(|| link.to_owned())?;
+        }
+        let mut names = row.split('`').skip(1).step_by(2).filter(|name| name.contains('_')).peekable();
+        ensure!(names.peek().is_some(), "no test is named in: {row}");
+        for name in names {
+            count += 1;
+            ensure!(code.contains(&format!("fn {name}(")), "`{name}` is not in a file that the row links to: {row}");
+        }
+    }
+    ensure!(count > 10, "only {count} tests were found");
+    Ok(())
+}
+
+#[test]
 fn the_readme_leads_to_every_page_of_the_guide() -> Result<()> {
     let readme = Page::read("README.md")?;
     for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs"))? {
