@@ -6,7 +6,8 @@ use actix_web::rt::System;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, Responder};
 use anyhow::{Result, anyhow};
-use mimic_server::{Server, Settings, Signals, logging};
+use mimic_server::internal::init_logging;
+use mimic_server::{Server, Settings, Signals};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::{cpu, data};
@@ -43,7 +44,7 @@ pub fn run(core: Option<usize>, rules: usize, workers: usize) -> Result<()> {
     }
     let settings = Settings::load(std::env::vars_os(), None, DEFAULTS).settings;
     let settings = settings.map_err(|problems| anyhow!("{problems:?}"))?;
-    let _last_lines = logging::init(settings.log, None)?;
+    let _last_lines = init_logging(settings.log, None)?;
     System::new().block_on(async {
         let signals = Signals::listen()?;
         let server = Server::new(settings).example(data::mirrors(rules)).workers(workers).extra(|app| {

@@ -21,10 +21,12 @@ mod certificate;
 mod command;
 pub mod config;
 mod demo;
-pub mod health;
-pub mod http;
-pub mod logging;
-pub mod metrics;
+mod health;
+mod http;
+#[doc(hidden)]
+pub mod internal;
+mod logging;
+mod metrics;
 mod polling;
 mod server;
 mod shutdown;

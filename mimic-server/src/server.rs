@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server as ActixServer;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer};
 use mimic_core::{Catalog, Globs, MirrorSource, Problem, RuleList};
 use mimic_k8s::cluster::{Cluster, ConnectError, in_pod, own_namespace};
 use openssl::error::ErrorStack;
@@ -15,8 +15,9 @@ use openssl::error::ErrorStack;
 use crate::certificate::{CertificateError, CertificateFiles, FollowedSecret, Keeper, Managed, self_signed};
 use crate::config::{CertificateOrigin, Listen, Settings};
 use crate::health::Health;
-use crate::http::stack::{self, Extra, Stack};
+use crate::http::stack::{self, Stack};
 use crate::http::{self, State};
+use crate::internal::Tuning;
 use crate::metrics::Metrics;
 use crate::shutdown::{self, Leave, Phase, Signals};
 use crate::sources::{self, Configured, Runner};
@@ -27,8 +28,7 @@ pub struct Server {
     settings: Settings,
     example: Option<String>,
     sources: Vec<Arc<dyn MirrorSource>>,
-    workers: Option<usize>,
-    extra: Option<Extra>,
+    pub(crate) tuning: Tuning,
 }
 
 /// Why a server does not start.
@@ -82,7 +82,7 @@ impl From<ErrorStack> for StartError {
 impl Server {
     /// A server with these settings.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, example: None, sources: Vec::new(), workers: None, extra: None }
+        Self { settings, example: None, sources: Vec::new(), tuning: Tuning::default() }
     }
 
     /// Uses the mirrors of this `mirrors.yaml` when the settings name none.
@@ -96,20 +96,6 @@ impl Server {
     #[must_use]
     pub fn source(mut self, source: Arc<dyn MirrorSource>) -> Self {
         self.sources.push(source);
-        self
-    }
-
-    /// Serves the webhook with so many threads, instead of one for each processor that may be used.
-    #[must_use]
-    pub fn workers(mut self, count: usize) -> Self {
-        self.workers = Some(count);
-        self
-    }
-
-    /// Mounts further routes beside the webhook's, for programs that embed it.
-    #[must_use]
-    pub fn extra(mut self, configure: impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static) -> Self {
-        self.extra = Some(Arc::new(configure));
         self
     }
 
@@ -132,7 +118,7 @@ impl Server {
     ///
     /// [`StartError`], when the server could not do its work.
     pub async fn start(self) -> Result<Running, StartError> {
-        let Self { settings, example, sources: extra_sources, workers, extra } = self;
+        let Self { settings, example, sources: extra_sources, tuning } = self;
         let cluster = cluster(&settings).await?;
         let namespace = match &cluster {
             Some(cluster) => Some(cluster.namespace().to_owned()),
@@ -147,6 +133,7 @@ impl Server {
         let keeper = Keeper::new(Arc::clone(&serving), Arc::clone(&health));
         certificate(&settings, cluster.as_ref(), namespace.as_deref(), keeper)?;
 
+        let Tuning { workers, extra, linger } = tuning;
         let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let listener = listen(&settings.listen)?;
         let address = listener.local_addr()?;
@@ -164,6 +151,7 @@ impl Server {
             state: Arc::new(state),
             metrics: Arc::clone(&metrics),
             limits: settings.limits,
+            linger: linger.unwrap_or(stack::LINGER),
             workers,
             departure,
             extra,

@@ -10,10 +10,8 @@ use actix_web::{App, test};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use mimic_core::{Catalog, Context, ImageRef, Rewriter};
 use mimic_k8s::admission::{Review, ReviewSettings};
-use mimic_server::health::Health;
-use mimic_server::http::{self, State};
-use mimic_server::metrics::Metrics;
-use mimic_server::{Settings, logging};
+use mimic_server::Settings;
+use mimic_server::internal::{Health, Metrics, State, configure, init_logging};
 
 use crate::data::{self, Shape};
 
@@ -100,7 +98,7 @@ fn review(size: &str) -> Result<()> {
 fn server(size: &str) -> Result<()> {
     let body = body(size)?;
     let settings = Settings::load([], None, &[]).settings.map_err(|problems| anyhow!("{problems:?}"))?;
-    let _last_lines = logging::init(settings.log, None)?;
+    let _last_lines = init_logging(settings.log, None)?;
     let catalog = Arc::new(Catalog::new(["file"]));
     let list = mimic_core::parse_rules_file("mirrors.yaml", data::MIRRORS).map_err(|problem| anyhow!("{problem}"))?;
     catalog.publish("file", list.rules);
@@ -108,7 +106,7 @@ fn server(size: &str) -> Result<()> {
     let metrics = Arc::new(Metrics::new(&catalog, &health)?);
     let state = Arc::new(State::new(catalog, health, metrics, ReviewSettings::default(), settings.limits));
     let system = System::new();
-    let app = system.block_on(test::init_service(App::new().configure(|app| http::configure(app, &state))));
+    let app = system.block_on(test::init_service(App::new().configure(|app| configure(app, &state))));
     let request = || {
         let request = test::TestRequest::post().uri("/mutate?timeout=5s");
         request.insert_header(("Content-Type", "application/json")).set_payload(body).to_request()

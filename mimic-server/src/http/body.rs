@@ -37,7 +37,11 @@ impl Refusal {
 }
 
 /// Checks the head and receives the body.
-pub(super) async fn receive(request: &HttpRequest, payload: web::Payload, limits: Limits) -> Result<Bytes, Refusal> {
+pub(super) async fn receive(
+    request: &HttpRequest,
+    payload: &mut web::Payload,
+    limits: Limits,
+) -> Result<Bytes, Refusal> {
     let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     if !content_type.is_some_and(is_json) {
         let message = "the content type is not application/json, which is what a webhook is sent";
@@ -73,8 +77,8 @@ fn time_left(query: &str, limit: Duration) -> Duration {
     })
 }
 
-async fn read(mut payload: web::Payload, declared: Option<usize>, limit: usize) -> Result<Bytes, Refusal> {
-    let mut next = async || poll_fn(|context| Pin::new(&mut payload).poll_next(context)).await.transpose();
+async fn read(payload: &mut web::Payload, declared: Option<usize>, limit: usize) -> Result<Bytes, Refusal> {
+    let mut next = async || poll_fn(|context| Pin::new(&mut *payload).poll_next(context)).await.transpose();
     let mut whole = BytesMut::new();
     while let Some(chunk) = next().await.map_err(|error| incomplete(&error))? {
         // A body that arrived in one piece is used where it lies.

@@ -2,7 +2,9 @@
 
 mod admin;
 mod body;
+mod early;
 mod goodbye;
+mod linger;
 mod mutate;
 pub(crate) mod stack;
 
@@ -14,6 +16,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use mimic_core::Catalog;
 
+use self::early::early;
 use crate::config::Limits;
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -47,20 +50,22 @@ pub fn configure(app: &mut web::ServiceConfig, state: &Arc<State>) {
         let state = Arc::clone(&mutating);
         async move { state.last_word(mutate::mutate(&state, &request, payload).await) }
     });
-    let other = web::to(move || {
+    let other = web::to(move |payload: web::Payload| {
         let state = Arc::clone(&refusing);
-        async move { state.last_word(not_allowed(HeaderValue::from_static("POST"))) }
+        async move { state.last_word(early(not_allowed(HeaderValue::from_static("POST")), payload)) }
     });
-    app.service(web::resource("/mutate").route(post).default_service(other)).default_service(web::to(move || {
+    let elsewhere = web::to(move |payload: web::Payload| {
         let state = Arc::clone(&missing);
-        async move { state.last_word(text(StatusCode::NOT_FOUND, "not found; the webhook is at /mutate\n")) }
-    }));
+        let response = text(StatusCode::NOT_FOUND, "not found; the webhook is at /mutate\n");
+        async move { state.last_word(early(response, payload)) }
+    });
+    app.service(web::resource("/mutate").route(post).default_service(other)).default_service(elsewhere);
 }
 
 /// Mounts the second port: `/healthz`, `/readyz` and `/metrics`.
-pub fn configure_admin(app: &mut web::ServiceConfig, health: &Arc<Health>, metrics: &Arc<Metrics>) {
+pub(crate) fn configure_admin(app: &mut web::ServiceConfig, health: &Arc<Health>, metrics: &Arc<Metrics>) {
     let (health, metrics) = (Arc::clone(health), Arc::clone(metrics));
-    let other = || async { not_allowed(HeaderValue::from_static("GET, HEAD")) };
+    let other = |payload: web::Payload| async { early(not_allowed(HeaderValue::from_static("GET, HEAD")), payload) };
     let reading = |resource: actix_web::Resource| resource.default_service(web::to(other));
     app.service(reading(web::resource("/healthz").get(admin::healthz).head(admin::healthz)))
         .service(reading(
@@ -69,8 +74,8 @@ pub fn configure_admin(app: &mut web::ServiceConfig, health: &Arc<Health>, metri
         .service(reading(
             web::resource("/metrics").app_data(web::Data::from(metrics)).get(admin::metrics).head(admin::metrics),
         ))
-        .default_service(web::to(|| async {
-            text(StatusCode::NOT_FOUND, "not found; try /healthz, /readyz or /metrics\n")
+        .default_service(web::to(|payload: web::Payload| async {
+            early(text(StatusCode::NOT_FOUND, "not found; try /healthz, /readyz or /metrics\n"), payload)
         }));
 }
 

@@ -7,19 +7,20 @@ use log::Level;
 use mimic_k8s::admission::{Review, Verdict};
 
 use super::body::{self, Refusal};
+use super::early::early;
 use super::{State, json, text};
 use crate::metrics::Metrics;
 
 /// Answers a review. Nothing is awaited once the body is there.
-pub(super) async fn mutate(state: &State, request: &HttpRequest, payload: web::Payload) -> HttpResponse {
-    let answer = match body::receive(request, payload, state.limits).await {
+pub(super) async fn mutate(state: &State, request: &HttpRequest, mut payload: web::Payload) -> HttpResponse {
+    let answer = match body::receive(request, &mut payload, state.limits).await {
         Ok(body) => guarded(&state.metrics, &body, || decide(state, &body)),
         Err(refusal) => Err(refusal),
     };
     answer.map_or_else(
         |refusal| {
             state.metrics.refused();
-            refuse(&refusal)
+            early(refuse(&refusal), payload)
         },
         json,
     )

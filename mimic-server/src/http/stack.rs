@@ -1,7 +1,7 @@
 //! The stack under the routes: sockets, TLS, HTTP/1.1 and HTTP/2.
 //!
-//! It is what `actix_web::HttpServer` would build, put together by hand for the one layer that it has no place for
-//! ([`Goodbye`]).
+//! It is what `actix_web::HttpServer` would build, put together by hand for the two layers that it has no place for
+//! ([`Goodbye`] and [`Linger`]).
 
 use std::io;
 use std::net::TcpListener;
@@ -20,6 +20,7 @@ use openssl::ssl::SslAcceptor;
 use tokio::io::BufWriter;
 
 use super::goodbye::Goodbye;
+use super::linger::{Bounds, Linger};
 use super::{State, configure};
 use crate::config::Limits;
 use crate::metrics::Metrics;
@@ -33,6 +34,12 @@ const KEEP_ALIVE: Duration = Duration::from_mins(2);
 /// ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
 const RECORD: usize = 16 << 10;
 
+/// How long a closing connection is read, so that the client gets the last response although it still sends.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+
+/// How much a closing connection is read, in bodies of the largest size.
+const LINGER_BODIES: usize = 4;
+
 /// Routes that are mounted beside the webhook's own.
 pub(crate) type Extra = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
@@ -42,6 +49,7 @@ pub(crate) struct Stack {
     pub(crate) state: Arc<State>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
+    pub(crate) linger: Duration,
     pub(crate) workers: usize,
     pub(crate) departure: Departure,
     pub(crate) extra: Option<Extra>,
@@ -49,7 +57,8 @@ pub(crate) struct Stack {
 
 /// Serves the webhook on `listener`.
 pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
-    let Stack { acceptor, state, metrics, limits, workers, departure, extra } = stack;
+    let Stack { acceptor, state, metrics, limits, linger, workers, departure, extra } = stack;
+    let linger = Bounds { time: linger, bytes: limits.body.saturating_mul(LINGER_BODIES) };
     let builder = ServerBuilder::new()
         .workers(workers)
         .max_concurrent_connections(limits.connections.div_ceil(workers))
@@ -78,19 +87,20 @@ pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
                 metrics.handshake_failed();
                 TlsError::into_service_error(error)
             })
-            .map(move |stream: TlsStream<TcpStream>| prepare(stream, &departure))
+            .map(move |stream: TlsStream<TcpStream>| prepare(stream, &departure, linger))
             .and_then(http.map_err(TlsError::Service))
     };
     Ok(builder.listen("webhook", listener, factory)?.run())
 }
 
 /// A connection between TLS and HTTP.
-type Connection = Goodbye<BufWriter<TlsStream<TcpStream>>>;
+type Connection = Linger<Goodbye<BufWriter<TlsStream<TcpStream>>>>;
 
 /// What a connection needs once its handshake is done.
 fn prepare(
     stream: TlsStream<TcpStream>,
     departure: &Departure,
+    linger: Bounds,
 ) -> (Connection, Protocol, Option<std::net::SocketAddr>) {
     let is_http2 = stream.ssl().selected_alpn_protocol() == Some(b"h2");
     let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
@@ -101,5 +111,7 @@ fn prepare(
     let peer = stream.get_ref().peer_addr().ok();
     // HTTP/2 writes head and body of an answer apart, each of which would be a record and a packet; HTTP/1.1 does not.
     let stream = BufWriter::with_capacity(if is_http2 { RECORD } else { 0 }, stream);
-    (Goodbye::new(stream, is_http2, departure), protocol, peer)
+    let stream = Goodbye::new(stream, is_http2, departure);
+    // HTTP/2 ends requests one by one.
+    (Linger::new(stream, (!is_http2).then_some(linger)), protocol, peer)
 }

@@ -44,7 +44,7 @@ pub fn init(log: Log, overrides: Option<&str>) -> io::Result<LastLines> {
 }
 
 /// Makes panics log lines like all others, so that whoever reads JSON sees them too.
-pub fn log_panics() {
+pub(crate) fn log_panics() {
     std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         let payload = info.payload();
         let text = payload.downcast_ref::<&str>().copied();

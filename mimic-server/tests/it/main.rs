@@ -11,6 +11,8 @@ mod configuration;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod early;
+#[cfg(test)]
 mod harbor;
 #[cfg(test)]
 mod http;

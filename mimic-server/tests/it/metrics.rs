@@ -112,7 +112,7 @@ fn the_names_are_those_of_the_documentation() {
     let own = |name: &&str| name.starts_with("mimic_");
     let exposed: BTreeSet<&str> =
         page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).filter(own).collect();
-    let documentation = mimic_server::metrics::metrics_page();
+    let documentation = mimic_server::internal::metrics_page();
     let documented: BTreeSet<&str> =
         documentation.lines().filter_map(|line| line.strip_prefix("## ")).filter(own).collect();
     assert_eq!(exposed, documented);

@@ -9,9 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::rt::System;
 use actix_web::test as web;
 use mimic_core::{Catalog, parse_rules_file};
-use mimic_server::health::Health;
-use mimic_server::http::{State, configure};
-use mimic_server::metrics::Metrics;
+use mimic_server::internal::{Health, Metrics, State, configure};
 use serde_json::Value;
 
 const ROUNDS: u32 = 10_000;

@@ -1,0 +1,49 @@
+//! What the tests and benchmarks of this workspace need of the server, and no installation does. It is no part of the
+//! interface and may change at any time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+
+use crate::Server;
+use crate::http::stack::Extra;
+
+pub use crate::health::Health;
+pub use crate::http::{State, configure};
+pub use crate::logging::{LastLines, init as init_logging};
+pub use crate::metrics::{Metrics, metrics_page};
+
+/// Settings of a server that no configuration has.
+#[derive(Default)]
+pub(crate) struct Tuning {
+    pub(crate) workers: Option<usize>,
+    pub(crate) extra: Option<Extra>,
+    pub(crate) linger: Option<Duration>,
+}
+
+impl Server {
+    /// Serves the webhook with this number of threads, instead of one for each available processor.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn workers(mut self, count: usize) -> Self {
+        self.tuning.workers = Some(count);
+        self
+    }
+
+    /// Adds further routes to the webhook's port.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn extra(mut self, configure: impl Fn(&mut web::ServiceConfig) + Send + Sync + 'static) -> Self {
+        self.tuning.extra = Some(Arc::new(configure));
+        self
+    }
+
+    /// Reads a closing connection for this long, instead of a second.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.tuning.linger = Some(time);
+        self
+    }
+}
