@@ -119,7 +119,7 @@ async fn a_bad_entry_is_an_event_and_its_neighbours_work() -> Result<()> {
     let problem = "configmap half-wrong-mimic/mimic-mirrors, key `ghcr.io`: location `https://one.example.com/ghcr` has a \
                    scheme (hint: write `one.example.com/ghcr`)";
     let readiness = setting.server.readiness()?;
-    ensure!(readiness.contains(&format!("1 rules; entries skipped: 1, the first: {problem}")), "{readiness}");
+    ensure!(readiness.contains(&format!("1 rule; 1 invalid entry skipped, first: {problem}")), "{readiness}");
 
     eventually("the Event is there", async || {
         let described = setting.own.kubectl(&["describe", "configmap", NAME])?.stdout;

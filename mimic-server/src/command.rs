@@ -1,4 +1,4 @@
-//! The command: arguments in, exit code out.
+//! The command: from arguments to an exit code.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -21,7 +21,6 @@ pub fn run() -> ExitCode {
     let settings = match settings {
         Ok(settings) => settings,
         Err(problems) => {
-            // Whatever else can be checked without settings, there is nothing of it.
             report("warning", &warnings);
             report("error", &problems);
             return ExitCode::FAILURE;
@@ -34,7 +33,7 @@ pub fn run() -> ExitCode {
         report("warning", &warnings);
         report("error", &problems);
         if problems.is_empty() {
-            let _ = writeln!(io::stdout(), "the configuration is good");
+            let _ = writeln!(io::stdout(), "configuration OK");
             return ExitCode::SUCCESS;
         }
         return ExitCode::FAILURE;
@@ -49,19 +48,19 @@ pub fn run() -> ExitCode {
     };
     logging::log_panics();
     for warning in &warnings {
-        log::warn!(problem:% = warning.full_message(); "the configuration has a flaw");
+        log::warn!(problem:% = warning.full_message(); "configuration warning");
     }
     match System::new().block_on(serve(server, args.demo)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let StartError::Mirrors(problems) = &error {
                 for problem in problems {
-                    log::error!(problem:% = problem.full_message(); "a mistake in the mirrors");
+                    log::error!(problem:% = problem.full_message(); "invalid mirror configuration");
                 }
             }
             match error.hint() {
-                Some(hint) => log::error!(error:%, hint; "cannot serve"),
-                None => log::error!(error:%; "cannot serve"),
+                Some(hint) => log::error!(error:%, hint; "cannot start the server"),
+                None => log::error!(error:%; "cannot start the server"),
             }
             ExitCode::FAILURE
         }
@@ -69,11 +68,11 @@ pub fn run() -> ExitCode {
 }
 
 async fn serve(server: Server, demo: bool) -> Result<(), StartError> {
-    // First of all, so that no signal is lost.
+    // Before anything else, so that no signal is lost.
     let signals = Signals::listen()?;
     let running = server.start().await?;
     if demo {
-        let _ = io::stdout().write_all(demo::invitation(running.address()).as_bytes());
+        let _ = io::stdout().write_all(demo::instructions(running.address()).as_bytes());
     }
     running.until(signals).await?;
     Ok(())

@@ -10,63 +10,61 @@ use mimic_core::{Catalog, Hint as _, Problem};
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
 
-use crate::certificate::Pair;
-
-/// What the second port reports.
+/// The state that the admin port reports.
 pub struct Health {
     catalog: Arc<Catalog>,
     startup: Duration,
     started: Instant,
     draining: AtomicBool,
     certificate: Mutex<Certificate>,
-    /// What was left out of each source's list.
+    /// The invalid entries of each source's list.
     problems: Mutex<BTreeMap<String, Vec<Problem>>>,
 }
 
 #[derive(Default)]
 struct Certificate {
     served: Option<X509>,
-    /// Why a newer one is not served, or none at all.
+    /// Why no certificate, or no newer one, is served.
     error: Option<String>,
-    /// Why those who call the webhook may not trust it.
+    /// Why the API server possibly does not trust it.
     distrust: Option<String>,
-    /// How many were served, and how many were not.
+    /// How many certificates were loaded, and how many were rejected.
     loads: (u64, u64),
 }
 
-/// How things stand at one moment.
+/// The state at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Whether requests should be sent here.
+    /// Whether the server accepts requests.
     pub ready: bool,
-    /// Every check with what there is to say about it.
+    /// Every check with its result.
     pub checks: Vec<Check>,
 }
 
 /// One line of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What was looked at: `certificate`, `source …`, `shutdown`.
+    /// What is checked: `certificate`, `source …`, `shutdown`.
     pub name: String,
-    /// How it is.
+    /// The result.
     pub state: CheckState,
     /// Figures and reasons.
     pub detail: String,
 }
 
-/// How one thing is.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CheckState {
-    /// As it should be.
+    /// No problem.
     Good,
-    /// Not as it should be, but Mimic serves.
+    /// A problem, but Mimic serves.
     Degraded,
-    /// Not good enough to serve.
+    /// Mimic cannot serve.
     Failed,
 }
 
 impl Health {
-    /// The health of a server that uses `catalog` and waits `startup` for every source to load once.
+    /// The health of a server that uses `catalog` and is not ready until every source was loaded, or `startup` is over.
     pub fn new(catalog: Arc<Catalog>, startup: Duration) -> Self {
         Self {
             catalog,
@@ -78,46 +76,47 @@ impl Health {
         }
     }
 
-    /// Unready from now on.
+    /// Reports not ready from now on.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the server is about to leave.
+    /// Whether the server is shutting down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn certificate_served(&self, pair: &Pair) {
+    /// Records the certificate that is served from now on.
+    pub(crate) fn certificate_served(&self, leaf: X509) {
         let mut certificate = self.certificate();
-        certificate.served = Some(pair.leaf().to_owned());
+        certificate.served = Some(leaf);
         certificate.loads.0 += 1;
     }
 
-    /// Notes why a newer certificate is not served, or that there is no such reason.
+    /// Records why a newer certificate is not served; `None` when there is no such reason.
     pub(crate) fn certificate_failed(&self, error: Option<String>) {
         let mut certificate = self.certificate();
         certificate.loads.1 += u64::from(error.is_some());
         certificate.error = error;
     }
 
-    /// Notes why those who call the webhook may not trust the certificate, or that they do.
+    /// Records why the API server possibly does not trust the certificate; `None` when it does.
     pub(crate) fn certificate_distrusted(&self, reason: Option<String>) {
         self.certificate().distrust = reason;
     }
 
-    /// Notes what was left out of a source's list, and gives what was left out of the one before.
+    /// Records the invalid entries of a source's list, and returns those of its previous list.
     pub(crate) fn entries_skipped(&self, source: &str, problems: Vec<Problem>) -> Vec<Problem> {
         let mut all = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(source.to_owned(), problems).unwrap_or_default()
     }
 
-    /// How many entries were left out of a source's last list.
+    /// How many entries of a source's last list were skipped.
     pub(crate) fn skipped_entries(&self, source: &str) -> usize {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).get(source).map_or(0, Vec::len)
     }
 
-    /// How many certificates were taken into use since the start, and how many were refused.
+    /// How many certificates were loaded since the start, and how many were rejected.
     pub(crate) fn certificate_loads(&self) -> (u64, u64) {
         self.certificate().loads
     }
@@ -129,38 +128,42 @@ impl Health {
         Some(f64::from(end.days) * 86_400.0 + f64::from(end.secs))
     }
 
-    /// Names of the sources that have not given a list yet.
+    /// Names of the sources that were not loaded yet.
     pub(crate) fn missing_sources(&self) -> Vec<String> {
         let sources = self.catalog.status().into_iter();
         sources.filter(|source| source.rules.is_none()).map(|source| source.name).collect()
     }
 
-    /// Looks at everything.
+    /// Runs all checks.
     pub fn report(&self) -> Report {
         let mut checks = vec![self.check_certificate()];
-        // Whoever waited long enough is served by the sources that did load.
+        // After the startup period the sources that were loaded are enough.
         let missing = if self.started.elapsed() < self.startup { CheckState::Failed } else { CheckState::Degraded };
         let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         for source in self.catalog.status() {
             let (mut state, mut detail) = match (source.rules, source.failures) {
                 (None, _) => (missing, "not loaded yet".to_owned()),
-                (Some(rules), 0) => (CheckState::Good, format!("{rules} rules")),
-                (Some(rules), _) => (CheckState::Degraded, format!("{rules} rules, last good list")),
+                (Some(rules), 0) => (CheckState::Good, counted(rules, "rule", "rules")),
+                (Some(rules), _) => {
+                    (CheckState::Degraded, format!("{}, using last good rules", counted(rules, "rule", "rules")))
+                }
             };
             if let Some(error) = source.last_error {
-                let _ = write!(detail, "; failures in a row: {}, the last: {error}", source.failures);
+                let failures = counted(source.failures, "consecutive failure", "consecutive failures");
+                let _ = write!(detail, "; {failures}, last error: {error}");
             }
             let skipped = problems.get(&source.name).map(Vec::as_slice).unwrap_or_default();
             if let Some(first) = skipped.first() {
                 state = state.max(CheckState::Degraded);
-                let _ = write!(detail, "; entries skipped: {}, the first: {}", skipped.len(), first.full_message());
+                let entries = counted(skipped.len(), "invalid entry", "invalid entries");
+                let _ = write!(detail, "; {entries} skipped, first: {}", first.full_message());
             }
             checks.push(Check { name: format!("source {}", source.name), state, detail });
         }
         checks.push(if self.is_draining() {
             Check { name: "shutdown".to_owned(), state: CheckState::Failed, detail: "draining".to_owned() }
         } else {
-            Check { name: "shutdown".to_owned(), state: CheckState::Good, detail: "not asked for".to_owned() }
+            Check { name: "shutdown".to_owned(), state: CheckState::Good, detail: "not requested".to_owned() }
         });
         Report { ready: checks.iter().all(|check| check.state != CheckState::Failed), checks }
     }
@@ -168,16 +171,18 @@ impl Health {
     fn check_certificate(&self) -> Check {
         let certificate = self.certificate();
         let (mut state, mut detail) = match &certificate.served {
-            None => (CheckState::Failed, "none yet".to_owned()),
+            None => (CheckState::Failed, "no certificate loaded".to_owned()),
             Some(served) => {
                 let left = Asn1Time::days_from_now(0).and_then(|now| now.diff(served.not_after()));
                 let until = served.not_after();
                 match left.map(|left| (left.days, left.secs)) {
                     Ok((days, seconds)) if days < 0 || seconds < 0 => {
-                        (CheckState::Degraded, format!("expired {until}"))
+                        (CheckState::Degraded, format!("expired on {until}"))
                     }
-                    Ok((days, _)) => (CheckState::Good, format!("good for {days} days, until {until}")),
-                    Err(_) => (CheckState::Good, format!("until {until}")),
+                    Ok((days, _)) => {
+                        (CheckState::Good, format!("valid for {}, until {until}", counted(days, "day", "days")))
+                    }
+                    Err(_) => (CheckState::Good, format!("valid until {until}")),
                 }
             }
         };
@@ -188,7 +193,7 @@ impl Health {
         }
         if let Some(reason) = &certificate.distrust {
             state = state.max(CheckState::Degraded);
-            let _ = write!(detail, "; it may not be trusted: {reason}");
+            let _ = write!(detail, "; possibly not trusted by the API server: {reason}");
         }
         Check { name: "certificate".to_owned(), state, detail }
     }
@@ -199,7 +204,7 @@ impl Health {
 }
 
 impl Report {
-    /// Every check on a line of its own, then the whole.
+    /// A line for each check, then the overall state.
     pub fn verbose(&self) -> String {
         let mut text = String::new();
         for check in &self.checks {
@@ -208,7 +213,7 @@ impl Report {
                 CheckState::Degraded => '!',
                 CheckState::Failed => '-',
             };
-            // Errors may quote what others wrote.
+            // Errors can quote data from outside.
             let detail = check.detail.escape_debug();
             let _ = writeln!(text, "[{mark}] {}: {detail}", check.name);
         }
@@ -231,28 +236,70 @@ impl fmt::Display for Report {
     }
 }
 
+/// A number and the noun in its singular or plural.
+fn counted<N: Copy + PartialEq + From<u8> + fmt::Display>(number: N, one: &str, many: &str) -> String {
+    let noun = if number == N::from(1) { one } else { many };
+    format!("{number} {noun}")
+}
+
 #[cfg(test)]
 mod tests {
     use mimic_core::Rule;
+    use openssl::x509::X509Builder;
 
     use super::*;
-    use crate::certificate::self_signed;
+
+    /// A certificate that is valid for so many days; nothing else of it is checked here.
+    fn certificate(days: u32) -> X509 {
+        let mut builder = X509Builder::new().expect("OpenSSL works");
+        let until = Asn1Time::days_from_now(days).expect("it is a time");
+        builder.set_not_after(&until).expect("it is a time");
+        builder.build()
+    }
 
     #[test]
-    fn it_is_ready_when_the_certificate_and_every_source_are_there() {
+    fn it_is_ready_when_the_certificate_and_every_source_are_loaded() {
         let catalog = Arc::new(Catalog::new(["file", "harbor"]));
         let health = Health::new(Arc::clone(&catalog), Duration::from_mins(1));
         assert_eq!(health.report().to_string(), "not ready: certificate, source file, source harbor\n");
-        health.certificate_served(&self_signed(None).expect("OpenSSL makes a certificate"));
-        catalog.publish("file", vec![Rule::mirror("quay.io", "mirror.example/quay").expect("the rule is good")]);
+        health.certificate_served(certificate(1));
+        catalog.publish("file", vec![Rule::mirror("quay.io", "mirror.example/quay").expect("the rule is valid")]);
         assert_eq!(health.report().to_string(), "not ready: source harbor\n");
         assert_eq!(health.missing_sources(), ["harbor"]);
         catalog.publish("harbor", Vec::new());
         assert_eq!(health.report().to_string(), "ready\n");
         health.certificate_failed(Some("no".to_owned()));
-        catalog.fail("harbor", "away");
+        catalog.fail("harbor", "down");
         assert_eq!(health.report().to_string(), "ready, degraded: certificate, source harbor\n");
         health.drain();
         assert_eq!(health.report().to_string(), "not ready: shutdown\n");
+    }
+
+    #[test]
+    fn details_name_what_is_wrong() {
+        let catalog = Arc::new(Catalog::new(["file"]));
+        let health = Health::new(Arc::clone(&catalog), Duration::from_mins(1));
+        let details = || health.report().checks.into_iter().map(|check| check.detail).collect::<Vec<_>>();
+        assert_eq!(details(), ["no certificate loaded", "not loaded yet", "not requested"]);
+
+        health.certificate_failed(Some("no key".to_owned()));
+        catalog.fail("file", "down");
+        assert_eq!(details()[0], "no certificate loaded: no key");
+        assert_eq!(details()[1], "not loaded yet; 1 consecutive failure, last error: down");
+
+        health.certificate_served(certificate(0));
+        health.certificate_failed(None);
+        health.certificate_distrusted(Some("no caBundle".to_owned()));
+        assert!(details()[0].ends_with(" GMT; possibly not trusted by the API server: no caBundle"), "{:?}", details());
+        catalog.publish("file", vec![Rule::mirror("quay.io", "mirror.example/quay").expect("the rule is valid")]);
+        health.entries_skipped("file", vec![Problem::new("a", "wrong"), Problem::new("b", "wrong")]);
+        assert_eq!(details()[1], "1 rule; 2 invalid entries skipped, first: a: wrong");
+        catalog.fail("file", "down");
+        catalog.fail("file", "down");
+        let expected = "1 rule, using last good rules; 2 consecutive failures, last error: down; 2 invalid entries skipped, \
+                        first: a: wrong";
+        assert_eq!(details()[1], expected);
+        health.drain();
+        assert_eq!(details()[2], "draining");
     }
 }

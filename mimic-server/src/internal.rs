@@ -1,26 +1,17 @@
-//! What the tests and benchmarks of this workspace need of the server, and no installation does. It is no part of the
-//! interface and may change at any time.
+//! What only the tests and benchmarks of this workspace use. It is not part of the public interface and can change at any
+//! time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
 
-use crate::Server;
-use crate::http::stack::Extra;
+use crate::server::Server;
 
 pub use crate::health::Health;
 pub use crate::http::{State, configure};
 pub use crate::logging::{LastLines, init as init_logging};
 pub use crate::metrics::{Metrics, metrics_page};
-
-/// Settings of a server that no configuration has.
-#[derive(Default)]
-pub(crate) struct Tuning {
-    pub(crate) workers: Option<usize>,
-    pub(crate) extra: Option<Extra>,
-    pub(crate) linger: Option<Duration>,
-}
 
 impl Server {
     /// Serves the webhook with this number of threads, instead of one for each available processor.

@@ -1,10 +1,10 @@
-//! Mimic's webhook server: configuration, TLS, HTTP, logging, health and shutdown around the rewriting of
-//! [`mimic_core`] and [`mimic_k8s`].
+//! Mimic's webhook server: configuration, TLS, HTTP, logging, health and shutdown around [`mimic_core`] and
+//! [`mimic_k8s`].
 //!
 //! ```no_run
 //! use mimic_server::{Server, Settings, Signals};
 //!
-//! let settings = Settings::load(std::env::vars_os(), None, &[]).settings.expect("the environment is a configuration");
+//! let settings = Settings::load(std::env::vars_os(), None, &[]).settings.expect("the environment is valid");
 //! actix_web::rt::System::new().block_on(async {
 //!     let running = Server::new(settings).start().await.expect("the ports are free");
 //!     running.until(Signals::listen()?).await
@@ -14,7 +14,7 @@
 //!
 //! # What this crate does not do
 //!
-//! It takes no decision about images: [`mimic_core`] decides, [`mimic_k8s`] reads reviews and writes answers.
+//! It makes no decision about images: [`mimic_core`] rewrites them, [`mimic_k8s`] reads reviews and writes responses.
 
 mod args;
 mod certificate;
@@ -32,6 +32,7 @@ mod server;
 mod shutdown;
 mod sources;
 mod tls;
+mod tuning;
 
 pub use crate::config::Settings;
 pub use certificate::CertificateError;

@@ -17,11 +17,11 @@ use crate::config::{CertificateOrigin, Listen, Settings};
 use crate::health::Health;
 use crate::http::stack::{self, Stack};
 use crate::http::{self, State};
-use crate::internal::Tuning;
 use crate::metrics::Metrics;
-use crate::shutdown::{self, Leave, Phase, Signals};
+use crate::shutdown::{self, Phase, PhaseSender, Signals};
 use crate::sources::{self, Configured, Runner};
 use crate::tls::Serving;
+use crate::tuning::Tuning;
 
 /// A server that is about to be started.
 pub struct Server {
@@ -145,7 +145,7 @@ impl Server {
 
         let reviews = review_settings(&settings);
         let state = State::new(catalog, Arc::clone(&health), Arc::clone(&metrics), reviews, settings.limits);
-        let (leave, departure) = shutdown::departure();
+        let (phase, phases) = shutdown::phases();
         let stack = Stack {
             acceptor: serving.acceptor()?,
             state: Arc::new(state),
@@ -153,7 +153,7 @@ impl Server {
             limits: settings.limits,
             linger: linger.unwrap_or(stack::LINGER),
             workers,
-            departure,
+            phases,
             extra,
         };
         let webhook = stack::serve(listener, stack)?;
@@ -162,7 +162,7 @@ impl Server {
         if let Some(address) = admin_address {
             log::info!(address:%; "second port listening");
         }
-        Ok(Running { address, admin_address, webhook, admin, health, leave, drain: settings.drain })
+        Ok(Running { address, admin_address, webhook, admin, health, phase, drain: settings.drain })
     }
 }
 
@@ -287,7 +287,7 @@ pub struct Running {
     webhook: ActixServer,
     admin: Option<ActixServer>,
     health: Arc<Health>,
-    leave: Leave,
+    phase: PhaseSender,
     drain: Duration,
 }
 
@@ -314,7 +314,7 @@ impl Running {
     ///
     /// When a listener fails.
     pub async fn until(self, mut signals: Signals) -> io::Result<()> {
-        let Self { webhook, admin, health, leave, drain, .. } = self;
+        let Self { webhook, admin, health, phase, drain, .. } = self;
         let handle = webhook.handle();
         let admin_handle = admin.as_ref().map(ActixServer::handle);
         let mut webhook = tokio::task::spawn_local(webhook);
@@ -326,11 +326,11 @@ impl Running {
             signal = signals.next() => signal,
         };
         health.drain();
-        leave.enter(Phase::Draining);
+        phase.enter(Phase::Draining);
         log::info!(signal, drain:?; "leaving: unready from now on, still serving");
         let orderly = async {
             tokio::time::sleep(drain).await;
-            leave.enter(Phase::Leaving);
+            phase.enter(Phase::Finishing);
             handle.stop(true).await;
         };
         let hurried = tokio::select! {

@@ -1,4 +1,4 @@
-//! Leaving: the signals that ask for it and the phases that follow.
+//! Shutdown: the signals that start it, and the phases that follow.
 
 use std::io;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-/// What asks the server to leave: SIGTERM and SIGINT, or whoever embeds it.
+/// What makes the server shut down: SIGTERM and SIGINT, or a [`Stop`] of the program that embeds it.
 #[derive(Debug)]
 pub struct Signals(Kind);
 
@@ -16,88 +16,89 @@ enum Kind {
     Embedder(mpsc::UnboundedReceiver<()>),
 }
 
-/// Asks a server to leave, in place of a signal. Asked twice, it leaves at once.
+/// Shuts a server down, in place of a signal.
 #[derive(Debug, Clone)]
 pub struct Stop(mpsc::UnboundedSender<()>);
 
 impl Stop {
-    /// Asks.
-    pub fn ask(&self) {
-        // A server that has left need not be asked.
+    /// Starts an orderly shutdown. The second call ends the server immediately.
+    pub fn request(&self) {
+        // This fails only when the server has ended.
         let _ = self.0.send(());
     }
 }
 
 impl Signals {
-    /// Takes over both signals of the process from now on, so that it is no longer ended by them.
+    /// Handles both signals of the process from now on; their default action no longer ends it.
     ///
     /// # Errors
     ///
-    /// When the system refuses.
+    /// When the system does not install a handler.
     pub fn listen() -> io::Result<Self> {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         Ok(Self(Kind::Process { terminate, interrupt }))
     }
 
-    /// Leaves the signals of the process alone; the server leaves when it is asked to.
+    /// Does not touch the signals of the process; the returned [`Stop`] shuts the server down.
     pub fn manual() -> (Stop, Self) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Stop(sender), Self(Kind::Embedder(receiver)))
     }
 
-    /// Waits for the next and names it.
+    /// Waits for the next signal and returns its name.
     pub(crate) async fn next(&mut self) -> &'static str {
         match &mut self.0 {
             Kind::Process { terminate, interrupt } => tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
             },
-            Kind::Embedder(asked) => match asked.recv().await {
+            Kind::Embedder(requests) => match requests.recv().await {
                 Some(()) => "stop",
-                // Nobody is left to ask.
+                // The last `Stop` was dropped.
                 None => std::future::pending().await,
             },
         }
     }
 }
 
-/// How far the server is on its way out.
+/// How far the shutdown is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
-    /// Not at all.
+    /// No shutdown was requested.
     Serving,
-    /// Unready, but serving.
+    /// Not ready, but serving.
     Draining,
-    /// Finishing what is in flight.
-    Leaving,
+    /// Finishing the requests in flight.
+    Finishing,
 }
 
 /// Announces phases.
 #[derive(Debug, Clone)]
-pub(crate) struct Leave(Arc<watch::Sender<Phase>>);
+pub(crate) struct PhaseSender(Arc<watch::Sender<Phase>>);
 
-/// Hears of phases.
+/// Receives phases.
 #[derive(Debug, Clone)]
-pub(crate) struct Departure(watch::Receiver<Phase>);
+pub(crate) struct PhaseReceiver(watch::Receiver<Phase>);
 
-pub(crate) fn departure() -> (Leave, Departure) {
+/// The two ends, in [`Phase::Serving`].
+pub(crate) fn phases() -> (PhaseSender, PhaseReceiver) {
     let (sender, receiver) = watch::channel(Phase::Serving);
-    (Leave(Arc::new(sender)), Departure(receiver))
+    (PhaseSender(Arc::new(sender)), PhaseReceiver(receiver))
 }
 
-impl Leave {
+impl PhaseSender {
     pub(crate) fn enter(&self, phase: Phase) {
         self.0.send_replace(phase);
     }
 }
 
-impl Departure {
-    /// Waits until the server is further than `phase`, and hands itself back to wait for the next.
+impl PhaseReceiver {
+    /// Waits for a phase after `phase`, and returns it with the receiver for the next one.
     pub(crate) async fn after(mut self, phase: Phase) -> (Phase, Self) {
         let next = self.0.wait_for(|current| *current > phase).await.map(|current| *current);
         match next {
             Ok(next) => (next, self),
-            // Whoever could announce one is gone.
+            // The sender was dropped, so no phase follows.
             Err(_closed) => std::future::pending().await,
         }
     }

@@ -1,47 +1,52 @@
-//! TLS with a certificate that can be replaced while connections are open.
+//! TLS with a certificate that can be replaced without closing connections.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use openssl::error::ErrorStack;
+use openssl::pkey::{PKeyRef, Private};
 use openssl::ssl::{
     AlpnError, ClientHelloResponse, SslAcceptor, SslAcceptorBuilder, SslAlert, SslContext, SslMethod, SslOptions,
     SslRef, SslVersion,
 };
+use openssl::x509::{X509, X509Ref};
 
-use crate::certificate::Pair;
-
-/// The protocols that are offered, the preferred one first, as they are written in a TLS extension.
+/// The offered protocols, most preferred first, in the encoding of the TLS extension.
 const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
 
-/// Sessions resume across certificates only when all contexts share this.
+/// All contexts share this, so that sessions resume after the certificate was replaced.
 const SESSION_CONTEXT: &[u8] = b"mimic";
 
-/// The certificate that new connections see. Cheap to share; handshakes read it without a lock.
+/// The certificate for new connections. Cheap to share; handshakes read it without a lock.
 #[derive(Debug, Default)]
 pub(crate) struct Serving {
     context: ArcSwapOption<SslContext>,
 }
 
 impl Serving {
-    /// Uses `pair` for every handshake from now on. Connections that are open keep what they have.
-    pub(crate) fn install(&self, pair: &Pair) -> Result<(), ErrorStack> {
+    /// Uses this certificate, with its chain and key, for all further handshakes. Open connections are not affected.
+    pub(crate) fn install(
+        &self,
+        leaf: &X509Ref,
+        intermediates: &[X509],
+        key: &PKeyRef<Private>,
+    ) -> Result<(), ErrorStack> {
         let mut builder = builder()?;
-        builder.set_certificate(pair.leaf())?;
-        for certificate in pair.intermediates() {
+        builder.set_certificate(leaf)?;
+        for certificate in intermediates {
             builder.add_extra_chain_cert(certificate.clone())?;
         }
-        builder.set_private_key(pair.key())?;
+        builder.set_private_key(key)?;
         builder.check_private_key()?;
         self.context.store(Some(Arc::new(builder.build().into_context())));
         Ok(())
     }
 
-    /// An acceptor that takes up whatever is installed at the time of each handshake.
+    /// An acceptor that uses the certificate that is installed at the time of each handshake.
     ///
-    /// It hooks in at the client's hello: the hook for server names is not called for clients that send none, which is
-    /// what the API server does when a webhook's URL has an IP address. Session tickets stay those of the acceptor
-    /// itself, so that sessions resume although the certificate was replaced.
+    /// It selects the certificate at the client hello. The callback for server names is not enough: OpenSSL does not call it
+    /// for clients that send no name, such as the API server when a webhook's URL has an IP address. Session tickets belong
+    /// to the acceptor, so sessions resume after the certificate was replaced.
     pub(crate) fn acceptor(self: &Arc<Self>) -> Result<SslAcceptor, ErrorStack> {
         let mut builder = builder()?;
         let serving = Arc::clone(self);
@@ -50,7 +55,7 @@ impl Serving {
                 ssl.set_ssl_context(context)?;
                 Ok(ClientHelloResponse::SUCCESS)
             } else {
-                // There is no certificate yet.
+                // No certificate was installed yet.
                 *alert = SslAlert::INTERNAL_ERROR;
                 Err(ErrorStack::get())
             }
@@ -59,17 +64,17 @@ impl Serving {
     }
 }
 
-/// What all contexts have in common.
+/// The settings that all contexts share.
 fn builder() -> Result<SslAcceptorBuilder, ErrorStack> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls())?;
     builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
     builder.set_session_id_context(SESSION_CONTEXT)?;
-    // No client of a webhook needs it, and a hostile one makes the server work with it.
+    // No client of a webhook needs renegotiation, and an attacker can use it to cause load.
     builder.set_options(SslOptions::NO_RENEGOTIATION);
-    // One call of the system reads what is there, instead of one for the head of each record, one for the rest, and one to
-    // find that there is no more.
+    // One system call reads all available bytes, instead of one for the head of each record, one for its body, and one that
+    // finds no more.
     builder.set_read_ahead(true);
-    // OpenSSL asks the context that the connection was moved to, so each needs this.
+    // OpenSSL uses the callback of the context that the connection was switched to, so each context needs it.
     builder.set_alpn_select_callback(|_, client| {
         openssl::ssl::select_next_proto(PROTOCOLS, client).ok_or(AlpnError::NOACK)
     });

@@ -90,7 +90,7 @@ async fn two_replicas_that_start_together_agree_on_one_authority() -> Result<()>
     assert_eq!(bundle, managed.place.stored("ca.crt").await?);
     assert_eq!(first.to_pem()?, managed.place.stored("tls.crt").await?);
     for replica in &managed.replicas {
-        let report = replica.reports(&["[+] certificate: good for 8"]).await?;
+        let report = replica.reports(&["[+] certificate: valid for 8"]).await?;
         assert!(report.contains("\nready\n"), "{report}");
     }
     Ok(())
@@ -128,7 +128,7 @@ async fn what_mimic_did_not_write_is_not_overwritten() -> Result<()> {
     // The owner gives it up.
     let emptied = json!({"data": {"tls.crt": "", "tls.key": ""}});
     place.secrets().patch(SECRET, &PatchParams::default(), &Patch::Merge(emptied)).await?;
-    let report = server.reports(&["certificate: good for 8"]).await?;
+    let report = server.reports(&["certificate: valid for 8"]).await?;
     assert!(report.contains("MutatingWebhookConfiguration mimic: there is no such configuration"), "{report}");
     Ok(())
 }

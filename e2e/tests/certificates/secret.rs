@@ -40,16 +40,19 @@ async fn each_way_to_be_wrong_is_told_and_what_is_mended_is_served() -> Result<(
     let mut server = start(&place)?;
     let name = format!("Secret {}/{SECRET}", place.own.name());
 
-    let report =
-        server.reports(&[&format!("[-] certificate: none yet: {name}: there is no such Secret (hint: ")]).await?;
+    let report = server
+        .reports(&[&format!("[-] certificate: no certificate loaded: {name}: there is no such Secret (hint: ")])
+        .await?;
     assert!(report.starts_with("HTTP/1.1 503 "), "{report}");
     assert!(handshake(server.port(), &host, &ca).is_err(), "it listens, and has nothing to show");
 
     create(&place, json!({"tls.crt": "eA=="})).await?;
-    server.reports(&[&format!("none yet: {name}: it has `tls.crt` and no `tls.key` (hint: ")]).await?;
+    server.reports(&[&format!("no certificate loaded: {name}: it has `tls.crt` and no `tls.key` (hint: ")]).await?;
     change(&place, json!({"tls.key": "eA=="})).await?;
     server
-        .reports(&[&format!("none yet: {name}: `tls.crt` and `tls.key`: no private key found; expected PEM")])
+        .reports(&[&format!(
+            "no certificate loaded: {name}: `tls.crt` and `tls.key`: no private key found; expected PEM"
+        )])
         .await?;
     change(&place, data("tls.crt", "tls.key", &authority.issue_for("mimic.elsewhere.svc")?)?).await?;
     server.reports(&[&format!("does not name `{host}`, by which the API server calls")]).await?;
@@ -71,7 +74,7 @@ async fn each_way_to_be_wrong_is_told_and_what_is_mended_is_served() -> Result<(
     assert_eq!(handshake(server.port(), &host, &ca)?, first.0);
 
     create(&place, data("cert.pem", "key.pem", &other)?).await?;
-    let report = server.reports(&["[+] certificate: good for 0 days"]).await?;
+    let report = server.reports(&["[+] certificate: valid for 0 days"]).await?;
     assert!(!report.contains("newer"), "{report}");
     assert_eq!(handshake(server.port(), &host, &ca)?, other.0, "the other names of the keys work as well");
     Ok(())

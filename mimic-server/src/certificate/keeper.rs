@@ -37,9 +37,9 @@ impl Keeper {
         let (fingerprint, until) = (pair.fingerprint()?, pair.leaf().not_after().to_string());
         let mut last = self.last();
         if last.fingerprint != fingerprint {
-            self.serving.install(pair)?;
+            self.serving.install(pair.leaf(), pair.intermediates(), pair.key())?;
             self.life.send_replace(Some(Life::of(pair.leaf())?));
-            self.health.certificate_served(pair);
+            self.health.certificate_served(pair.leaf().to_owned());
             log::info!(sha256 = fingerprint.as_str(), until = until.as_str(); "certificate in use");
             last.fingerprint = fingerprint;
         }
@@ -118,18 +118,18 @@ mod tests {
         let keeper = Keeper::new(Arc::default(), Arc::clone(&health));
         let detail = || health.report().checks[0].detail.clone();
         keeper.complain(&"no key");
-        assert_eq!(detail(), "none yet: no key");
+        assert_eq!(detail(), "no certificate loaded: no key");
         keeper.take_up(&self_signed(None).expect("OpenSSL makes a certificate")).expect("it can be served");
         keeper.all_well();
         let good = detail();
-        assert!(good.starts_with("good for 36"), "{good}");
+        assert!(good.starts_with("valid for 36"), "{good}");
         keeper.complain(&"no key");
         assert_eq!(detail(), format!("{good}; a newer one is not used: no key"));
         keeper.lose_sight(&"away");
         assert_eq!(detail(), format!("{good}; whether there is a newer one is not known: away"));
         keeper.trust(Some(&Problem::new("webhook", "absent")));
         keeper.all_well();
-        assert_eq!(detail(), format!("{good}; it may not be trusted: webhook: absent"));
+        assert_eq!(detail(), format!("{good}; possibly not trusted by the API server: webhook: absent"));
         keeper.trust(None);
         assert_eq!(detail(), good);
     }

@@ -1,8 +1,8 @@
-//! What `--demo` brings along.
+//! The settings and texts of `--demo`.
 
 use std::net::SocketAddr;
 
-/// Defaults that replace the usual ones.
+/// Defaults of the demo, instead of those of the configuration.
 pub(crate) const DEFAULTS: &[(&str, &str)] = &[
     ("listenhost", "127.0.0.1"),
     ("admin.listenhost", "127.0.0.1"),
@@ -10,13 +10,13 @@ pub(crate) const DEFAULTS: &[(&str, &str)] = &[
     ("kubernetes.enabled", "false"),
 ];
 
-/// The mirrors of the example.
+/// The example mirrors.
 pub(crate) const MIRRORS: &str = include_str!("../../../examples/mirrors.yaml");
 
-/// What to do next, once the server listens.
-pub(crate) fn invitation(address: SocketAddr) -> String {
+/// Shows how to send a request to the server.
+pub(crate) fn instructions(address: SocketAddr) -> String {
     format!(
-        "Mimic listens on https://{address} with example mirrors. Send it a pod:\n\n  curl -sk https://{address}/mutate \
+        "Mimic listens on https://{address} with example mirrors. Send it a review:\n\n  curl -sk https://{address}/mutate \
          -H 'Content-Type: application/json' --data-binary @examples/review.json\n\n"
     )
 }

@@ -2,7 +2,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{respond, text};
+use super::response::{respond, text};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
@@ -21,8 +21,8 @@ pub(super) async fn metrics(metrics: web::Data<Metrics>) -> HttpResponse {
     match metrics.text() {
         Ok(page) => respond(StatusCode::OK, HeaderValue::from_static(prometheus::TEXT_FORMAT), page.into()),
         Err(error) => {
-            log::error!(error:%; "the metrics cannot be written");
-            text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n")
+            log::error!(error:%; "cannot encode metrics");
+            text(StatusCode::INTERNAL_SERVER_ERROR, "cannot encode metrics\n")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Receiving a request: what may be refused before a body is looked at, and the body.
+//! Receives a request: checks its head, then reads the body.
 
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -13,13 +13,13 @@ use futures_core::Stream as _;
 
 use crate::config::{Limits, duration};
 
-/// Left of the API server's `?timeout=` for deciding and for the way back: a tenth, within these bounds.
+/// Part of the API server's `?timeout=` that is kept for processing and for the response: a tenth, within these bounds.
 const MARGIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
-/// The most that is set aside for a body on the word of its `Content-Length`.
+/// Bytes that are reserved for a body on its `Content-Length` alone, at most.
 const RESERVED: usize = 1 << 20;
 
-/// Why a request is not answered with a review, in a sentence for the API server's log.
+/// An error response, with a message for the API server's log.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -32,7 +32,7 @@ impl Refusal {
     }
 
     fn too_large(limit: usize) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than the limit of {limit} bytes"))
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, format!("request body exceeds the limit of {limit} bytes"))
     }
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn receive(
 ) -> Result<Bytes, Refusal> {
     let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     if !content_type.is_some_and(is_json) {
-        let message = "the content type is not application/json, which is what a webhook is sent";
+        let message = "unsupported content type, expected application/json";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -53,11 +53,11 @@ pub(super) async fn receive(
     }
     let time = time_left(request.query_string(), limits.request_time);
     let Ok(body) = tokio::time::timeout(time, read(payload, declared, limits.body)).await else {
-        return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, format!("the body did not arrive within {time:?}")));
+        return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, format!("request body not received within {time:?}")));
     };
     let body = body?;
     if body.is_empty() {
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "the body is empty; expected an AdmissionReview"));
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "request body is empty, expected an AdmissionReview"));
     }
     Ok(body)
 }
@@ -68,7 +68,7 @@ fn is_json(value: &[u8]) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
-/// How long the body may take: the limit, or what the API server grants, less a margin.
+/// How long the body can take: the limit, or the API server's timeout less a margin, whichever is shorter.
 fn time_left(query: &str, limit: Duration) -> Duration {
     let timeout = query.split('&').find_map(|part| part.strip_prefix("timeout=")).and_then(duration);
     timeout.map_or(limit, |timeout| {
@@ -81,7 +81,7 @@ async fn read(payload: &mut web::Payload, declared: Option<usize>, limit: usize)
     let mut next = async || poll_fn(|context| Pin::new(&mut *payload).poll_next(context)).await.transpose();
     let mut whole = BytesMut::new();
     while let Some(chunk) = next().await.map_err(|error| incomplete(&error))? {
-        // A body that arrived in one piece is used where it lies.
+        // A body that arrived in one piece is not copied.
         if whole.is_empty() && Some(chunk.len()) == declared {
             return Ok(chunk);
         }
@@ -97,7 +97,7 @@ async fn read(payload: &mut web::Payload, declared: Option<usize>, limit: usize)
 }
 
 fn incomplete(error: &actix_web::error::PayloadError) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"))
+    Refusal::new(StatusCode::BAD_REQUEST, format!("request body incomplete: {error}"))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! Tells HTTP/2 clients that the server is about to leave.
+//! Announces the shutdown of the server to HTTP/2 clients.
 //!
-//! HTTP/1.1 clients are told by `Connection: close` in an answer. HTTP/2 has the GOAWAY frame for that, which the HTTP
-//! library neither sends nor lets others send: it just drops the connection when its time is over, and whatever request
-//! is on its way then fails. So a layer between TLS and HTTP/2 follows the frames that the server writes and puts a
-//! GOAWAY between two of them ([RFC 9113, section 6.8](https://www.rfc-editor.org/rfc/rfc9113#section-6.8)). It names the
-//! highest possible stream, so it takes nothing back: every request that the client has sent, or sends before it reads
-//! the frame, is served. The client opens new streams elsewhere and closes the connection when its last one is done.
+//! For HTTP/1.1 the header `Connection: close` of a response does this. HTTP/2 has the GOAWAY frame, which the HTTP library
+//! neither sends nor allows to be sent: it drops the connection at the end, and requests in flight fail. So a layer
+//! between TLS and HTTP/2 follows the frames that the server writes and inserts a GOAWAY between two of them
+//! ([RFC 9113, section 6.8](https://www.rfc-editor.org/rfc/rfc9113#section-6.8)). The frame names the highest possible
+//! stream, so it refuses nothing: the server still answers every request that the client sends before it reads the
+//! frame. The client then opens new streams on another connection and closes this one after its last response.
 
 use std::future::Future;
 use std::io;
@@ -14,36 +14,36 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::shutdown::{Departure, Phase};
+use crate::shutdown::{Phase, PhaseReceiver};
 
-/// Length 8, type GOAWAY, no flags, stream 0; then the last stream (the highest there can be) and the error (none).
+/// Length 8, type GOAWAY, no flags, stream 0; then the last stream (the highest possible) and the error code (none).
 const GOAWAY: [u8; 17] = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
-/// Type of the frame that begins an answer.
+/// Type of the frame that begins a response.
 const HEADERS: u8 = 1;
 
-/// A connection that says goodbye when the server is about to leave, if it speaks HTTP/2.
+/// A connection that sends GOAWAY when the server shuts down, if it is HTTP/2.
 pub(super) struct Goodbye<IO> {
     io: IO,
-    /// `None` for HTTP/1.1, and once all was said.
+    /// `None` for HTTP/1.1, and after the frame was sent.
     pending: Option<Pending>,
 }
 
 struct Pending {
     /// Resolves when a phase after the current one begins.
-    next: Pin<Box<dyn Future<Output = (Phase, Departure)>>>,
+    next: Pin<Box<dyn Future<Output = (Phase, PhaseReceiver)>>>,
     phase: Phase,
     frames: Frames,
-    /// How much of the frame is written.
+    /// How many bytes of the frame are written.
     written: usize,
-    /// Whether a write is waiting to be repeated. TLS has encrypted its bytes already, so nothing may come before them.
+    /// Whether a write must be repeated. TLS has encrypted its bytes already, so no others can come before them.
     blocked: bool,
 }
 
 impl<IO> Goodbye<IO> {
-    pub(super) fn new(io: IO, is_http2: bool, departure: &Departure) -> Self {
+    pub(super) fn new(io: IO, is_http2: bool, phases: &PhaseReceiver) -> Self {
         let pending = is_http2.then(|| Pending {
-            next: Box::pin(departure.clone().after(Phase::Serving)),
+            next: Box::pin(phases.clone().after(Phase::Serving)),
             phase: Phase::Serving,
             frames: Frames::default(),
             written: 0,
@@ -55,28 +55,28 @@ impl<IO> Goodbye<IO> {
 
 impl Pending {
     fn poll_phase(&mut self, context: &mut Context<'_>) {
-        while self.phase != Phase::Leaving
-            && let Poll::Ready((phase, departure)) = self.next.as_mut().poll(context)
+        while self.phase != Phase::Finishing
+            && let Poll::Ready((phase, phases)) = self.next.as_mut().poll(context)
         {
             self.phase = phase;
-            self.next = Box::pin(departure.after(phase));
+            self.next = Box::pin(phases.after(phase));
         }
     }
 
-    /// A client that was answered knows that this connection works; it will find another. One that was not could take
-    /// the frame for a refusal of its first request, so it is told only when there is no more time.
+    /// A client that has received a response opens another connection. One without a response could treat the frame as
+    /// a refusal of its first request, so it gets the frame only in the last phase.
     fn is_due(&self) -> bool {
         let due = match self.phase {
             Phase::Serving => false,
             Phase::Draining => self.frames.answered,
-            Phase::Leaving => true,
+            Phase::Finishing => true,
         };
         self.written > 0 || due && !self.blocked && self.frames.is_between()
     }
 }
 
 impl<IO: AsyncWrite + Unpin> Goodbye<IO> {
-    /// Writes the frame if it is time to.
+    /// Writes the frame if it is due.
     fn poll_goodbye(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(pending) = &mut self.pending else { return Poll::Ready(Ok(())) };
         pending.poll_phase(context);
@@ -97,8 +97,8 @@ impl<IO: AsyncWrite + Unpin> Goodbye<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Goodbye<IO> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // An idle connection is only ever waiting to read. Reading goes on when the frame cannot be written right now;
-        // the connection is polled again when it can.
+        // An idle connection only reads. Reading continues while the frame cannot be written; the connection is polled
+        // again when it can.
         if let Poll::Ready(Err(error)) = this.poll_goodbye(context) {
             return Poll::Ready(Err(error));
         }
@@ -122,7 +122,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Goodbye<IO> {
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // An answer that was the last of its stream is followed by the frame, not by the next answer's.
+        // The frame follows the response that was just written; it does not wait for the next one.
         ready!(this.poll_goodbye(context))?;
         Pin::new(&mut this.io).poll_flush(context)
     }
@@ -132,16 +132,16 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Goodbye<IO> {
     }
 }
 
-/// Follows the frames in what the server writes: a header of nine bytes, then as many bytes as it says
+/// Follows the frames that the server writes: a header of nine bytes, then as many bytes as the header declares
 /// ([RFC 9113, section 4.1](https://www.rfc-editor.org/rfc/rfc9113#section-4.1)).
 #[derive(Debug, Default)]
 struct Frames {
     header: [u8; 9],
-    /// How many bytes of the header are there.
+    /// How many bytes of the header were written.
     seen: usize,
-    /// How many bytes of the frame are still to come.
+    /// How many bytes of the frame remain.
     rest: usize,
-    /// Whether an answer was begun.
+    /// Whether a response was begun.
     answered: bool,
 }
 
@@ -177,14 +177,14 @@ mod tests {
     use std::future::poll_fn;
 
     use super::*;
-    use crate::shutdown::departure;
+    use crate::shutdown::phases;
 
-    /// Takes so many bytes per write, and every other time none.
+    /// Accepts a limited number of bytes per write, and none every other time.
     struct Narrow {
         taken: Vec<u8>,
         width: usize,
         ready: bool,
-        /// What a blocked write was asked to write: TLS insists on the same when it is repeated.
+        /// The bytes of a blocked write: TLS requires the same bytes when it is repeated.
         held: Option<Vec<u8>>,
     }
 
@@ -197,7 +197,7 @@ mod tests {
     impl AsyncWrite for Narrow {
         fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
             if let Some(held) = self.held.take() {
-                assert_eq!(held, buf, "a blocked write is repeated as it was");
+                assert_eq!(held, buf, "a blocked write is repeated unchanged");
             }
             self.ready = !self.ready;
             if self.ready {
@@ -225,7 +225,8 @@ mod tests {
 
     async fn write_all(io: &mut Goodbye<Narrow>, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let count = poll_fn(|context| Pin::new(&mut *io).poll_write(context, bytes)).await.expect("it takes bytes");
+            let count =
+                poll_fn(|context| Pin::new(&mut *io).poll_write(context, bytes)).await.expect("it accepts bytes");
             bytes = &bytes[count..];
         }
     }
@@ -233,14 +234,14 @@ mod tests {
     #[tokio::test]
     async fn the_frame_comes_between_two_others_however_narrow_the_connection() {
         for width in 1..40 {
-            let (leave, departure) = departure();
+            let (sender, receiver) = phases();
             let narrow = Narrow { taken: Vec::new(), width, ready: false, held: None };
-            let mut io = Goodbye::new(narrow, true, &departure);
+            let mut io = Goodbye::new(narrow, true, &receiver);
             let (settings, headers, data) = (frame(4, 6), frame(HEADERS, 20), frame(0, 30));
 
-            leave.enter(Phase::Draining);
+            sender.enter(Phase::Draining);
             write_all(&mut io, &settings).await;
-            assert_eq!(io.io.taken, settings, "nothing was answered yet");
+            assert_eq!(io.io.taken, settings, "no response yet");
             write_all(&mut io, &headers[..5]).await;
             write_all(&mut io, &headers[5..]).await;
             write_all(&mut io, &data).await;
@@ -252,19 +253,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_idle_connection_is_told_while_it_waits_to_read() {
-        let (leave, departure) = departure();
+    async fn an_idle_connection_gets_the_frame_while_it_waits_to_read() {
+        let (sender, receiver) = phases();
         let narrow = Narrow { taken: Vec::new(), width: 5, ready: false, held: None };
-        let mut io = Goodbye::new(narrow, true, &departure);
+        let mut io = Goodbye::new(narrow, true, &receiver);
         let mut read = tokio_test::task::spawn(poll_fn(|context| {
             let mut space = [0; 8];
             Pin::new(&mut io).poll_read(context, &mut ReadBuf::new(&mut space))
         }));
         assert!(read.poll().is_pending());
-        leave.enter(Phase::Draining);
-        assert!(read.is_woken(), "it is waiting for the phase as well");
+        sender.enter(Phase::Draining);
+        assert!(read.is_woken(), "it also waits for the phase");
         assert!(read.poll().is_pending());
-        leave.enter(Phase::Leaving);
+        sender.enter(Phase::Finishing);
         while read.is_woken() {
             assert!(read.poll().is_pending());
         }
@@ -273,10 +274,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn http_1_is_left_alone() {
-        let (leave, departure) = departure();
-        let mut io = Goodbye::new(Narrow { taken: Vec::new(), width: 5, ready: false, held: None }, false, &departure);
-        leave.enter(Phase::Leaving);
+    async fn http_1_is_unchanged() {
+        let (sender, receiver) = phases();
+        let mut io = Goodbye::new(Narrow { taken: Vec::new(), width: 5, ready: false, held: None }, false, &receiver);
+        sender.enter(Phase::Finishing);
         write_all(&mut io, b"HTTP/1.1 200 OK\r\n\r\n").await;
         assert_eq!(io.io.taken, b"HTTP/1.1 200 OK\r\n\r\n");
     }

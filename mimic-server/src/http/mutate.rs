@@ -8,10 +8,11 @@ use mimic_k8s::admission::{Review, Verdict};
 
 use super::body::{self, Refusal};
 use super::early::early;
-use super::{State, json, text};
+use super::response::{json, text};
+use super::state::State;
 use crate::metrics::Metrics;
 
-/// Answers a review. Nothing is awaited once the body is there.
+/// Responds to a review. Nothing is awaited after the body was received.
 pub(super) async fn mutate(state: &State, request: &HttpRequest, mut payload: web::Payload) -> HttpResponse {
     let answer = match body::receive(request, &mut payload, state.limits).await {
         Ok(body) => guarded(&state.metrics, &body, || decide(state, &body)),
@@ -29,12 +30,12 @@ pub(super) async fn mutate(state: &State, request: &HttpRequest, mut payload: we
 fn refuse(refusal: &Refusal) -> HttpResponse {
     let (status, reason) = (refusal.status.as_u16(), refusal.message.as_ref());
     log::debug!(status, reason; "request refused");
-    // It may quote what the client sent, and ends up in the API server's log.
+    // The text can quote the request, and the API server logs it.
     let harmless = !reason.contains(char::is_control);
     text(refusal.status, if harmless { format!("{reason}\n") } else { format!("{}\n", reason.escape_debug()) })
 }
 
-/// Should deciding ever panic, the pod is allowed as it is: it must not be refused because of Mimic.
+/// Allows the pod unchanged if `decide` panics: a bug of Mimic must not block pods.
 fn guarded(
     metrics: &Metrics,
     body: &[u8],
@@ -42,7 +43,7 @@ fn guarded(
 ) -> Result<Vec<u8>, Refusal> {
     catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
         metrics.failed();
-        log::error!("deciding on a review panicked; the pod is left as it is");
+        log::error!("internal error while processing a review; pod admitted unchanged");
         catch_unwind(|| Review::parse(body).ok().map(|review| allow(review.uid())))
             .ok()
             .flatten()
@@ -68,14 +69,14 @@ fn allow(uid: &str) -> Vec<u8> {
         "response": {
             "uid": uid,
             "allowed": true,
-            "warnings": ["mimic: internal error, images were left as they are"],
+            "warnings": ["mimic: internal error, images unchanged"],
         },
     })
     .to_string()
     .into_bytes()
 }
 
-/// Logs what became of a pod: one line when something changed or went wrong, and one per image for those who debug.
+/// Logs the result for a pod: a line when images were rewritten or warnings returned; at `debug`, a line per image.
 fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
     if !log::log_enabled!(Level::Info) {
         return;
@@ -98,7 +99,7 @@ fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
         log::debug!(
             namespace, pod, owner, operation, container_kind = image.kind.as_str(), container = image.name,
             image = image.image, outcome = image.outcome.as_str(), reason = image.outcome.reason(), rule, source;
-            "image decided"
+            "image processed"
         );
     }
     let images = images.as_str();
@@ -112,7 +113,7 @@ fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
         let warnings = verdict.warnings().join("; ");
         let unreadable = review.unreadable().unwrap_or_default();
         log::info!(
-            namespace, pod, owner, operation, warnings = warnings.as_str(), unreadable; "pod answered with warnings"
+            namespace, pod, owner, operation, warnings = warnings.as_str(), unreadable; "warnings returned for pod"
         );
     }
     if let Some(skipped) = verdict.skipped() {
@@ -131,18 +132,18 @@ mod tests {
     use crate::health::Health;
 
     #[test]
-    fn a_pod_is_allowed_as_it_is_when_deciding_panics() {
+    fn a_pod_is_admitted_unchanged_when_processing_it_panics() {
         let review = include_bytes!("../../../examples/review.json");
         let catalog = Arc::new(Catalog::new(["file"]));
         let health = Arc::new(Health::new(Arc::clone(&catalog), Duration::ZERO));
         let metrics = Metrics::new(&catalog, &health).expect("the metrics have different names");
-        let answer = guarded(&metrics, review, || panic!("on purpose")).expect("it is answered");
+        let answer = guarded(&metrics, review, || panic!("on purpose")).expect("there is a response");
         let answer: serde_json::Value = serde_json::from_slice(&answer).expect("it is JSON");
         assert_eq!(answer["response"]["uid"], "705ab4f5-6393-11e8-b7cc-42010a800002");
         assert_eq!(answer["response"]["allowed"], true);
         assert!(answer["response"].get("patch").is_none());
 
-        let refusal = guarded(&metrics, b"{}", || panic!("on purpose")).expect_err("there is no uid to answer");
+        let refusal = guarded(&metrics, b"{}", || panic!("on purpose")).expect_err("there is no uid to respond to");
         assert_eq!(refusal.status, StatusCode::INTERNAL_SERVER_ERROR);
 
         let page = metrics.text().expect("they can be written");

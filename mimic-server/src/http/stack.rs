@@ -1,6 +1,6 @@
-//! The stack under the routes: sockets, TLS, HTTP/1.1 and HTTP/2.
+//! The layers below the routes: sockets, TLS, HTTP/1.1 and HTTP/2.
 //!
-//! It is what `actix_web::HttpServer` would build, put together by hand for the two layers that it has no place for
+//! This is what `actix_web::HttpServer` builds, assembled here because it has no place for two layers
 //! ([`Goodbye`] and [`Linger`]).
 
 use std::io;
@@ -21,16 +21,17 @@ use tokio::io::BufWriter;
 
 use super::goodbye::Goodbye;
 use super::linger::{Bounds, Linger};
-use super::{State, configure};
+use super::routes::configure;
+use super::state::State;
 use crate::config::Limits;
 use crate::metrics::Metrics;
-use crate::shutdown::Departure;
+use crate::shutdown::PhaseReceiver;
 
-/// How long a connection may be idle. Longer than the 90 s after which the API server closes it, so that the side that
-/// sends requests decides and none is sent into a closing connection.
+/// How long a connection can be idle. The API server closes idle connections after 90 s; because this is longer, the API
+/// server never sends a request into a connection that the server is closing.
 const KEEP_ALIVE: Duration = Duration::from_mins(2);
 
-/// Bytes that HTTP/2 may write before they are encrypted: what fits into one TLS record
+/// Bytes that HTTP/2 writes before they are encrypted: the size of a TLS record
 /// ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
 const RECORD: usize = 16 << 10;
 
@@ -40,10 +41,10 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// How much a closing connection is read, in bodies of the largest size.
 const LINGER_BODIES: usize = 4;
 
-/// Routes that are mounted beside the webhook's own.
+/// Further routes on the webhook's port.
 pub(crate) type Extra = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
-/// Everything that the webhook's port needs.
+/// What the webhook's port needs.
 pub(crate) struct Stack {
     pub(crate) acceptor: SslAcceptor,
     pub(crate) state: Arc<State>,
@@ -51,13 +52,13 @@ pub(crate) struct Stack {
     pub(crate) limits: Limits,
     pub(crate) linger: Duration,
     pub(crate) workers: usize,
-    pub(crate) departure: Departure,
+    pub(crate) phases: PhaseReceiver,
     pub(crate) extra: Option<Extra>,
 }
 
 /// Serves the webhook on `listener`.
 pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
-    let Stack { acceptor, state, metrics, limits, linger, workers, departure, extra } = stack;
+    let Stack { acceptor, state, metrics, limits, linger, workers, phases, extra } = stack;
     let linger = Bounds { time: linger, bytes: limits.body.saturating_mul(LINGER_BODIES) };
     let builder = ServerBuilder::new()
         .workers(workers)
@@ -81,13 +82,13 @@ pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
                 async move { stopping.notified().await }
             })
             .finish(map_config(app.into_factory(), |()| AppConfig::default()));
-        let (departure, metrics) = (departure.clone(), Arc::clone(&metrics));
+        let (phases, metrics) = (phases.clone(), Arc::clone(&metrics));
         Acceptor::new(acceptor.clone())
             .map_err(move |error| {
                 metrics.handshake_failed();
                 TlsError::into_service_error(error)
             })
-            .map(move |stream: TlsStream<TcpStream>| prepare(stream, &departure, linger))
+            .map(move |stream: TlsStream<TcpStream>| prepare(stream, &phases, linger))
             .and_then(http.map_err(TlsError::Service))
     };
     Ok(builder.listen("webhook", listener, factory)?.run())
@@ -96,22 +97,22 @@ pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
 /// A connection between TLS and HTTP.
 type Connection = Linger<Goodbye<BufWriter<TlsStream<TcpStream>>>>;
 
-/// What a connection needs once its handshake is done.
+/// Prepares a connection after its handshake.
 fn prepare(
     stream: TlsStream<TcpStream>,
-    departure: &Departure,
+    phases: &PhaseReceiver,
     linger: Bounds,
 ) -> (Connection, Protocol, Option<std::net::SocketAddr>) {
     let is_http2 = stream.ssl().selected_alpn_protocol() == Some(b"h2");
     let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
-    // Without it an HTTP/2 answer waits 40 ms for the client to acknowledge its head.
+    // Without it an HTTP/2 response waits 40 ms until the client acknowledges its head.
     if let Err(error) = stream.get_ref().set_nodelay(true) {
-        log::debug!(error:%; "TCP_NODELAY could not be set");
+        log::debug!(error:%; "cannot set TCP_NODELAY");
     }
     let peer = stream.get_ref().peer_addr().ok();
-    // HTTP/2 writes head and body of an answer apart, each of which would be a record and a packet; HTTP/1.1 does not.
+    // HTTP/2 writes the head and the body of a response separately, each as a record and a packet; HTTP/1.1 does not.
     let stream = BufWriter::with_capacity(if is_http2 { RECORD } else { 0 }, stream);
-    let stream = Goodbye::new(stream, is_http2, departure);
-    // HTTP/2 ends requests one by one.
+    let stream = Goodbye::new(stream, is_http2, phases);
+    // In HTTP/2 a response does not end the connection.
     (Linger::new(stream, (!is_http2).then_some(linger)), protocol, peer)
 }

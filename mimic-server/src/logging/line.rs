@@ -1,4 +1,4 @@
-//! How a log line looks: constant messages with key-values, as text or as JSON.
+//! The format of a log line: a constant message with key-values, as text or as JSON.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use log::Record;
 use log::kv::{self, Key, VisitSource, VisitValue};
 
-/// Room for the lines that are written for a pod, in bytes; longer ones grow.
+/// Initial capacity in bytes; enough for the line of a typical pod.
 const LINE: usize = 1536;
 
 /// `2026-11-01T12:00:00.000Z INFO  mimic_server::server: listening address=0.0.0.0:8443`
@@ -32,7 +32,7 @@ pub(super) fn json(time: &str, record: &Record<'_>) -> String {
     line
 }
 
-/// The message, which nearly always is a constant text.
+/// The message, nearly always a constant.
 fn message<'r>(record: &Record<'r>) -> Cow<'r, str> {
     record.args().as_str().map_or_else(|| record.args().to_string().into(), Cow::Borrowed)
 }
@@ -61,14 +61,14 @@ struct JsonPairs<'l>(&'l mut String);
 
 impl<'kvs> VisitSource<'kvs> for JsonPairs<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: kv::Value<'kvs>) -> Result<(), kv::Error> {
-        // A key of the line itself must not appear twice.
+        // The keys of the line itself must not appear twice.
         let clash = matches!(key.as_str(), "time" | "level" | "target" | "message");
         write!(self.0, ",\"{}{key}\":", if clash { "_" } else { "" })?;
         value.visit(JsonValue(self.0))
     }
 }
 
-/// Numbers and booleans as such, everything else as a string.
+/// Writes numbers and booleans with their JSON type, all other values as strings.
 struct JsonValue<'l>(&'l mut String);
 
 impl VisitValue<'_> for JsonValue<'_> {
@@ -106,10 +106,10 @@ fn json_pair(line: &mut String, key: &str, value: &str) {
     line.push('"');
 }
 
-/// Writes `text` so that it can neither end the line nor command a terminal; `quoted` escapes what would end a string.
-/// The escapes are JSON's.
+/// Writes `text` so that it can neither end the line nor control a terminal; `quoted` also escapes quotes and backslashes.
+/// The escape sequences are those of JSON.
 fn escape(out: &mut String, text: &str, quoted: bool) -> fmt::Result {
-    // Nearly always there is nothing to escape.
+    // The common case: nothing to escape.
     if every(text, |b| (b.is_ascii_graphic() || b == b' ') && !(quoted && is_quote(b))) {
         out.push_str(text);
         return Ok(());
@@ -130,17 +130,17 @@ fn escape(out: &mut String, text: &str, quoted: bool) -> fmt::Result {
     Ok(())
 }
 
-/// Whether every byte is `fine`. It looks at all of them, because a loop without an exit takes many at a time.
+/// Whether every byte is `fine`. There is no early exit, so that the compiler can process many bytes at once.
 fn every(text: &str, fine: impl Fn(u8) -> bool) -> bool {
     text.bytes().fold(true, |all, byte| all & fine(byte))
 }
 
-/// What ends a quoted string or begins an escape in it.
+/// Ends a quoted string or begins an escape sequence.
 fn is_quote(b: u8) -> bool {
     b == b'"' || b == b'\\'
 }
 
-/// Control characters, line separators, and those that reorder the text around them.
+/// Control characters, line separators, and characters that reorder the text around them.
 fn is_unsafe(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_value_can_forge_a_line_or_command_a_terminal() {
+    fn no_value_can_forge_a_line_or_control_a_terminal() {
         let nasty = "a\nb\r\u{1b}[31m\u{9b}x\u{202e}\u{7f}\0é";
         for render in [text, json] {
             let line = record(render, "x", &[("image", nasty.into())]);

@@ -1,4 +1,4 @@
-//! Log lines to standard error, written beside the threads that serve.
+//! Logs to standard error, from a separate thread.
 
 mod line;
 mod writer;
@@ -15,20 +15,20 @@ use crate::config::{Log, LogFormat, LogLevel};
 pub use writer::LastLines;
 pub(crate) use writer::lost_lines;
 
-/// Starts logging for the whole process. `overrides` are `RUST_LOG`'s directives. What it returns is dropped last of all.
+/// Starts logging for the process. `overrides` has the directives of `RUST_LOG`. Drop the returned value last.
 ///
 /// # Errors
 ///
-/// When the process has a logger already, or cannot have another thread.
+/// When the process already has a logger, or no thread can be started.
 pub fn init(log: Log, overrides: Option<&str>) -> io::Result<LastLines> {
     let level = level(log.level);
     let mut builder = env_logger::Builder::new();
-    // Mimic's own modules all begin so; what the libraries say below a warning is for their developers.
+    // All crates of Mimic begin with this. Messages of libraries below a warning are for their developers.
     builder.filter_level(level.min(LevelFilter::Warn)).filter_module("mimic", level);
-    // What goes wrong there is told by Mimic, in its own words and once.
+    // Mimic reports their errors itself, once each.
     builder.filter_module("kube_client", LevelFilter::Off).filter_module("kube_runtime", LevelFilter::Off);
     if let Some(overrides) = overrides {
-        // A level without a module is for all of them, Mimic's included.
+        // A level without a module applies to all modules, including Mimic's.
         for level in overrides.split(',').filter_map(|directive| directive.trim().parse().ok()) {
             builder.filter_module("mimic", level);
         }
@@ -43,7 +43,7 @@ pub fn init(log: Log, overrides: Option<&str>) -> io::Result<LastLines> {
     Ok(last)
 }
 
-/// Makes panics log lines like all others, so that whoever reads JSON sees them too.
+/// Logs panics like all other messages, so that they have the configured format.
 pub(crate) fn log_panics() {
     std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         let payload = info.payload();

@@ -1,33 +1,33 @@
-//! Writing lines beside the threads that have something to say.
+//! Writes log lines from a separate thread.
 //!
-//! A pod must not wait because whoever reads the log is slow: a full pipe holds up the thread that writes to it. So lines are
-//! handed to a thread of their own, which also writes many at a time when there are many.
+//! A full pipe blocks the thread that writes to it, and slow log output must not delay pods. So other threads only queue
+//! their lines. The writing thread also combines lines into few writes under load.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Bytes that may wait to be written. Some four thousand lines: seconds of a busy server.
+/// Bytes that can wait to be written: about four thousand lines, or seconds of a busy server.
 const ROOM: usize = 1 << 20;
 
-/// How long lines gather after some were written. Nobody sees the delay, and a busy server is spared most of the writing.
+/// How long lines are collected after a write. It saves a busy server most of the writes.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// How long the last lines may take before the process ends all the same.
+/// How long the process waits at its end for the last lines.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Lines that were lost since the process began because the log was not read.
+/// Lines dropped since the process began.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// Lines that were lost since the process began because the log was not read.
+/// Lines dropped since the process began, because the output was too slow.
 pub(crate) fn lost_lines() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Keeps the last lines from being lost: dropped, it waits until all are written, for a second at most.
+/// Waits, when it is dropped, until all lines are written, for a second at most.
 #[derive(Debug)]
-#[must_use = "lines that are not written yet are lost when the process ends without dropping it"]
+#[must_use = "the last lines are lost if the process ends without dropping it"]
 pub struct LastLines(Arc<Queue>);
 
 impl Drop for LastLines {
@@ -36,7 +36,7 @@ impl Drop for LastLines {
     }
 }
 
-/// Takes whole lines; never waits for what they are written to.
+/// Queues whole lines; never waits for the output.
 pub(super) struct Lines(Arc<Queue>);
 
 impl Write for Lines {
@@ -53,15 +53,15 @@ impl Write for Lines {
 /// Starts the thread that writes to `out`.
 pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(Lines, LastLines)> {
     let queue = Arc::new(Queue::default());
-    let theirs = Arc::clone(&queue);
-    std::thread::Builder::new().name("log".to_owned()).spawn(move || theirs.drain(out))?;
+    let shared = Arc::clone(&queue);
+    std::thread::Builder::new().name("log".to_owned()).spawn(move || shared.drain(out))?;
     Ok((Lines(Arc::clone(&queue)), LastLines(queue)))
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     waiting: Mutex<Waiting>,
-    /// Something is to be done: lines came while there were none, or somebody waits for the last ones.
+    /// Wakes the thread: there are lines, or the end of the process waits for the last ones.
     work: Condvar,
     written: Condvar,
 }
@@ -70,11 +70,11 @@ struct Queue {
 struct Waiting {
     lines: Vec<u8>,
     lost: u64,
-    /// The thread sleeps until it is woken.
+    /// The thread waits for lines.
     idle: bool,
-    /// The thread holds lines that it has not written yet.
+    /// The thread is writing lines that are no longer in `lines`.
     writing: bool,
-    /// Somebody waits until all is written.
+    /// The end of the process waits until all lines are written.
     hurry: bool,
 }
 
@@ -108,11 +108,11 @@ impl Queue {
             let lost = std::mem::take(&mut waiting.lost);
             waiting.writing = true;
             drop(waiting);
-            // Nobody could be told that standard error is gone.
+            // A failure of standard error cannot be reported anywhere.
             let _ = out.write_all(&lines).and_then(|()| out.flush());
             lines.clear();
             if lost > 0 {
-                log::warn!(lost; "log lines were lost: the log is not read fast enough");
+                log::warn!(lost; "log lines dropped: output is too slow");
             }
             waiting = self.lock();
             waiting.writing = false;
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes only when it is let, and passes on what it wrote.
+    /// Writes only when the test allows it, and passes on what it wrote.
     struct Gate(Receiver<()>, SyncSender<Vec<u8>>);
 
     impl Write for Gate {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_nobody_reads_holds_up_nobody_and_takes_no_more_than_its_room() {
+    fn blocked_output_delays_no_thread_and_uses_bounded_memory() {
         let (open, gate) = sync_channel(8);
         let (out, written) = sync_channel(8);
         let (mut lines, end) = start(Gate(gate, out)).expect("a thread");
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_does_not_wait_for_a_log_that_nobody_reads() {
+    fn the_end_does_not_wait_for_blocked_output() {
         let (_open, gate) = sync_channel(1);
         let (out, _written) = sync_channel(1);
         let (mut lines, end) = start(Gate(gate, out)).expect("a thread");

@@ -1,14 +1,14 @@
 use prometheus::{IntCounter, IntCounterVec, Registry, Result};
 
-use super::table::{Label, Metric};
+use super::definitions::{Label, Metric};
 
-/// A counter for each of a few known values, found without a lock. All of them are exposed from the start.
+/// A counter for each of a few known label values, found without a lock. All are exposed from the start.
 pub(super) struct Counters {
     known: Vec<(&'static str, IntCounter)>,
 }
 
 impl Counters {
-    /// For a metric with one label, of a closed set.
+    /// For a metric with one label with fixed values.
     pub(super) fn new(metric: &Metric, registry: &Registry) -> Result<Self> {
         let vector = register(metric, registry)?;
         Ok(Self {
@@ -16,7 +16,7 @@ impl Counters {
         })
     }
 
-    /// For a metric with two labels, of closed sets: counters of the second by value of the first.
+    /// For a metric with two labels with fixed values: counters of the second by value of the first.
     pub(super) fn by(metric: &Metric, registry: &Registry) -> Result<Vec<(&'static str, Self)>> {
         let vector = register(metric, registry)?;
         let seconds = closed(metric.labels.last());
@@ -27,7 +27,7 @@ impl Counters {
         closed(metric.labels.first()).iter().map(|first| of(first)).collect()
     }
 
-    /// Counts one more; a value that is not known is not counted.
+    /// Adds one; an unknown value is not counted.
     pub(super) fn count(&self, value: &str) {
         if let Some(counter) = find(&self.known, value) {
             counter.inc();
@@ -35,7 +35,7 @@ impl Counters {
     }
 }
 
-/// Lists are of a handful, so looking through them costs less than a hash.
+/// The lists are short, so a linear search costs less than a hash.
 pub(super) fn find<'t, T>(list: &'t [(&'static str, T)], value: &str) -> Option<&'t T> {
     list.iter().find(|(known, _)| *known == value).map(|(_, found)| found)
 }

@@ -1,9 +1,9 @@
-//! Metrics for Prometheus: counted while serving, and read off the rest of the server when somebody asks.
+//! Metrics for Prometheus: counted while serving, or read from other parts of the server at each scrape.
 
 mod counters;
+mod definitions;
 mod page;
 mod state;
-mod table;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,7 +19,7 @@ use state::Observer;
 /// Upper bounds of the buckets of durations, in seconds. A typical review takes tens of microseconds.
 const BOUNDS: [f64; 12] = [10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 100e-3, 1.0];
 
-/// Everything that is counted, and where the rest is read. Requests count without locks.
+/// The counters and the registry. Requests are counted without locks.
 pub struct Metrics {
     registry: Registry,
     requests: Vec<(&'static str, Counters)>,
@@ -38,24 +38,25 @@ impl Metrics {
     ///
     /// # Errors
     ///
-    /// When two metrics have one name, which a test rules out.
+    /// When two metrics have the same name; a test excludes this.
     pub fn new(catalog: &Arc<Catalog>, health: &Arc<Health>) -> Result<Self> {
         let registry = Registry::new();
-        let vector = |metric: &table::Metric| -> Result<IntCounterVec> {
+        let vector = |metric: &definitions::Metric| -> Result<IntCounterVec> {
             let vector = IntCounterVec::new(metric.opts(), &metric.label_names())?;
             registry.register(Box::new(vector.clone()))?;
             Ok(vector)
         };
-        let counter = |metric: &table::Metric| -> Result<IntCounter> {
+        let counter = |metric: &definitions::Metric| -> Result<IntCounter> {
             let counter = IntCounter::with_opts(metric.opts())?;
             registry.register(Box::new(counter.clone()))?;
             Ok(counter)
         };
-        let duration = Histogram::with_opts(table::DURATION.histogram(&BOUNDS))?;
+        let duration = Histogram::with_opts(definitions::DURATION.histogram(&BOUNDS))?;
         registry.register(Box::new(duration.clone()))?;
-        let last_success = GaugeVec::new(table::SOURCE_LAST_SUCCESS.opts(), &table::SOURCE_LAST_SUCCESS.label_names())?;
+        let last_success =
+            GaugeVec::new(definitions::SOURCE_LAST_SUCCESS.opts(), &definitions::SOURCE_LAST_SUCCESS.label_names())?;
         registry.register(Box::new(last_success.clone()))?;
-        let version = table::BUILD.opts().const_label("version", env!("CARGO_PKG_VERSION"));
+        let version = definitions::BUILD.opts().const_label("version", env!("CARGO_PKG_VERSION"));
         let build = Gauge::with_opts(version)?;
         build.set(1.0);
         registry.register(Box::new(build))?;
@@ -64,18 +65,18 @@ impl Metrics {
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
 
         let metrics = Self {
-            requests: Counters::by(&table::REQUESTS, &registry)?,
+            requests: Counters::by(&definitions::REQUESTS, &registry)?,
             duration,
-            images: Counters::new(&table::IMAGES, &registry)?,
-            skipped: Counters::new(&table::SKIPPED, &registry)?,
-            warnings: counter(&table::WARNINGS)?,
-            handshake_failures: counter(&table::HANDSHAKE_FAILURES)?,
-            loads: vector(&table::SOURCE_LOADS)?,
-            failures: vector(&table::SOURCE_FAILURES)?,
+            images: Counters::new(&definitions::IMAGES, &registry)?,
+            skipped: Counters::new(&definitions::SKIPPED, &registry)?,
+            warnings: counter(&definitions::WARNINGS)?,
+            handshake_failures: counter(&definitions::HANDSHAKE_FAILURES)?,
+            loads: vector(&definitions::SOURCE_LOADS)?,
+            failures: vector(&definitions::SOURCE_FAILURES)?,
             last_success,
             registry,
         };
-        // A rate can be told from the first failure on only if there was a zero before it.
+        // Without an initial zero, Prometheus cannot compute a rate for the first failure.
         for source in catalog.status() {
             metrics.loads.with_label_values(&[&source.name]);
             metrics.failures.with_label_values(&[&source.name]);
@@ -83,7 +84,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Counts a review that was decided, by the table that decided it.
+    /// Counts a review that was processed with the rules of `rewriter`.
     pub(crate) fn decided(&self, review: &Review<'_>, verdict: &Verdict<'_>, rewriter: &Rewriter, took: Duration) {
         let mut rewritten = false;
         for image in verdict.images() {
@@ -109,12 +110,12 @@ impl Metrics {
         self.duration.observe(took.as_secs_f64());
     }
 
-    /// Counts a request that was no review that can be answered.
+    /// Counts a request that was answered with an error.
     pub(crate) fn refused(&self) {
         self.request("none", "refused");
     }
 
-    /// Counts a review that Mimic could not decide by its own fault.
+    /// Counts a review that Mimic could not process because of a bug.
     pub(crate) fn failed(&self) {
         self.request("none", "error");
     }
@@ -131,19 +132,19 @@ impl Metrics {
         self.handshake_failures.inc();
     }
 
-    /// Counts a list of a source.
+    /// Counts a successful load of a source.
     pub(crate) fn source_loaded(&self, source: &str) {
         self.loads.with_label_values(&[source]).inc();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.last_success.with_label_values(&[source]).set(now.as_secs_f64());
     }
 
-    /// Counts an attempt to get a source's list that failed.
+    /// Counts a failed load of a source.
     pub(crate) fn source_failed(&self, source: &str) {
         self.failures.with_label_values(&[source]).inc();
     }
 
-    /// All of it, in Prometheus' text format
+    /// All metrics, in Prometheus' text format
     /// (<https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>).
     pub(crate) fn text(&self) -> Result<String> {
         TextEncoder::new().encode_to_string(&self.registry.gather())

@@ -1,42 +1,38 @@
-//! The page `docs/metrics.md`, made from the table.
+//! The page `docs/metrics.md`, generated from the definitions.
 
 use std::fmt::Write as _;
 
-use super::table::{TABLE, Values};
+use super::definitions::{TABLE, Values};
 
 const INTRODUCTION: &str = "\
-<!-- Made from the table in mimic-server/src/metrics/table.rs by `MIMIC_UPDATE_DOCS=1 cargo test -p mimic-server`. -->
+<!-- Generated from mimic-server/src/metrics/definitions.rs by `MIMIC_UPDATE_DOCS=1 cargo test -p mimic-server`. -->
 
 # Metrics
 
-The second port (8081 unless `MIMIC_ADMIN_LISTENPORT` says otherwise) serves `/metrics` in Prometheus' text format, over
-plain HTTP and to whoever can reach it:
+The admin port (8081, or `MIMIC_ADMIN_LISTENPORT`) serves `/metrics` in Prometheus' text format, over plain HTTP and without
+authentication:
 
 ```console
 $ curl -s http://localhost:8081/metrics | grep mimic_images_total
 ```
 
-No label ever holds something out of a request, neither an image nor a namespace: whoever may create pods cannot grow
-Mimic's memory or Prometheus' by it. Which image of which pod was rewritten is in the [log](operation.md).
+The label `source` has the name that the source has in the logs: `environment`, `file:PATH`, `configmap:NAME`, `harbor` or
+`harbor:NAME`. No label contains request data such as images or namespaces, so users who create pods cannot increase the number
+of series; the [log](logs.md) has the images of each pod.
 
-The usual `process_…` metrics (CPU, memory, file descriptors, start time) are there as well. Alerting
-rules and a dashboard over them are shipped: [alerts.md](alerts.md).
-
+The usual `process_…` metrics (CPU, memory, file descriptors, start time) are exposed too. [alerts.md](alerts.md) describes
+alerting rules and a dashboard.
 ";
 
 /// `docs/metrics.md`: every metric with its labels and meaning.
 pub fn metrics_page() -> String {
     let mut page = INTRODUCTION.to_owned();
-    page.push_str("| metric | type | meaning |\n|---|---|---|\n");
     for metric in TABLE {
-        let (name, kind) = (metric.name, metric.kind.as_str());
-        let _ = writeln!(page, "| [`{name}`](#{name}) | {kind} | {} |", metric.help);
-    }
-    for metric in TABLE {
-        let _ = writeln!(page, "\n## {}\n\n{}: {}", metric.name, metric.kind.as_str(), metric.help);
+        let _ = write!(page, "\n## {}\n\nA {}. {}", metric.name, metric.kind.as_str(), metric.help);
         if !metric.about.is_empty() {
-            let _ = writeln!(page, "\n{}", metric.about);
+            let _ = write!(page, " {}", metric.about);
         }
+        page.push('\n');
         if !metric.labels.is_empty() {
             page.push('\n');
         }

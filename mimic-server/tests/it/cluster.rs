@@ -29,7 +29,7 @@ fn without_a_cluster_the_start_fails_with_what_was_looked_for_and_the_way_out() 
     ];
     assert_eq!(run(&["--check"], &variables).status.code(), Some(0), "the check needs no cluster");
     let server = Process::start(&[], &variables);
-    let line = server.line("cannot serve");
+    let line = server.line("cannot start the server");
     let absent = home.path().join(".kube/config");
     assert_eq!(
         line["error"],
@@ -53,7 +53,7 @@ fn a_kubeconfig_that_cannot_be_used_stops_the_start() {
     let absent = folder.path().join("absent");
     let variables = [("KUBECONFIG", absent.to_str().unwrap()), ("MIMIC_KUBERNETES_ENABLED", "true")];
     let server = Process::start(&["--demo"], &variables);
-    let error = server.line("cannot serve")["error"].as_str().unwrap().to_owned();
+    let error = server.line("cannot start the server")["error"].as_str().unwrap().to_owned();
     let start = format!("cluster: the kubeconfig `{}` cannot be used: ", absent.display());
     assert!(error.starts_with(&start) && error.contains("No such file or directory"), "{error}");
 }

@@ -297,7 +297,7 @@ fn the_check_reports_everything_and_exits_with_1() {
     let good = [("MIMIC_CERTIFICATE_SOURCE", "selfsigned"), ("MIMIC_LISTEN_PORT", "1"), ("MIMIC_SERVICE_HOST", "x")];
     let output = run(&["--check"], &good);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "the configuration is good\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "configuration OK\n");
     let warning = "unknown variable, ignored (hint: did you mean `MIMIC_LISTENPORT`?)";
     assert_eq!(String::from_utf8_lossy(&output.stderr), format!("warning: MIMIC_LISTEN_PORT: {warning}\n"));
 

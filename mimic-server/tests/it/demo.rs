@@ -34,7 +34,7 @@ fn the_demo_serves_example_mirrors_and_says_how_to_try_them() {
     assert_eq!(
         output,
         format!(
-            "Mimic listens on https://{address} with example mirrors. Send it a pod:\n\n  \
+            "Mimic listens on https://{address} with example mirrors. Send it a review:\n\n  \
              curl -sk https://{address}/mutate -H 'Content-Type: application/json' --data-binary @examples/review.json\n\n"
         )
     );
@@ -55,9 +55,9 @@ fn the_environment_wins_over_the_demo() {
     let mut connection = Connection::open(server.address()).unwrap();
     connection.review(REVIEW).unwrap();
     assert_eq!(server.line("mirrors loaded")["source"], "environment");
-    assert_eq!(server.line("the configuration has a flaw")["problem"], "MIMIC_NONSENSE: unknown variable, ignored");
+    assert_eq!(server.line("configuration warning")["problem"], "MIMIC_NONSENSE: unknown variable, ignored");
     let decided = eventually("a line for each of the four images", || {
-        let lines = server.lines().into_iter().filter(|line| line["message"] == "image decided");
+        let lines = server.lines().into_iter().filter(|line| line["message"] == "image processed");
         Some(lines.collect::<Vec<_>>()).filter(|decided| decided.len() == 4)
     });
     assert_eq!((&decided[1]["image"], &decided[1]["reason"]), (&"nginx:1.27".into(), &"no_rule".into()));
@@ -69,7 +69,7 @@ fn a_port_that_is_taken_is_told_in_words() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let server = Process::start(&["--demo"], &[("MIMIC_LISTENPORT", &port), ("MIMIC_ADMIN_LISTENPORT", "0")]);
-    let line = server.line("cannot serve");
+    let line = server.line("cannot start the server");
     assert_eq!(line["error"], format!("cannot listen on 127.0.0.1:{port}: Address already in use (os error 98)"));
     assert_eq!(server.wait().0.code(), Some(1));
 }

@@ -266,7 +266,7 @@ fn faults_keep_the_list_and_a_removed_project_disappears_with_a_refresh() {
 
     fake.misbehave(|_, _| Some(Answer::error(500, "no database")));
     let report = eventually("the fault is reported", || Some(server.readiness().1).filter(|r| r.contains("is ill")));
-    assert!(report.contains("[!] source harbor: 16 rules, last good list; failures in a row: "), "{report}");
+    assert!(report.contains("[!] source harbor: 16 rules, using last good rules; "), "{report}");
     assert!(is_mirrored(&server, "quay.io/a/b"));
 
     fake.remove_projects("quay");

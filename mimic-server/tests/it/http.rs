@@ -62,7 +62,7 @@ fn a_content_type_with_parameters_is_json_too() {
 #[test]
 fn another_content_type_or_none_is_415() {
     let server = TestServer::start(&[]);
-    let sentence = "the content type is not application/json, which is what a webhook is sent";
+    let sentence = "unsupported content type, expected application/json";
     refused(&once(&server, "POST", "/mutate", &[("Content-Type", "text/plain")], b"{}"), 415, sentence);
     refused(&once(&server, "POST", "/mutate", &[], b"{}"), 415, sentence);
 }
@@ -70,7 +70,7 @@ fn another_content_type_or_none_is_415() {
 #[test]
 fn an_empty_body_is_400() {
     let server = TestServer::start(&[]);
-    let sentence = "the body is empty; expected an AdmissionReview";
+    let sentence = "request body is empty, expected an AdmissionReview";
     refused(&once(&server, "POST", "/mutate", &[JSON], b""), 400, sentence);
     let chunked = [JSON, ("Transfer-Encoding", "chunked")];
     refused(&once(&server, "POST", "/mutate", &chunked, b"0\r\n\r\n"), 400, sentence);
@@ -89,7 +89,7 @@ fn what_is_no_review_is_400_with_a_sentence_that_says_why() {
 #[test]
 fn a_body_over_the_limit_is_413_whether_or_not_its_length_is_declared() {
     let server = TestServer::start(&[("MIMIC_LIMITS_BODY", "64KiB")]);
-    let sentence = "the body is larger than the limit of 65536 bytes";
+    let sentence = "request body exceeds the limit of 65536 bytes";
     let body = vec![b' '; 65_537];
     refused(&once(&server, "POST", "/mutate", &[JSON], &body), 413, sentence);
 
@@ -120,7 +120,7 @@ fn a_body_that_does_not_come_in_time_is_408() {
     let mut connection = Connection::open(server.address).unwrap();
     let start = Instant::now();
     connection.send(head.as_bytes()).unwrap();
-    refused(&connection.receive().unwrap(), 408, "the body did not arrive within 300ms");
+    refused(&connection.receive().unwrap(), 408, "request body not received within 300ms");
     assert!(start.elapsed() >= Duration::from_millis(300));
 }
 
@@ -131,7 +131,7 @@ fn the_timeout_of_the_api_server_is_honoured_with_a_margin() {
     let mut connection = Connection::open(server.address).unwrap();
     let start = Instant::now();
     connection.send(head.as_bytes()).unwrap();
-    refused(&connection.receive().unwrap(), 408, "the body did not arrive within 900ms");
+    refused(&connection.receive().unwrap(), 408, "request body not received within 900ms");
     assert!(start.elapsed() < Duration::from_secs(1));
 }
 
@@ -244,8 +244,8 @@ fn the_second_port_tells_health_and_readiness() {
     let (status, verbose) = server.readiness();
     assert_eq!(status, 200);
     let lines: Vec<&str> = verbose.lines().collect();
-    assert!(lines[0].starts_with("[+] certificate: good for 36"), "{verbose}");
-    assert_eq!(lines[1..], ["[+] source environment: 1 rules", "[+] shutdown: not asked for", "ready"]);
+    assert!(lines[0].starts_with("[+] certificate: valid for 36"), "{verbose}");
+    assert_eq!(lines[1..], ["[+] source environment: 1 rule", "[+] shutdown: not requested", "ready"]);
 
     assert_eq!(plain_get(server.admin, "/mutate").0, 404);
     let response = plain_request(server.admin, "POST", "/readyz").unwrap();

@@ -1,16 +1,16 @@
-//! The one list of metrics. What is exposed and the page `docs/metrics.md` both come from here.
+//! The definitions of all metrics. `/metrics` and the page `docs/metrics.md` are generated from them.
 
 use mimic_core::Outcome;
 use mimic_k8s::admission::Skip;
 use prometheus::{HistogramOpts, Opts};
 
-/// What is exposed under one name.
+/// One metric.
 pub(crate) struct Metric {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
     pub(crate) labels: &'static [Label],
     pub(crate) help: &'static str,
-    /// What the page says beyond the help text.
+    /// What the page adds to the help text.
     pub(crate) about: &'static str,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Label {
 }
 
 impl Label {
-    /// What it can say, if that is a closed set.
+    /// The fixed values; none if the values come from the configuration.
     pub(crate) fn closed(&self) -> &'static [&'static str] {
         match self.values {
             Values::Closed(values) => values,
@@ -29,11 +29,11 @@ impl Label {
     }
 }
 
-/// What a label can say. Never what a request says: whoever may create pods must not be able to grow memory.
+/// The values of a label. They never come from a request: users who create pods must not be able to add series.
 pub(crate) enum Values {
-    /// One of these, all of which are exposed from the start.
+    /// One of these; all are exposed from the start.
     Closed(&'static [&'static str]),
-    /// Something out of the configuration, in words.
+    /// A value from the configuration, as this describes.
     Configured(&'static str),
 }
 
@@ -69,7 +69,7 @@ impl Metric {
     }
 }
 
-/// Every metric of Mimic's own, in the order of the page.
+/// Every metric that Mimic defines, in the order of the page.
 pub(crate) static TABLE: &[&Metric] = &[
     &REQUESTS,
     &DURATION,
@@ -90,12 +90,9 @@ pub(crate) static TABLE: &[&Metric] = &[
     &BUILD,
 ];
 
-/// What a request asked for. `none`: it was not understood.
+/// The operation of the review. `none`: the request was not a valid review.
 const OPERATIONS: Label = Label { name: "operation", values: Values::Closed(&["CREATE", "UPDATE", "other", "none"]) };
-const SOURCE: Label = Label {
-    name: "source",
-    values: Values::Configured("a source, as the logs call it: `environment`, `file:…`, `configmap:…`"),
-};
+const SOURCE: Label = Label { name: "source", values: Values::Configured("see [above](#metrics)") };
 
 pub(crate) static REQUESTS: Metric = Metric {
     name: "mimic_admission_requests_total",
@@ -104,128 +101,122 @@ pub(crate) static REQUESTS: Metric = Metric {
         OPERATIONS,
         Label { name: "outcome", values: Values::Closed(&["rewritten", "unchanged", "skipped", "refused", "error"]) },
     ],
-    help: "Requests to the webhook.",
-    about: "`skipped`: see `mimic_pods_skipped_total`. `refused`: not an AdmissionReview, too large or too slow, answered with \
-            4xx; the operation is then `none`. `error`: a defect of Mimic; the pod was allowed as it is. With `MIMIC_DRYRUN` \
-            on, `rewritten` counts the pods that would have been.",
+    help: "Requests to the webhook, by result.",
+    about: "`skipped` is broken down in `mimic_pods_skipped_total`. `refused`: answered with 4xx, because the request was not an \
+            AdmissionReview, too large or too slow. `error`: a bug in Mimic; the pod was admitted unchanged. With \
+            `MIMIC_DRYRUN`, `rewritten` counts pods that would have been rewritten.",
 };
 pub(crate) static DURATION: Metric = Metric {
     name: "mimic_admission_duration_seconds",
     kind: Kind::Histogram,
     labels: &[],
-    help: "Time from a whole request in memory to a whole answer in memory.",
-    about: "What Mimic itself adds to the creation of a pod. The network and TLS come on top; the API server measures the \
-            whole as `apiserver_admission_webhook_admission_duration_seconds`.",
+    help: "Time to process a review, without network and TLS.",
+    about: "The API server measures the whole call as `apiserver_admission_webhook_admission_duration_seconds`.",
 };
 pub(crate) static IMAGES: Metric = Metric {
     name: "mimic_images_total",
     kind: Kind::Counter,
     labels: &[Label { name: "reason", values: Values::Closed(&Outcome::REASONS) }],
-    help: "Images that were decided, by what became of them.",
-    about: "The reasons are those of the logs and of `mimic explain`.",
+    help: "Images processed, by outcome.",
+    about: "The reasons are explained in [how-it-decides.md](how-it-decides.md).",
 };
 pub(crate) static RULE_IMAGES: Metric = Metric {
     name: "mimic_rule_images_total",
     kind: Kind::Counter,
-    labels: &[
-        SOURCE,
-        Label { name: "rule", values: Values::Configured("the name of a rule; its upstream, unless it was given one") },
-    ],
-    help: "Images that a rule decided, whether it rewrote them or left them as they were.",
-    about: "A rule has a line from its first image on, and none any more once it is gone from its source.",
+    labels: &[SOURCE, Label { name: "rule", values: Values::Configured("rule name (defaults to its upstream)") }],
+    help: "Images that a rule matched, rewritten or not.",
+    about: "A series appears with the first image and disappears when the rule is removed.",
 };
 pub(crate) static SKIPPED: Metric = Metric {
     name: "mimic_pods_skipped_total",
     kind: Kind::Counter,
     labels: &[Label { name: "reason", values: Values::Closed(&SKIPS) }],
-    help: "Requests answered without a look at their images.",
-    about: "Most of these the API server does not even send, with the registration that is shipped.",
+    help: "Pods skipped without processing their images.",
+    about: "With the default webhook configuration the API server filters most of these out.",
 };
 pub(crate) static WARNINGS: Metric = Metric {
     name: "mimic_admission_warnings_total",
     kind: Kind::Counter,
     labels: &[],
-    help: "Warnings that went back to whoever sent a pod.",
+    help: "Admission warnings returned to API clients.",
     about: "The log has their texts.",
 };
 pub(crate) static HANDSHAKE_FAILURES: Metric = Metric {
     name: "mimic_tls_handshake_failures_total",
     kind: Kind::Counter,
     labels: &[],
-    help: "Connections that ended before TLS was set up.",
-    about: "A steady rise while `mimic_admission_requests_total` stands still: the API server does not trust the certificate, \
-            so the caBundle of the webhook configuration is not that of the certificate. Probes that only open a connection \
-            count as well.",
+    help: "Connections that failed before TLS was established.",
+    about: "If it rises while `mimic_admission_requests_total` does not, the API server does not trust the certificate: \
+            `caBundle` is wrong. TCP probes are counted too.",
 };
 pub(crate) static SOURCE_RULES: Metric = Metric {
     name: "mimic_source_rules",
     kind: Kind::Gauge,
     labels: &[SOURCE],
-    help: "Rules in the last good list of a source.",
-    about: "A source that has not loaded yet has no line.",
+    help: "Number of rules loaded from a source.",
+    about: "No series until the source has loaded.",
 };
 pub(crate) static SOURCE_SKIPPED: Metric = Metric {
     name: "mimic_source_skipped_entries",
     kind: Kind::Gauge,
     labels: &[SOURCE],
-    help: "Entries of a source's last list that were left out because they are wrong.",
-    about: "The log and `/readyz?verbose` say which and why.",
+    help: "Invalid entries in the last list of a source.",
+    about: "The log and `/readyz?verbose` show the errors.",
 };
 pub(crate) static SOURCE_LOADS: Metric = Metric {
     name: "mimic_source_loads_total",
     kind: Kind::Counter,
     labels: &[SOURCE],
-    help: "Lists that a source gave.",
-    about: "Each of them was compiled and put in place of the one before.",
+    help: "Successful loads of a source.",
+    about: "Each load replaced the previous rules.",
 };
 pub(crate) static SOURCE_FAILURES: Metric = Metric {
     name: "mimic_source_failures_total",
     kind: Kind::Counter,
     labels: &[SOURCE],
-    help: "Attempts to get a source's list that failed; its last good one stays in use.",
+    help: "Failed loads of a source; its last good rules stay in use.",
     about: "",
 };
 pub(crate) static SOURCE_LAST_SUCCESS: Metric = Metric {
     name: "mimic_source_last_success_timestamp_seconds",
     kind: Kind::Gauge,
     labels: &[SOURCE],
-    help: "When a source gave a list last, in seconds since 1970.",
-    about: "Sources that are followed, such as files, give one only when it changes: an old time alone is no fault.",
+    help: "Unix time of the last successful load of a source.",
+    about: "Watched sources load only on change, so an old timestamp alone is not an error.",
 };
 pub(crate) static CERTIFICATE_EXPIRY: Metric = Metric {
     name: "mimic_certificate_expiry_timestamp_seconds",
     kind: Kind::Gauge,
     labels: &[],
-    help: "When the certificate in use expires, in seconds since 1970.",
-    about: "There is no line until there is a certificate.",
+    help: "Unix time at which the serving certificate expires.",
+    about: "No series until a certificate is loaded.",
 };
 pub(crate) static CERTIFICATE_LOADS: Metric = Metric {
     name: "mimic_certificate_loads_total",
     kind: Kind::Counter,
     labels: &[Label { name: "outcome", values: Values::Closed(&["used", "refused"]) }],
-    help: "Certificates that were taken up, and reasons not to take one up.",
-    about: "`refused`: it could not be read or cannot be used; if there was one before, that one stays in use. A reason that \
-            stays counts once.",
+    help: "Certificate loads, by result.",
+    about: "`refused`: the certificate was rejected; the previous one stays in use. A persistent error is counted once.",
 };
 pub(crate) static READY: Metric = Metric {
     name: "mimic_ready",
     kind: Kind::Gauge,
     labels: &[Label { name: "state", values: Values::Closed(&["ready", "degraded", "unready"]) }],
-    help: "What /readyz says.",
-    about: "One of the three is 1. `degraded` is ready, with something that wants attention; `/readyz?verbose` says what.",
+    help: "Readiness state.",
+    about: "Exactly one state is 1. `degraded` means ready, but something needs attention; see `/readyz?verbose`.",
 };
 pub(crate) static LOG_LOST: Metric = Metric {
     name: "mimic_log_lines_lost_total",
     kind: Kind::Counter,
     labels: &[],
-    help: "Log lines that were lost because the log was not read fast enough.",
-    about: "A line of the log tells of them, too. No pod waits for the log.",
+    help: "Log lines dropped because the output was too slow.",
+    about: "A log line reports the number as well. Logging never blocks pods.",
 };
 pub(crate) static BUILD: Metric = Metric {
     name: "mimic_build_info",
     kind: Kind::Gauge,
-    labels: &[Label { name: "version", values: Values::Configured("Mimic's version") }],
-    help: "Always 1; which version it is says the label.",
+    labels: &[Label { name: "version", values: Values::Configured("version of Mimic") }],
+    help: "Always 1; the version is in the label.",
     about: "",
 };
 
