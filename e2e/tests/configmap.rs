@@ -90,7 +90,7 @@ async fn a_config_map_may_come_change_go_and_come_again() -> Result<()> {
     let setting = Setting::new(cluster, "comes-and-goes", None, &[]).await?;
     let readiness = setting.server.readiness()?;
     ensure!(readiness.contains("[+] source configmap:mimic-mirrors: 0 rules"), "{readiness}");
-    setting.server.logged("the ConfigMap does not exist, so it has no mirrors").await?;
+    setting.server.logged("ConfigMap not found (or deleted): no mirrors from it").await?;
     assert_eq!(setting.rewritten("quay.io/a/b:1").await?, "quay.io/a/b:1");
 
     let created = create(&setting.own, json!({"quay.io": "one.example.com/quay"}));

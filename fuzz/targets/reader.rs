@@ -1,4 +1,4 @@
-//! Whatever the reader reads, of a review or of any JSON, `serde_json` reads the same.
+//! If the reader can read a text, as a review or as any JSON, `serde_json` reads the same.
 
 #![no_main]
 

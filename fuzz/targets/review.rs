@@ -1,4 +1,4 @@
-//! A review that can be read is answered with JSON that carries its uid and allows the pod.
+//! Each valid review gets a response that is JSON, has the uid of the review and allows the pod.
 
 #![no_main]
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 const MIRRORS: &str = include_str!("../../mimic-k8s/tests/data/mirrors.yaml");
 
 static REWRITER: LazyLock<Rewriter> = LazyLock::new(|| {
-    let list = parse_rules_file("mirrors.yaml", MIRRORS).expect("the rules can be read");
+    let list = parse_rules_file("mirrors.yaml", MIRRORS).expect("the rules are valid");
     Rewriter::new([("file", list.rules.into())])
 });
 static SETTINGS: LazyLock<ReviewSettings> = LazyLock::new(ReviewSettings::default);

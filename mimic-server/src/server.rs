@@ -1,5 +1,6 @@
 //! The whole server: certificate, sources, both ports, and an orderly end.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use actix_web::dev::Server as ActixServer;
 use actix_web::{App, HttpServer};
-use mimic_core::{Catalog, Globs, MirrorSource, Problem, RuleList};
+use mimic_core::{Catalog, Globs, Hint, MirrorSource, Problem, RuleList};
 use mimic_k8s::cluster::{Cluster, ConnectError, in_pod, own_namespace};
 use openssl::error::ErrorStack;
 
@@ -39,10 +40,10 @@ pub enum StartError {
     #[error("{} mistakes in the mirrors", .0.len())]
     Mirrors(Vec<Problem>),
     /// There is no certificate to serve.
-    #[error("certificate: {0}")]
+    #[error("certificate")]
     Certificate(#[from] CertificateError),
     /// The settings need a cluster, and there is no way to one.
-    #[error("cluster: {0}")]
+    #[error("cluster")]
     Cluster(#[from] ConnectError),
     /// A port cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
@@ -60,13 +61,13 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
-impl StartError {
-    /// What to do about it, where that can be told.
-    pub fn hint(&self) -> Option<&'static str> {
+impl Hint for StartError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Cluster(ConnectError::NotFound(_)) => Some(
                 "to run without a cluster set `MIMIC_KUBERNETES_ENABLED=false`, and `MIMIC_CERTIFICATE_SOURCE` to `file` \
-                 or `selfsigned`",
+                 or `selfsigned`"
+                    .into(),
             ),
             _ => None,
         }

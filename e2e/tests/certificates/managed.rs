@@ -122,7 +122,7 @@ async fn what_mimic_did_not_write_is_not_overwritten() -> Result<()> {
     }))?;
     let secret = place.secrets().create(&PostParams::default(), &secret).await?;
     let server = Replica::in_namespace(&place.own, MIRRORS, &[("MIMIC_CERTIFICATE_SOURCE", "managed")])?;
-    server.reports(&["it holds `tls.crt`, `tls.key`, which Mimic did not write; Mimic does not overwrite it"]).await?;
+    server.reports(&["has `tls.crt`, `tls.key`, which Mimic did not write; Mimic does not overwrite it"]).await?;
     assert_eq!(place.secrets().get(SECRET).await?, secret);
 
     // The owner gives it up.

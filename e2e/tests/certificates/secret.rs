@@ -47,7 +47,9 @@ async fn each_way_to_be_wrong_is_told_and_what_is_mended_is_served() -> Result<(
     assert!(handshake(server.port(), &host, &ca).is_err(), "it listens, and has nothing to show");
 
     create(&place, json!({"tls.crt": "eA=="})).await?;
-    server.reports(&[&format!("no certificate loaded: {name}: it has `tls.crt` and no `tls.key` (hint: ")]).await?;
+    server
+        .reports(&[&format!("no certificate loaded: {name}: `tls.key` is missing, `tls.crt` exists (hint: ")])
+        .await?;
     change(&place, json!({"tls.key": "eA=="})).await?;
     server
         .reports(&[&format!(

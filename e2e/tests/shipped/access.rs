@@ -177,7 +177,7 @@ async fn without_one_of_its_permissions_mimic_names_it_and_goes_on_once_it_is_th
     let reduced = Reduced { mimic };
     let role = "role/mimic";
     let hint = |verb: &str, object: &str| {
-        format!("a Role in namespace `mimic` has to give Mimic's service account `{verb}` on `{object}`")
+        format!("grant Mimic's service account `{verb}` on `{object}` in a Role in namespace `mimic`")
     };
     for verb in ["list", "watch"] {
         let said = hint(verb, "configmaps` named `mimic-mirrors");
@@ -202,7 +202,7 @@ async fn without_one_of_the_permissions_for_managed_certificates_mimic_names_it(
     let reduced = Reduced { mimic };
     for verb in ["get", "update"] {
         let said = format!(
-            "a Role in namespace `mimic` has to give Mimic's service account `{verb}` on `secrets` named `mimic-certs`"
+            "grant Mimic's service account `{verb}` on `secrets` named `mimic-certs` in a Role in namespace `mimic`"
         );
         let mut replica = reduced.says("role/mimic-managed", (verb, SECRETS), &[], &said).await?;
         replica.is_ready().await?;
@@ -212,7 +212,7 @@ async fn without_one_of_the_permissions_for_managed_certificates_mimic_names_it(
     }
     for verb in ["list", "watch", "patch"] {
         let said = format!(
-            "a ClusterRole has to give Mimic's service account `{verb}` on `mutatingwebhookconfigurations.admissionregistration.k8s.io` named `mimic`"
+            "grant Mimic's service account `{verb}` on `mutatingwebhookconfigurations.admissionregistration.k8s.io` named `mimic` in a ClusterRole"
         );
         let mut replica = reduced.says("clusterrole/mimic-managed", (verb, WEBHOOKS), &[], &said).await?;
         replica.is_ready().await?;

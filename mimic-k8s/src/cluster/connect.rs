@@ -1,4 +1,4 @@
-//! Finding the cluster.
+//! The API server client, and where its configuration comes from.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,26 +6,27 @@ use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::client::ClientBuilder;
-use kube::config::{InClusterError, KubeConfigOptions, KubeconfigError};
+use kube::config::KubeConfigOptions;
 use kube::{Api, Client, Config, Resource};
 use tower::limit::RateLimitLayer;
 
+use super::error::Cause;
 use super::namespace::own_namespace;
 
-/// Where a pod finds its service account's token
+/// The file with the token of a pod's service account
 /// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#without-using-a-proxy>).
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// Set in every pod by the kubelet.
+/// The variable that the kubelet sets in every pod.
 const SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
 
-/// Longest time to get a connection, TLS included.
+/// Timeout for connecting, including TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest time without a byte of an answer. Longer than any watch stays silent, see [`super::follow`].
+/// Timeout for the next byte of a response. It is longer than a watch can be silent.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A way to the API server, and Mimic's place in the cluster. Clones share connections.
+/// An API server client, and the namespace that Mimic runs in. Clones share connections.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
@@ -33,78 +34,80 @@ pub struct Cluster {
     address: String,
 }
 
-/// Why there is no way to a cluster.
+/// Why no API server client can be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// There is nothing that says where a cluster is.
+    /// There is no client configuration.
     #[error(
-        "no cluster was found: this is not a pod (`{SERVICE_HOST}` is not set or `{TOKEN}` is absent), `KUBECONFIG` is not \
+        "no cluster found: not running in a pod (`{SERVICE_HOST}` is not set or `{TOKEN}` is absent), `KUBECONFIG` is not \
          set, and `{0}` is absent"
     )]
     NotFound(PathBuf),
-    /// The files of the service account, or the variables beside them, cannot be used.
-    #[error("the pod's way to the cluster cannot be used: {0}")]
-    InCluster(InClusterError),
-    /// The kubeconfig cannot be used.
-    #[error("the kubeconfig `{path}` cannot be used: {error}")]
+    /// The service account's files or the pod's variables are invalid.
+    #[error("invalid in-cluster configuration")]
+    InCluster(#[source] Cause),
+    /// The kubeconfig is invalid.
+    #[error("cannot use kubeconfig `{path}`")]
     Kubeconfig {
-        /// Which.
+        /// Its path.
         path: String,
         /// Why.
-        error: Box<KubeconfigError>,
+        source: Cause,
     },
-    /// The certificates or credentials that they name cannot be used.
-    #[error("the credentials for the cluster cannot be used: {0}")]
-    Credentials(Box<kube::Error>),
+    /// The certificates or credentials in the configuration are invalid.
+    #[error("cannot use the credentials for the cluster")]
+    Credentials(#[source] Cause),
 }
 
-/// Most requests to the API server: on average the five a second that client-go allows itself, in bursts of 25. `kube`
-/// takes up a watch that ended without a pause, and this keeps one that ends at once every time from becoming a storm.
+/// The rate limit for requests to the API server: bursts of 25, and 5 per second on average, which is client-go's default.
+/// `kube` restarts an ended watch without a pause. The limit prevents a storm of requests if every watch ends at once.
 pub fn request_limit() -> RateLimitLayer {
     RateLimitLayer::new(25, Duration::from_secs(5))
 }
 
-/// Where to look.
+/// Where the client's configuration comes from.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+enum ConfigOrigin {
     Kubeconfig(String),
     Pod,
 }
 
 impl Cluster {
-    /// Finds the cluster: the kubeconfig that `KUBECONFIG` names, or else the service account of the pod, or else
-    /// `~/.kube/config`. Opens no connection yet. Needs a tokio runtime.
+    /// Creates a client from the first that exists of: the kubeconfig in `KUBECONFIG`, the pod's service account,
+    /// `~/.kube/config`. Opens no connection. Must be called in a tokio runtime.
     ///
-    /// Mimic's namespace is `configured`, or when that is empty the variable `POD_NAMESPACE`, the service account's
-    /// namespace, that of the kubeconfig's context, or `default`.
+    /// Mimic's namespace is the first that is set of: `configured`, the variable `POD_NAMESPACE`, the service account's
+    /// namespace, the namespace of the kubeconfig's context, `default`.
     ///
     /// # Errors
-    /// [`ConnectError`] when there is no cluster, or its credentials cannot be read.
+    /// [`ConnectError`] if there is no configuration, or if it is invalid.
     pub async fn connect(configured: &str) -> Result<Self, ConnectError> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let named = variable("KUBECONFIG").map(|path| path.to_string_lossy().into_owned());
         let in_pod = variable(SERVICE_HOST).is_some() && Path::new(TOKEN).exists();
         let home = std::env::home_dir().unwrap_or_default().join(".kube").join("config");
-        let config = match place(named, in_pod, &home) {
-            Some(Place::Kubeconfig(path)) => Config::from_kubeconfig(&KubeConfigOptions::default())
+        let config = match config_origin(named, in_pod, &home) {
+            Some(ConfigOrigin::Kubeconfig(path)) => Config::from_kubeconfig(&KubeConfigOptions::default())
                 .await
-                .map_err(|error| ConnectError::Kubeconfig { path, error: Box::new(error) })?,
-            Some(Place::Pod) => Config::incluster().map_err(ConnectError::InCluster)?,
+                .map_err(|error| ConnectError::Kubeconfig { path, source: Cause::of(&error) })?,
+            Some(ConfigOrigin::Pod) => {
+                Config::incluster().map_err(|error| ConnectError::InCluster(Cause::of(&error)))?
+            }
             None => return Err(ConnectError::NotFound(home)),
         };
         Self::with_config(config, configured)
     }
 
-    /// The cluster that `config` leads to; `configured` as in [`Cluster::connect`].
+    /// Creates a client from `config`. `configured` is as in [`Cluster::connect`].
     ///
     /// # Errors
-    /// [`ConnectError`] when its credentials cannot be read.
+    /// [`ConnectError`] if the credentials are invalid.
     pub fn with_config(mut config: Config, configured: &str) -> Result<Self, ConnectError> {
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(READ_TIMEOUT);
         config.reset_reader_on_write = true;
-        // Whoever asks here tries again by itself, and reports what went wrong meanwhile.
+        // The callers retry, and report each failure.
         config.default_retry = false;
         let agent = concat!("mimic/", env!("CARGO_PKG_VERSION"));
         if let (Ok(name), Ok(value)) = ("user-agent".parse(), agent.parse()) {
@@ -112,33 +115,33 @@ impl Cluster {
         }
         let namespace = own_namespace(configured).unwrap_or_else(|| config.default_namespace.trim().to_owned());
         let address = config.cluster_url.to_string();
-        let builder = ClientBuilder::try_from(config).map_err(|error| ConnectError::Credentials(Box::new(error)))?;
+        let builder = ClientBuilder::try_from(config).map_err(|error| ConnectError::Credentials(Cause::of(&error)))?;
         let client = builder.with_layer(&request_limit()).build();
         Ok(Self::with_client(client, &address, &namespace))
     }
 
-    /// The cluster that a client of one's own making leads to; it had better have the [`request_limit`] too. `address` is
-    /// what the API server is called in logs, `namespace` is Mimic's.
+    /// Uses an existing client, which should have the [`request_limit`]. `address` is the API server's name in logs, and
+    /// `namespace` is Mimic's.
     pub fn with_client(client: Client, address: &str, namespace: &str) -> Self {
         Self { client, namespace: namespace.to_owned(), address: address.to_owned() }
     }
 
-    /// The client, for objects of any kind.
+    /// The client.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The namespace that Mimic runs in, which has its ConfigMap and its Secret.
+    /// The namespace of Mimic and of its ConfigMap and Secret.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// URL of the API server.
+    /// The URL of the API server.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The API of a kind of objects in Mimic's namespace.
+    /// The API for one kind of object in Mimic's namespace.
     pub fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope>,
@@ -148,11 +151,11 @@ impl Cluster {
     }
 }
 
-fn place(named: Option<String>, in_pod: bool, home: &Path) -> Option<Place> {
+fn config_origin(named: Option<String>, in_pod: bool, home: &Path) -> Option<ConfigOrigin> {
     match named {
-        Some(path) => Some(Place::Kubeconfig(path)),
-        None if in_pod => Some(Place::Pod),
-        None => home.exists().then(|| Place::Kubeconfig(home.display().to_string())),
+        Some(path) => Some(ConfigOrigin::Kubeconfig(path)),
+        None if in_pod => Some(ConfigOrigin::Pod),
+        None => home.exists().then(|| ConfigOrigin::Kubeconfig(home.display().to_string())),
     }
 }
 
@@ -170,14 +173,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kubeconfig_that_is_named_comes_first_and_that_of_the_home_folder_last() {
-        let folder = tempfile::tempdir().expect("a folder can be made");
+    fn the_kubeconfig_variable_comes_first_and_the_home_folder_last() {
+        let folder = tempfile::tempdir().expect("a folder can be created");
         let (home, absent) = (folder.path().join("config"), folder.path().join("absent"));
         std::fs::write(&home, "").expect("it can be written");
         let named = || Some("/named".to_owned());
-        assert_eq!(place(named(), true, &home), Some(Place::Kubeconfig("/named".to_owned())));
-        assert_eq!(place(None, true, &home), Some(Place::Pod));
-        assert_eq!(place(None, false, &home), Some(Place::Kubeconfig(home.display().to_string())));
-        assert_eq!(place(None, false, &absent), None);
+        assert_eq!(config_origin(named(), true, &home), Some(ConfigOrigin::Kubeconfig("/named".to_owned())));
+        assert_eq!(config_origin(None, true, &home), Some(ConfigOrigin::Pod));
+        assert_eq!(config_origin(None, false, &home), Some(ConfigOrigin::Kubeconfig(home.display().to_string())));
+        assert_eq!(config_origin(None, false, &absent), None);
     }
 }

@@ -1,64 +1,65 @@
-//! What the API server, or the way to it, refused.
+//! Failed requests to the API server.
 
+use std::borrow::Cow;
 use std::error::Error;
-use std::fmt;
 
 use kube::core::Status;
 use kube::runtime::watcher;
+use mimic_core::Hint;
 
-/// A request to the API server that failed, in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A request to the API server that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct ClusterError {
     kind: ClusterErrorKind,
     message: String,
     hint: Option<String>,
+    source: Option<Cause>,
 }
 
-/// What kind of failure it is.
+/// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClusterErrorKind {
-    /// The API server is away, overloaded or does not answer: asking again later helps.
+    /// The API server is down, overloaded or does not respond. A later attempt may succeed.
     Unreachable,
-    /// The credentials are not accepted.
+    /// The credentials are invalid.
     Unauthorized,
-    /// The credentials are accepted and lack a permission.
+    /// The credentials are valid, but a permission is missing.
     Forbidden,
-    /// There is no such object, or no such kind of objects.
+    /// The object, or its kind, does not exist.
     NotFound,
-    /// Somebody else was faster: the object is there already, or has changed since it was read.
+    /// A concurrent change: the object already exists, or has changed since it was read.
     Conflict,
-    /// What was being followed lies too far back for the API server; reading it anew helps.
+    /// The watch's resource version is too old. Listing again helps.
     Expired,
-    /// One of the two does not understand the other.
+    /// The request or the response is invalid.
     Invalid,
 }
 
 impl ClusterError {
-    /// What kind of failure it is.
+    /// The kind of the failure.
     pub fn kind(&self) -> ClusterErrorKind {
         self.kind
-    }
-
-    /// What to do about it, where that can be told.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
     }
 
     fn refused(status: &Status) -> Self {
         use ClusterErrorKind as Kind;
         let (kind, what) = match status.code {
             401 => (Kind::Unauthorized, "the API server does not accept the credentials"),
-            403 => (Kind::Forbidden, "the API server forbids it"),
-            404 => (Kind::NotFound, "the API server does not have it"),
-            409 => (Kind::Conflict, "somebody else was faster"),
-            410 => (Kind::Expired, "the API server no longer knows that version"),
-            408 | 429 | 500.. => (Kind::Unreachable, "the API server cannot answer now"),
-            _ => (Kind::Invalid, "the API server refuses the request"),
+            403 => (Kind::Forbidden, "permission denied"),
+            404 => (Kind::NotFound, "not found"),
+            409 if status.reason == "AlreadyExists" => {
+                (Kind::Conflict, "conflict: the object was created by someone else")
+            }
+            409 => (Kind::Conflict, "conflict: the object was changed by someone else"),
+            410 => (Kind::Expired, "resourceVersion too old"),
+            408 | 429 | 500.. => (Kind::Unreachable, "the API server is unavailable"),
+            _ => (Kind::Invalid, "the API server rejected the request"),
         };
-        let said = [&status.message, &status.reason].into_iter().find(|text| !text.is_empty());
-        let message = match said {
-            Some(said) => format!("{what}: {}", said.trim_end_matches('.')),
+        let reason = [&status.message, &status.reason].into_iter().find(|text| !text.is_empty());
+        let message = match reason {
+            Some(reason) => format!("{what}: {}", reason.trim_end_matches('.')),
             None => format!("{what}: status {}", status.code),
         };
         let hint = match kind {
@@ -68,26 +69,27 @@ impl ClusterError {
             Kind::Forbidden => Some(missing_permission(&status.message)),
             _ => None,
         };
-        Self { kind, message, hint }
+        Self { kind, message, hint, source: None }
+    }
+
+    fn caused(kind: ClusterErrorKind, message: &str, error: &(dyn Error + 'static)) -> Self {
+        Self { kind, message: message.to_owned(), hint: None, source: Some(Cause::of(error)) }
     }
 
     fn unreachable(error: &(dyn Error + 'static)) -> Self {
-        let message = format!("the API server cannot be reached: {}", words(error));
-        Self { kind: ClusterErrorKind::Unreachable, message, hint: None }
+        Self::caused(ClusterErrorKind::Unreachable, "cannot reach the API server", error)
     }
 
-    fn invalid(what: &str, error: &(dyn Error + 'static)) -> Self {
-        Self { kind: ClusterErrorKind::Invalid, message: format!("{what}: {}", words(error)), hint: None }
-    }
-}
-
-impl fmt::Display for ClusterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+    fn invalid_response(error: &(dyn Error + 'static)) -> Self {
+        Self::caused(ClusterErrorKind::Invalid, "cannot parse the API server's response", error)
     }
 }
 
-impl Error for ClusterError {}
+impl Hint for ClusterError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        self.hint.as_deref().map(Cow::Borrowed)
+    }
+}
 
 impl From<kube::Error> for ClusterError {
     fn from(error: kube::Error) -> Self {
@@ -96,14 +98,12 @@ impl From<kube::Error> for ClusterError {
             kube::Error::HyperError(error) => Self::unreachable(error),
             kube::Error::ReadEvents(error) => Self::unreachable(error),
             kube::Error::Service(error) => Self::unreachable(&**error),
-            kube::Error::Auth(error) => Self {
-                kind: ClusterErrorKind::Unauthorized,
-                message: format!("there are no credentials for the API server: {}", words(error)),
-                hint: None,
-            },
-            kube::Error::SerdeError(error) => Self::invalid("the API server's answer cannot be read", error),
-            kube::Error::FromUtf8(error) => Self::invalid("the API server's answer cannot be read", error),
-            other => Self::invalid("the request cannot be made", other),
+            kube::Error::Auth(error) => {
+                Self::caused(ClusterErrorKind::Unauthorized, "cannot get credentials for the API server", error)
+            }
+            kube::Error::SerdeError(error) => Self::invalid_response(error),
+            kube::Error::FromUtf8(error) => Self::invalid_response(error),
+            other => Self::caused(ClusterErrorKind::Invalid, "cannot create the request", other),
         }
     }
 }
@@ -115,38 +115,55 @@ impl From<watcher::Error> for ClusterError {
             | watcher::Error::WatchStartFailed(error)
             | watcher::Error::WatchFailed(error) => error.into(),
             watcher::Error::WatchError(status) => Self::refused(&status),
-            watcher::Error::NoResourceVersion => {
-                Self::invalid("the API server's answer cannot be read", &watcher::Error::NoResourceVersion)
+            watcher::Error::NoResourceVersion => Self::invalid_response(&watcher::Error::NoResourceVersion),
+        }
+    }
+}
+
+/// Why a library failed: a message, and its own cause as the source.
+///
+/// Some libraries repeat the cause in the message of an error, others do not. In a chain of `Cause`s each message occurs
+/// once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Cause {
+    message: String,
+    source: Option<Box<Cause>>,
+}
+
+impl Cause {
+    /// The chain of an error and its sources. Messages that a later one repeats are omitted, and so are hyper's messages for
+    /// the part of the client that failed.
+    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
+        let errors = std::iter::successors(Some(error), |error: &&'_ (dyn Error + 'static)| (*error).source());
+        let chain: Vec<String> = errors.map(ToString::to_string).filter(|text| !text.is_empty()).collect();
+        let mut messages: Vec<&str> = Vec::new();
+        for (index, text) in chain.iter().enumerate() {
+            let inner = &chain[index + 1..];
+            let without = |text: &'_ str, inner: &String| text.strip_suffix(inner)?.strip_suffix(": ").map(str::len);
+            let own = inner.iter().fold(text.as_str(), |own, inner| without(own, inner).map_or(own, |end| &own[..end]));
+            let repeated = inner.iter().any(|inner| own.contains(inner.as_str()));
+            let is_framing = own.starts_with("client error (") && !inner.is_empty();
+            if !repeated && !is_framing && !messages.contains(&own) {
+                messages.push(own);
             }
         }
+        let mut messages = messages.into_iter().rev();
+        // The last message of a chain is always kept.
+        let root = Self { message: messages.next().unwrap_or_default().to_owned(), source: None };
+        messages.fold(root, |cause, message| Self { message: message.to_owned(), source: Some(Box::new(cause)) })
     }
 }
 
-/// The causes of an error, the outermost first. Libraries differ in whether an error repeats its cause: what is said
-/// further in is left out here, and so are the client's own words for where in it something failed.
-fn words(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error: &&'_ (dyn Error + 'static)| (*error).source());
-    let chain: Vec<String> = causes.map(ToString::to_string).collect();
-    let mut parts: Vec<&str> = Vec::new();
-    for (index, text) in chain.iter().enumerate() {
-        let repeated = chain[index + 1..].iter().any(|inner| text.contains(inner.as_str()));
-        let is_framing = text.starts_with("client error (") && index + 1 < chain.len();
-        if !repeated && !is_framing && !parts.contains(&text.as_str()) {
-            parts.push(text);
-        }
-    }
-    parts.join(": ")
-}
-
-/// The permission that the API server's refusal names, as an advice. The refusal reads `… cannot VERB resource
-/// "RESOURCE" in API group "GROUP" in the namespace "NAMESPACE"`, after the name of the object in quotes
+/// The hint for a missing permission, from the API server's message. The message reads `… cannot VERB resource "RESOURCE" in
+/// API group "GROUP" in the namespace "NAMESPACE"`, after the quoted name of the object
 /// (<https://github.com/kubernetes/apiserver/blob/master/pkg/endpoints/handlers/responsewriters/errors.go>).
 fn missing_permission(message: &str) -> String {
     let after = |mark: &str| message.split_once(mark).map(|(_, rest)| rest);
     let quoted = |mark: &str| after(mark).and_then(|rest| rest.strip_prefix('"')?.split('"').next());
     let verb = after(" cannot ").and_then(|rest| rest.split(' ').next());
     let (Some(verb), Some(resource)) = (verb, quoted(" resource ")) else {
-        return "see which Role or ClusterRole is bound to Mimic's service account".to_owned();
+        return "check the Roles and ClusterRoles that are bound to Mimic's service account".to_owned();
     };
     let group = quoted(" in API group ").filter(|group| !group.is_empty());
     let resource = group.map_or_else(|| resource.to_owned(), |group| format!("{resource}.{group}"));
@@ -154,16 +171,16 @@ fn missing_permission(message: &str) -> String {
     let name = name.filter(|name| !name.is_empty()).map(|name| format!(" named `{name}`")).unwrap_or_default();
     match quoted(" in the namespace ") {
         Some(namespace) => {
-            format!(
-                "a Role in namespace `{namespace}` has to give Mimic's service account `{verb}` on `{resource}`{name}"
-            )
+            format!("grant Mimic's service account `{verb}` on `{resource}`{name} in a Role in namespace `{namespace}`")
         }
-        None => format!("a ClusterRole has to give Mimic's service account `{verb}` on `{resource}`{name}"),
+        None => format!("grant Mimic's service account `{verb}` on `{resource}`{name} in a ClusterRole"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+
     use super::*;
 
     #[derive(Debug)]
@@ -182,16 +199,20 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_chain_is_said_twice() {
+    fn each_message_in_a_chain_occurs_once() {
         for (chain, expected) in [
             (&["reset"][..], "reset"),
-            (&["tls: reset", "reset"], "reset"),
+            (&["tls: reset", "reset"], "tls: reset"),
+            (&["reset: by peer", "reset"], "reset"),
             (&["client error (Connect)", "tcp connect error", "refused"], "tcp connect error: refused"),
             (&["client error (Connect)"], "client error (Connect)"),
-            (&["no answer", "read: timed out", "timed out", "timed out"], "no answer: timed out"),
+            (&["no answer", "read: timed out", "timed out", "timed out"], "no answer: read: timed out"),
+            (&["a: b: c", "b: c", "c"], "a: b: c"),
         ] {
             let link = chain.iter().rev().fold(None, |inner, text| Some(Box::new(Link(text, inner))));
-            assert_eq!(words(&*link.expect("a chain has links")), expected);
+            let cause = Cause::of(&*link.expect("a chain has links"));
+            let causes = std::iter::successors(Some(&cause), |cause| cause.source.as_deref());
+            assert_eq!(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "), expected);
         }
     }
 }

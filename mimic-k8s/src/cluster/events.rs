@@ -1,4 +1,4 @@
-//! Bad entries, told where whoever wrote them looks: as Events on their object.
+//! Invalid entries, reported as Events on their ConfigMap.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,14 +10,14 @@ use tokio::task::JoinHandle;
 
 use super::error::ClusterError;
 
-/// Most Events about one version of an object; what is beyond them is counted in one more.
-const MOST: usize = 10;
+/// The most Events about one version of an object. One more has the number of the other problems.
+const MAX_EVENTS: usize = 10;
 
-/// Longest note that the API server takes, in bytes
+/// The longest note that the API server accepts, in bytes
 /// (<https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>).
 const LONGEST_NOTE: usize = 1024;
 
-/// Publishes Events, beside everything else.
+/// Publishes Events in the background.
 pub(super) struct Events {
     client: Client,
     current: Mutex<Current>,
@@ -25,7 +25,7 @@ pub(super) struct Events {
 
 #[derive(Default)]
 struct Current {
-    /// The version of the object that was reported last.
+    /// The last reported version of the object.
     version: Option<String>,
     task: Option<JoinHandle<()>>,
 }
@@ -35,8 +35,8 @@ impl Events {
         Self { client, current: Mutex::default() }
     }
 
-    /// Reports what is wrong with this version of the ConfigMap, once, without being waited for. What has not been said
-    /// of an earlier version by then is not said any more.
+    /// Reports the problems of this version of the ConfigMap, once, in the background. Reports of an earlier version that
+    /// are still pending are dropped.
     pub(super) fn report(&self, config_map: &ConfigMap, problems: &[Problem]) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let version = config_map.metadata.resource_version.clone();
@@ -65,7 +65,7 @@ impl Drop for Events {
 
 async fn publish(client: Client, regarding: ObjectReference, notes: Vec<String>) {
     for note in notes {
-        // A recorder takes two Events that differ in nothing but their notes for one that has happened twice.
+        // A recorder merges Events that differ only in their notes, so each Event gets its own.
         let recorder = Recorder::new(client.clone(), Reporter::from("mimic.cryptkcoding.com/mimic-server"));
         let event = Event {
             type_: EventType::Warning,
@@ -75,19 +75,19 @@ async fn publish(client: Client, regarding: ObjectReference, notes: Vec<String>)
             secondary: None,
         };
         if let Err(error) = recorder.publish(&event, &regarding).await.map_err(ClusterError::from) {
-            let hint = error.hint().unwrap_or_default();
-            log::warn!(error:%, hint; "bad entries could not be reported as Events");
+            log::warn!(error:% = error.full_message(); "cannot create Events for invalid entries");
             return;
         }
     }
 }
 
-/// One note for each problem, and one for those beyond the limit.
+/// One note for each problem up to the limit, and one for the rest.
 fn notes(problems: &[Problem]) -> Vec<String> {
-    let mut notes: Vec<String> =
-        problems.iter().take(MOST).map(|problem| shortened(problem.full_message().to_string())).collect();
-    if let Some(more) = problems.len().checked_sub(MOST).filter(|more| *more > 0) {
-        notes.push(format!("{more} more entries were left out; Mimic's log names each"));
+    let messages = problems.iter().take(MAX_EVENTS).map(|problem| problem.full_message().to_string());
+    let mut notes: Vec<String> = messages.map(shortened).collect();
+    if let Some(more) = problems.len().checked_sub(MAX_EVENTS).filter(|more| *more > 0) {
+        let skipped = if more == 1 { "entry was skipped" } else { "entries were skipped" };
+        notes.push(format!("{more} more {skipped}; Mimic's log lists all of them"));
     }
     notes
 }
@@ -110,12 +110,12 @@ mod tests {
             (1..=13).map(|number| Problem::new("configmap a/b", format!("no {number}"))).collect();
         assert_eq!(notes(&problems[..2]), ["configmap a/b: no 1", "configmap a/b: no 2"]);
         assert_eq!(notes(&problems[..10]).len(), 10);
-        assert_eq!(notes(&problems[..11]).len(), 11);
-        assert_eq!(notes(&problems)[10], "3 more entries were left out; Mimic's log names each");
+        assert_eq!(notes(&problems[..11])[10], "1 more entry was skipped; Mimic's log lists all of them");
+        assert_eq!(notes(&problems)[10], "3 more entries were skipped; Mimic's log lists all of them");
     }
 
     #[test]
-    fn a_note_is_never_longer_than_the_api_server_takes() {
+    fn a_note_is_never_longer_than_the_api_server_accepts() {
         for filler in ["x", "ä", "€"] {
             let note = shortened(filler.repeat(2000));
             assert!(note.len() <= LONGEST_NOTE && note.len() > LONGEST_NOTE - 6 && note.ends_with('…'), "{filler}");

@@ -1,37 +1,38 @@
-//! The cluster that Mimic runs in: how it is reached, and objects in it that are followed by name.
+//! Mimic's access to a cluster: the API server client, watches of single objects, mirrors from a ConfigMap, and the objects
+//! that certificates need.
 //!
 //! ```no_run
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use mimic_k8s::cluster::{Cluster, Follower};
+//! use mimic_k8s::cluster::{Cluster, ObjectWatch};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let cluster = Cluster::connect("").await?;
-//! let mut config_map = Follower::<ConfigMap>::new(cluster.api(), "mimic-mirrors");
+//! let mut config_map = ObjectWatch::<ConfigMap>::new(cluster.api(), "mimic-mirrors");
 //! loop {
 //!     match config_map.next().await {
-//!         Ok(Some(_)) => println!("there it is"),
-//!         Ok(None) => println!("there is none"),
-//!         Err(error) => println!("{error}; trying again"),
+//!         Ok(Some(_)) => println!("created or changed"),
+//!         Ok(None) => println!("absent or deleted"),
+//!         Err(error) => println!("{error}; the next call tries again"),
 //!     }
 //! }
 //! # }
 //! ```
 
-mod configmap;
+mod configmap_data;
+mod configmap_source;
 mod connect;
 mod error;
 mod events;
-mod follow;
-mod mirrors;
 mod namespace;
 mod secret;
+mod watch;
 mod webhook;
 
-pub use configmap::ConfigMapSource;
+pub use configmap_data::{ConfigMapRules, RULES_FILE_KEY, parse_config_map};
+pub use configmap_source::ConfigMapSource;
 pub use connect::{Cluster, ConnectError, request_limit};
-pub use error::{ClusterError, ClusterErrorKind};
-pub use follow::Follower;
-pub use mirrors::{LONG_FORM, Mirrors, read_mirrors};
+pub use error::{Cause, ClusterError, ClusterErrorKind};
 pub use namespace::{in_pod, own_namespace};
-pub use secret::{CertificateSecret, IncompleteSecret, MANAGED, Owner, PemPair, owner, pem_pair};
-pub use webhook::{BundlePatch, Standing, WebhookConfiguration};
+pub use secret::{CertificateSecret, IncompleteSecret, MANAGED, PemPair, SecretOwner, pem_pair, secret_owner};
+pub use watch::ObjectWatch;
+pub use webhook::{BundlePatch, CaBundleState, WebhookConfiguration};

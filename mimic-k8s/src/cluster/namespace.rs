@@ -1,18 +1,18 @@
-//! Which namespace Mimic runs in.
+//! The namespace that Mimic runs in.
 
 use std::path::Path;
 
-/// Where a pod finds the namespace of its service account
+/// The file with the namespace of a pod's service account
 /// (<https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#without-using-a-proxy>).
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
-/// The configured namespace, or else that of the variable `POD_NAMESPACE`, or else the service account's. `None` when
-/// none of them says so, which is the case outside a cluster.
+/// The first valid one of: the configured namespace, the variable `POD_NAMESPACE`, the service account's namespace. `None`
+/// if there is none, which is the case outside a cluster.
 pub fn own_namespace(configured: &str) -> Option<String> {
     choose(configured, std::env::var("POD_NAMESPACE").ok(), Path::new(SERVICE_ACCOUNT))
 }
 
-/// Whether this is a pod, with a service account.
+/// Whether this process runs in a pod that has a service account.
 pub fn in_pod() -> bool {
     Path::new(SERVICE_ACCOUNT).exists()
 }
@@ -24,7 +24,7 @@ fn choose(configured: &str, variable: Option<String>, file: &Path) -> Option<Str
         .or_else(|| std::fs::read_to_string(file).ok().map(|text| text.trim().to_owned()).filter(usable))
 }
 
-/// A label of RFC 1123 (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names>).
+/// Whether `name` is a label of RFC 1123 (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names>).
 fn is_namespace(name: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=63).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
@@ -35,8 +35,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_namespace_is_looked_for_in_order() {
-        let folder = tempfile::tempdir().expect("a folder can be made");
+    fn the_first_valid_namespace_is_used() {
+        let folder = tempfile::tempdir().expect("a folder can be created");
         let file = folder.path().join("namespace");
         std::fs::write(&file, "from-file\n").expect("it can be written");
         let variable = || Some("from-variable".to_owned());

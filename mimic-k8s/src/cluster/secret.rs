@@ -1,32 +1,36 @@
-//! The Secret with the serving certificate: how others fill it, and how Mimic does.
+//! The Secret with the serving certificate, filled by Mimic or by other tools.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
+use mimic_core::Hint;
 
-use super::{Cluster, ClusterError, Follower};
+use super::connect::Cluster;
+use super::error::ClusterError;
+use super::watch::ObjectWatch;
 
-/// Marks a Secret whose contents are Mimic's own.
+/// The annotation that marks a Secret as written by Mimic.
 pub const MANAGED: &str = "mimic.cryptkcoding.com/managed";
 
-/// What every annotation of cert-manager begins with.
+/// The prefix of cert-manager's annotations.
 pub(super) const CERT_MANAGER: &str = "cert-manager.io/";
 
-/// The keys of a certificate and of its private key. The first pair that is complete is used: `tls.*` is what
-/// Kubernetes itself and cert-manager write, so where both are, the other is what an older setup left behind.
+/// The keys of a certificate and its private key. The first complete pair is used. Kubernetes and cert-manager write
+/// `tls.*`, so if both pairs exist, the other one is from an older setup.
 const PAIRS: [(&str, &str); 2] = [("tls.crt", "tls.key"), ("cert.pem", "key.pem")];
 
-/// A certificate and its private key, PEM, as a Secret holds them.
+/// A certificate and its private key in a Secret, in PEM.
 #[derive(Clone, Copy)]
 pub struct PemPair<'a> {
     /// The certificate, followed by its intermediates.
     pub certificate: &'a [u8],
     /// The private key.
     pub key: &'a [u8],
-    /// The Secret's keys under which the two were found.
+    /// The keys of the Secret that contain the two.
     pub keys: (&'static str, &'static str),
 }
 
@@ -34,26 +38,25 @@ pub struct PemPair<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IncompleteSecret {
-    /// It holds nothing.
-    #[error("it is empty")]
+    /// It has no data.
+    #[error("no data")]
     Empty,
-    /// Half of a pair is not there.
-    #[error("it has `{present}` and no `{missing}`")]
+    /// The certificate or the private key is missing.
+    #[error("`{missing}` is missing, `{present}` exists")]
     Half {
-        /// The key that is there.
+        /// The key that exists.
         present: &'static str,
-        /// The one that is not.
+        /// The key that is missing.
         missing: &'static str,
     },
-    /// It holds other things.
-    #[error("it has no certificate; its keys are {}", listed(.0))]
+    /// It has only other keys.
+    #[error("no certificate; keys: {}", listed(.0))]
     Other(Vec<String>),
 }
 
-impl IncompleteSecret {
-    /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        "it needs `tls.crt` and `tls.key`, or `cert.pem` and `key.pem`"
+impl Hint for IncompleteSecret {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some("add `tls.crt` and `tls.key`, or `cert.pem` and `key.pem`".into())
     }
 }
 
@@ -61,10 +64,10 @@ fn listed(keys: &[String]) -> String {
     keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// The certificate and the key in a Secret.
+/// The certificate and the private key in a Secret.
 ///
 /// # Errors
-/// [`IncompleteSecret`] when there is no complete pair.
+/// [`IncompleteSecret`] if there is no complete pair.
 pub fn pem_pair(secret: &Secret) -> Result<PemPair<'_>, IncompleteSecret> {
     let get =
         |key: &str| secret.data.as_ref()?.get(key).map(|value| value.0.as_slice()).filter(|value| !value.is_empty());
@@ -89,36 +92,36 @@ fn filled_keys(secret: &Secret) -> Vec<String> {
     data.filter(|(_, value)| !value.0.is_empty()).map(|(key, _)| key.clone()).collect()
 }
 
-/// Whose the contents of a Secret are.
+/// The owner of a Secret's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owner {
-    /// Nobody's: it is empty, and whoever wants it may take it.
-    Nobody,
-    /// Mimic's own.
+pub enum SecretOwner {
+    /// None: the Secret is empty, and Mimic can fill it.
+    Unowned,
+    /// Mimic.
     Mimic,
-    /// Somebody else's; this says how that is known.
+    /// Another tool. The text is how that is known.
     Other(String),
 }
 
-/// Whose the contents of a Secret are, so that nobody's certificate is ever overwritten.
-pub fn owner(secret: &Secret) -> Owner {
+/// The owner of a Secret's data. Mimic never overwrites the certificate of another owner.
+pub fn secret_owner(secret: &Secret) -> SecretOwner {
     let annotations = secret.metadata.annotations.iter().flatten();
     let mut names = annotations.map(|(name, _)| name.as_str());
     if let Some(name) = names.clone().find(|name| name.starts_with(CERT_MANAGER)) {
-        return Owner::Other(format!("cert-manager keeps it, as its annotation `{name}` shows"));
+        return SecretOwner::Other(format!("managed by cert-manager (annotation `{name}`)"));
     }
     if names.any(|name| name == MANAGED) {
-        return Owner::Mimic;
+        return SecretOwner::Mimic;
     }
     let keys = filled_keys(secret);
     if keys.is_empty() {
-        Owner::Nobody
+        SecretOwner::Unowned
     } else {
-        Owner::Other(format!("it holds {}, which Mimic did not write", listed(&keys)))
+        SecretOwner::Other(format!("has {}, which Mimic did not write", listed(&keys)))
     }
 }
 
-/// The one Secret that Mimic keeps its certificates in.
+/// The Secret with the serving certificate.
 #[derive(Clone)]
 pub struct CertificateSecret {
     api: Api<Secret>,
@@ -131,24 +134,24 @@ impl CertificateSecret {
         Self { api: cluster.api(), name: name.to_owned() }
     }
 
-    /// Follows it.
-    pub fn follow(&self) -> Follower<Secret> {
-        Follower::new(self.api.clone(), &self.name)
+    /// Watches it.
+    pub fn watch(&self) -> ObjectWatch<Secret> {
+        ObjectWatch::new(self.api.clone(), &self.name)
     }
 
-    /// Whether it is still the same as when it was read.
+    /// Whether the stored Secret is still the version `since`.
     ///
     /// # Errors
-    /// [`ClusterError`] when it cannot be read.
+    /// [`ClusterError`] if it cannot be read.
     pub async fn is_unchanged(&self, since: &Secret) -> Result<bool, ClusterError> {
         let now = self.api.get_opt(&self.name).await?;
         Ok(now.is_some_and(|now| now.metadata.resource_version == since.metadata.resource_version))
     }
 
-    /// Puts `data` in place of what Mimic wrote into `current`, or into a new Secret if there is none.
+    /// Replaces the data of `current`, or creates the Secret if `current` is `None`.
     ///
     /// # Errors
-    /// [`ClusterError`]; a conflict when it is no longer as it was when `current` was read.
+    /// [`ClusterError`]. A conflict if the Secret was changed or created since `current` was read.
     pub async fn write(&self, current: Option<&Secret>, data: BTreeMap<String, Vec<u8>>) -> Result<(), ClusterError> {
         let parameters = PostParams { field_manager: Some("mimic".to_owned()), ..PostParams::default() };
         let data: BTreeMap<String, ByteString> =
@@ -160,7 +163,7 @@ impl CertificateSecret {
             self.api.create(&parameters, &secret).await?;
             return Ok(());
         };
-        // It carries the version that was read: the API server refuses it if there is a newer one.
+        // It has the version that was read, so the API server rejects it if there is a newer one.
         let secret = marked(current.clone(), data);
         self.api.replace(&self.name, &parameters, &secret).await?;
         Ok(())
@@ -195,11 +198,11 @@ mod tests {
             ([new, old].concat(), Ok("new")),
             ([&new[..1], &old].concat(), Ok("old")),
             (vec![("tls.crt", ""), ("tls.key", ""), old[0], old[1]], Ok("old")),
-            (vec![], Err("it is empty")),
-            (vec![("tls.crt", ""), ("tls.key", "")], Err("it is empty")),
-            (vec![new[0]], Err("it has `tls.crt` and no `tls.key`")),
-            (vec![old[1]], Err("it has `key.pem` and no `cert.pem`")),
-            (vec![("ca.crt", "x"), ("password", "x")], Err("it has no certificate; its keys are `ca.crt`, `password`")),
+            (vec![], Err("no data")),
+            (vec![("tls.crt", ""), ("tls.key", "")], Err("no data")),
+            (vec![new[0]], Err("`tls.key` is missing, `tls.crt` exists")),
+            (vec![old[1]], Err("`cert.pem` is missing, `key.pem` exists")),
+            (vec![("ca.crt", "x"), ("password", "x")], Err("no certificate; keys: `ca.crt`, `password`")),
         ] {
             let secret = secret(&data, &json!({}));
             let found = pem_pair(&secret).map(|pair| (pair.certificate, pair.key)).map_err(|error| error.to_string());
@@ -209,21 +212,21 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_empty_or_marked_is_mimics_own() {
+    fn only_an_empty_or_marked_secret_is_written() {
         let pair = [("tls.crt", "x"), ("tls.key", "x")];
         let nothing = [("tls.crt", ""), ("tls.key", "")];
-        let other = |reason: &str| Owner::Other(reason.to_owned());
-        let certs = "cert-manager keeps it, as its annotation `cert-manager.io/certificate-name` shows";
+        let other = |reason: &str| SecretOwner::Other(reason.to_owned());
+        let certs = "managed by cert-manager (annotation `cert-manager.io/certificate-name`)";
         for (data, annotations, expected) in [
-            (&[][..], json!({}), Owner::Nobody),
-            (&nothing, json!({"example.com/note": "shipped"}), Owner::Nobody),
-            (&pair, json!({}), other("it holds `tls.crt`, `tls.key`, which Mimic did not write")),
-            (&pair, json!({MANAGED: "true"}), Owner::Mimic),
-            (&[], json!({MANAGED: "true"}), Owner::Mimic),
+            (&[][..], json!({}), SecretOwner::Unowned),
+            (&nothing, json!({"example.com/note": "shipped"}), SecretOwner::Unowned),
+            (&pair, json!({}), other("has `tls.crt`, `tls.key`, which Mimic did not write")),
+            (&pair, json!({MANAGED: "true"}), SecretOwner::Mimic),
+            (&[], json!({MANAGED: "true"}), SecretOwner::Mimic),
             (&[], json!({"cert-manager.io/certificate-name": "mimic"}), other(certs)),
             (&pair, json!({MANAGED: "true", "cert-manager.io/certificate-name": "mimic"}), other(certs)),
         ] {
-            assert_eq!(owner(&secret(data, &annotations)), expected, "{data:?} {annotations}");
+            assert_eq!(secret_owner(&secret(data, &annotations)), expected, "{data:?} {annotations}");
         }
     }
 }

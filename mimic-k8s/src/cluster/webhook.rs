@@ -1,4 +1,4 @@
-//! The webhook configuration: whom the API server trusts when it calls Mimic.
+//! The webhook configuration, whose `caBundle` has the CAs that the API server trusts when it calls Mimic.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
@@ -6,32 +6,34 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::connect::Cluster;
+use super::error::ClusterError;
 use super::secret::CERT_MANAGER;
-use super::{Cluster, ClusterError, Follower};
+use super::watch::ObjectWatch;
 
-/// How a webhook configuration stands to the authorities that Mimic's callers have to trust.
+/// Whether a webhook configuration has the expected `caBundle`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Standing {
+pub enum CaBundleState {
     /// Every webhook that calls Mimic's Service has exactly this bundle.
-    InStep,
-    /// Some of them have another one, or none.
-    Behind {
-        /// Their names.
+    UpToDate,
+    /// Some of them have another bundle, or none.
+    Outdated {
+        /// The names of these webhooks.
         webhooks: Vec<String>,
-        /// What brings them in step.
+        /// The patch that updates them.
         patch: BundlePatch,
     },
     /// No webhook calls Mimic's Service.
-    Uncalled,
-    /// Somebody else fills in the bundle: this annotation of cert-manager asks for it.
-    Claimed(String),
+    NoWebhook,
+    /// cert-manager fills in the bundle, because of this annotation.
+    CertManager(String),
 }
 
-/// A change of `caBundle` that fails with a conflict if anybody changes the configuration meanwhile.
+/// A patch of `caBundle`. It fails with a conflict if the configuration was changed since it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BundlePatch(Value);
 
-/// The one `MutatingWebhookConfiguration` that is kept in step.
+/// The `MutatingWebhookConfiguration` whose `caBundle` Mimic keeps up to date.
 #[derive(Clone)]
 pub struct WebhookConfiguration {
     api: Api<MutatingWebhookConfiguration>,
@@ -41,27 +43,27 @@ pub struct WebhookConfiguration {
 }
 
 impl WebhookConfiguration {
-    /// The configuration of this name, as far as its webhooks call this Service in Mimic's namespace.
+    /// The configuration of this name. Only webhooks that call this Service in Mimic's namespace are considered.
     pub fn new(cluster: &Cluster, name: &str, service: &str) -> Self {
         let api = Api::all(cluster.client().clone());
         let namespace = cluster.namespace().to_owned();
         Self { api, name: name.to_owned(), service: service.to_owned(), namespace }
     }
 
-    /// Follows it.
-    pub fn follow(&self) -> Follower<MutatingWebhookConfiguration> {
-        Follower::new(self.api.clone(), &self.name)
+    /// Watches it.
+    pub fn watch(&self) -> ObjectWatch<MutatingWebhookConfiguration> {
+        ObjectWatch::new(self.api.clone(), &self.name)
     }
 
-    /// How it stands to `bundle`, PEM.
-    pub fn standing(&self, configuration: &MutatingWebhookConfiguration, bundle: &[u8]) -> Standing {
-        standing(configuration, &self.namespace, &self.service, bundle)
+    /// Compares `configuration` with the expected `bundle`, in PEM.
+    pub fn ca_bundle_state(&self, configuration: &MutatingWebhookConfiguration, bundle: &[u8]) -> CaBundleState {
+        ca_bundle_state(configuration, &self.namespace, &self.service, bundle)
     }
 
-    /// Brings it in step.
+    /// Applies the patch.
     ///
     /// # Errors
-    /// [`ClusterError`]; a conflict when it has changed since it was read.
+    /// [`ClusterError`]. A conflict if the configuration was changed since it was read.
     pub async fn apply(&self, patch: &BundlePatch) -> Result<(), ClusterError> {
         let parameters = PatchParams { field_manager: Some("mimic".to_owned()), ..PatchParams::default() };
         self.api.patch_metadata(&self.name, &parameters, &Patch::Strategic(&patch.0)).await?;
@@ -69,11 +71,16 @@ impl WebhookConfiguration {
     }
 }
 
-fn standing(configuration: &MutatingWebhookConfiguration, namespace: &str, service: &str, bundle: &[u8]) -> Standing {
+fn ca_bundle_state(
+    configuration: &MutatingWebhookConfiguration,
+    namespace: &str,
+    service: &str,
+    bundle: &[u8],
+) -> CaBundleState {
     let injected = format!("{CERT_MANAGER}inject-");
     let mut annotations = configuration.metadata.annotations.iter().flatten().map(|(name, _)| name);
     if let Some(name) = annotations.find(|name| name.starts_with(&injected)) {
-        return Standing::Claimed(name.clone());
+        return CaBundleState::CertManager(name.clone());
     }
     let calls_mimic = |webhook: &&MutatingWebhook| {
         let called = webhook.client_config.service.as_ref();
@@ -81,21 +88,21 @@ fn standing(configuration: &MutatingWebhookConfiguration, namespace: &str, servi
     };
     let callers: Vec<&MutatingWebhook> = configuration.webhooks.iter().flatten().filter(calls_mimic).collect();
     if callers.is_empty() {
-        return Standing::Uncalled;
+        return CaBundleState::NoWebhook;
     }
     let wanted = ByteString(bundle.to_vec());
-    let behind = callers.into_iter().filter(|webhook| webhook.client_config.ca_bundle.as_ref() != Some(&wanted));
-    let webhooks: Vec<String> = behind.map(|webhook| webhook.name.clone()).collect();
+    let outdated = callers.into_iter().filter(|webhook| webhook.client_config.ca_bundle.as_ref() != Some(&wanted));
+    let webhooks: Vec<String> = outdated.map(|webhook| webhook.name.clone()).collect();
     if webhooks.is_empty() {
-        return Standing::InStep;
+        return CaBundleState::UpToDate;
     }
-    // Webhooks are told apart by their names, here and by the API server.
+    // A strategic merge patch identifies webhooks by name.
     let changed = webhooks.iter().map(|name| json!({"name": name, "clientConfig": {"caBundle": wanted}}));
     let patch = json!({
         "metadata": {"resourceVersion": configuration.metadata.resource_version},
         "webhooks": changed.collect::<Vec<_>>(),
     });
-    Standing::Behind { webhooks, patch: BundlePatch(patch) }
+    CaBundleState::Outdated { webhooks, patch: BundlePatch(patch) }
 }
 
 #[cfg(test)]
@@ -108,23 +115,23 @@ mod tests {
         json!({"name": name, "admissionReviewVersions": ["v1"], "sideEffects": "None", "clientConfig": client})
     }
 
-    /// A client that calls a Service and trusts this bundle.
+    /// A `clientConfig` that calls a Service and has this bundle.
     fn calling(namespace: &str, service: &str, bundle: Option<&[u8]>) -> Value {
         let bundle = bundle.map(|bundle| ByteString(bundle.to_vec()));
         json!({"service": {"namespace": namespace, "name": service}, "caBundle": bundle})
     }
 
-    fn judge(webhooks: &Value, annotations: &Value) -> Standing {
+    fn compared(webhooks: &Value, annotations: &Value) -> CaBundleState {
         let configuration = json!({
             "metadata": {"name": "mimic", "resourceVersion": "7", "annotations": annotations},
             "webhooks": webhooks,
         });
         let configuration = serde_json::from_value(configuration).expect("it is a configuration");
-        standing(&configuration, "system", "mimic", OURS)
+        ca_bundle_state(&configuration, "system", "mimic", OURS)
     }
 
     #[test]
-    fn only_webhooks_that_call_mimics_service_are_kept_in_step() {
+    fn only_webhooks_that_call_mimics_service_are_updated() {
         let url = json!({"url": "https://mimic.example.com/mutate"});
         let others = [
             webhook("url.example.com", &url),
@@ -134,24 +141,24 @@ mod tests {
         let ours = |bundle| webhook("pods.example.com", &calling("system", "mimic", bundle));
         let with = |bundle| json!([others.as_slice(), &[ours(bundle)]].concat());
         let none = json!({});
-        assert_eq!(judge(&json!(others), &none), Standing::Uncalled);
-        assert_eq!(judge(&json!([]), &none), Standing::Uncalled);
-        assert_eq!(judge(&with(Some(OURS)), &none), Standing::InStep);
+        assert_eq!(compared(&json!(others), &none), CaBundleState::NoWebhook);
+        assert_eq!(compared(&json!([]), &none), CaBundleState::NoWebhook);
+        assert_eq!(compared(&with(Some(OURS)), &none), CaBundleState::UpToDate);
         for bundle in [None, Some(&b""[..]), Some(b"theirs")] {
             let patch = json!({
                 "metadata": {"resourceVersion": "7"},
                 "webhooks": [{"name": "pods.example.com", "clientConfig": {"caBundle": ByteString(OURS.to_vec())}}],
             });
             let webhooks = vec!["pods.example.com".to_owned()];
-            assert_eq!(judge(&with(bundle), &none), Standing::Behind { webhooks, patch: BundlePatch(patch) });
+            assert_eq!(compared(&with(bundle), &none), CaBundleState::Outdated { webhooks, patch: BundlePatch(patch) });
         }
     }
 
     #[test]
-    fn what_cert_manager_fills_in_is_left_to_it() {
+    fn a_bundle_that_cert_manager_fills_in_is_not_updated() {
         let annotation = "cert-manager.io/inject-ca-from";
         let webhooks = json!([webhook("pods.example.com", &calling("system", "mimic", None))]);
-        let standing = judge(&webhooks, &json!({annotation: "system/mimic"}));
-        assert_eq!(standing, Standing::Claimed(annotation.to_owned()));
+        let state = compared(&webhooks, &json!({annotation: "system/mimic"}));
+        assert_eq!(state, CaBundleState::CertManager(annotation.to_owned()));
     }
 }

@@ -1,4 +1,4 @@
-//! A fake API server, in memory, so that clocks can be paused: a pause costs no time, however long it is.
+//! A fake API server in memory. It works with a paused clock, so pauses take no time.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -19,36 +19,36 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower::service_fn;
 
-/// What becomes of one request.
+/// The response to one request.
 #[derive(Clone)]
 pub(crate) enum Answer {
     /// A status and a body.
     Whole(u16, Value),
-    /// The lines of a watch, and how it ends.
+    /// The lines of a watch, and its end.
     Watch(Vec<Line>, End),
-    /// None at all.
+    /// No response.
     Silence,
 }
 
 #[derive(Clone)]
 pub(crate) enum Line {
     Event(Value),
-    /// The first half of it.
+    /// The first half of an event.
     Half(Value),
     After(Duration),
 }
 
 #[derive(Clone, Copy)]
 pub(crate) enum End {
-    /// As the API server ends a watch.
+    /// The API server's normal end of a watch.
     Orderly,
-    /// In the middle of the answer.
+    /// A connection error in the middle of the response.
     Broken,
-    /// Never, and nothing more comes.
+    /// Never; no more lines follow.
     Never,
 }
 
-/// A request that has arrived.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) at: Instant,
@@ -70,7 +70,7 @@ pub(crate) struct FakeApi {
 }
 
 impl FakeApi {
-    /// Answers as `script` says.
+    /// Answers each request with the result of `script`.
     pub(crate) fn start(script: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (seen, script) = (Arc::clone(&requests), Arc::new(Mutex::new(script)));
@@ -87,7 +87,7 @@ impl FakeApi {
         Self { cluster: Cluster::with_client(client, "fake", "mimic"), requests }
     }
 
-    /// Gives these answers to lists and to watches, each in turn; the last of each again and again.
+    /// Answers lists and watches with these responses in turn. The last one of each repeats.
     pub(crate) fn replay(lists: impl Into<VecDeque<Answer>>, watches: impl Into<VecDeque<Answer>>) -> Self {
         let (mut lists, mut watches) = (lists.into(), watches.into());
         Self::start(move |request| {
@@ -151,7 +151,7 @@ fn watch(lines: Vec<Line>, end: End) -> UnsyncBoxBody<Bytes, io::Error> {
     StreamBody::new(lines).boxed_unsync()
 }
 
-/// A ConfigMap of this version that maps Docker Hub to this mirror.
+/// A ConfigMap with this version that maps `docker.io` to this mirror.
 pub(crate) fn config_map(version: &str, mirror: &str) -> Value {
     json!({
         "apiVersion": "v1",
@@ -172,7 +172,7 @@ pub(crate) fn event(kind: &str, object: &Value) -> Line {
     Line::Event(json!({"type": kind, "object": object}))
 }
 
-/// A watch that brings this and is quiet from then on.
+/// A watch with these lines that stays open without further ones.
 pub(crate) fn watch_of(lines: impl Into<Vec<Line>>) -> Answer {
     Answer::Watch(lines.into(), End::Never)
 }

@@ -1,5 +1,9 @@
-//! What Mimic asks of a cluster, against an API server that misbehaves on demand.
+//! Mimic's access to a cluster, with a fake API server that fails on demand.
 
+#[cfg(test)]
+mod configmap_data;
+#[cfg(test)]
+mod configmap_source;
 #[cfg(test)]
 mod connection;
 #[cfg(test)]
@@ -7,8 +11,4 @@ mod errors;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
-mod follower;
-#[cfg(test)]
-mod mirrors;
-#[cfg(test)]
-mod source;
+mod watch;

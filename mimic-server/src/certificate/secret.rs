@@ -24,7 +24,7 @@ impl FollowedSecret {
     }
 
     pub(crate) async fn follow(self) {
-        let mut secrets = self.secret.follow();
+        let mut secrets = self.secret.watch();
         loop {
             let taken_up = match secrets.next().await {
                 Ok(Some(secret)) => self.take_up(&secret),
@@ -42,8 +42,7 @@ impl FollowedSecret {
     }
 
     fn take_up(&self, secret: &Secret) -> Result<(), Problem> {
-        let pem =
-            pem_pair(secret).map_err(|error| Problem::new(&self.place, error.to_string()).with_hint(error.hint()))?;
+        let pem = pem_pair(secret).map_err(|error| Problem::from_error(&self.place, &error))?;
         let pair = Pair::from_pem(pem.certificate, pem.key, SystemTime::now()).and_then(|pair| {
             self.host.as_deref().map_or(Ok(()), |host| pair.check_names(host))?;
             Ok(pair)
@@ -69,9 +68,5 @@ pub(super) fn place(cluster: &Cluster, name: &str) -> String {
 
 /// What the API server refused, or that it is away, as a problem with the object that was asked for.
 pub(super) fn from_cluster(place: &str, error: &ClusterError) -> Problem {
-    let problem = Problem::new(place, error.to_string());
-    match error.hint() {
-        Some(hint) => problem.with_hint(hint),
-        None => problem,
-    }
+    Problem::from_error(place, error)
 }

@@ -213,7 +213,8 @@ fn refusal(certificate: &str, key: &str) -> String {
     let problems: Vec<String> = server.check().iter().map(|problem| problem.full_message().to_string()).collect();
     let [problem] = &problems[..] else { panic!("one problem, not {problems:?}") };
     let started = actix_web::rt::System::new().block_on(async { server.start().await.map(|_| ()) });
-    assert_eq!(*problem, started.expect_err("it does not start").to_string(), "the check says the same");
+    let error = started.expect_err("it does not start").full_message().to_string();
+    assert_eq!(*problem, error, "the check says the same");
     problem.clone()
 }
 

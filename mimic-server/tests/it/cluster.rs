@@ -34,7 +34,7 @@ fn without_a_cluster_the_start_fails_with_what_was_looked_for_and_the_way_out() 
     assert_eq!(
         line["error"],
         format!(
-            "cluster: no cluster was found: this is not a pod (`KUBERNETES_SERVICE_HOST` is not set or \
+            "cluster: no cluster found: not running in a pod (`KUBERNETES_SERVICE_HOST` is not set or \
              `/var/run/secrets/kubernetes.io/serviceaccount/token` is absent), `KUBECONFIG` is not set, and `{}` is absent",
             absent.display()
         )
@@ -54,7 +54,7 @@ fn a_kubeconfig_that_cannot_be_used_stops_the_start() {
     let variables = [("KUBECONFIG", absent.to_str().unwrap()), ("MIMIC_KUBERNETES_ENABLED", "true")];
     let server = Process::start(&["--demo"], &variables);
     let error = server.line("cannot start the server")["error"].as_str().unwrap().to_owned();
-    let start = format!("cluster: the kubeconfig `{}` cannot be used: ", absent.display());
+    let start = format!("cluster: cannot use kubeconfig `{}`: ", absent.display());
     assert!(error.starts_with(&start) && error.contains("No such file or directory"), "{error}");
 }
 
@@ -71,7 +71,7 @@ fn an_api_server_that_is_away_is_waited_for() {
     let server = Process::start(&["--demo"], &variables);
     assert_eq!(server.line("cluster found")["namespace"], "shop");
     let failure = server.line("a mirror source failed and keeps its last list");
-    let words = "configmap shop/mimic-mirrors cannot be read: the API server cannot be reached: tcp connect error: \
+    let words = "cannot read configmap shop/mimic-mirrors: cannot reach the API server: tcp connect error: \
                  Connection refused (os error 111)";
     assert_eq!((&failure["error"], &failure["kind"]), (&words.into(), &"unavailable".into()));
     let (status, report) = eventually("the failure is in the report", || {

@@ -11,7 +11,9 @@ use std::time::{Duration, SystemTime};
 
 use k8s_openapi::api::core::v1::Secret;
 use mimic_core::{Hint as _, Problem};
-use mimic_k8s::cluster::{CertificateSecret, Cluster, ClusterErrorKind, Owner, WebhookConfiguration, owner};
+use mimic_k8s::cluster::{
+    CertificateSecret, Cluster, ClusterErrorKind, SecretOwner, WebhookConfiguration, secret_owner,
+};
 use tokio::time::Instant;
 
 use super::secret::{from_cluster, place};
@@ -84,8 +86,8 @@ impl Managed {
     }
 
     pub(crate) async fn keep(mut self) {
-        let mut secrets = self.secret.follow();
-        let mut configurations = self.trust.webhook.follow();
+        let mut secrets = self.secret.watch();
+        let mut configurations = self.trust.webhook.watch();
         loop {
             let again = self.act().await;
             tokio::select! {
@@ -146,7 +148,7 @@ impl Managed {
     }
 
     fn plan(&self, secret: Option<&Secret>) -> Result<Plan, Problem> {
-        if let Some(Owner::Other(reason)) = secret.map(owner) {
+        if let Some(SecretOwner::Other(reason)) = secret.map(secret_owner) {
             return Err(Problem::new(&self.place, format!("{reason}; Mimic does not overwrite it")).with_hint(
                 "delete the Secret, name another one in `MIMIC_KUBERNETES_CERTSECRET`, or set \
                  `MIMIC_CERTIFICATE_SOURCE=kubernetes` to serve what is in it",

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 use mimic_core::Problem;
-use mimic_k8s::cluster::{CertificateSecret, ClusterError, ClusterErrorKind, Standing, WebhookConfiguration};
+use mimic_k8s::cluster::{CaBundleState, CertificateSecret, ClusterError, ClusterErrorKind, WebhookConfiguration};
 use tokio::time::Instant;
 
 use super::Known;
@@ -77,8 +77,8 @@ impl Trust {
         stored: &Secret,
     ) -> Option<Duration> {
         let Known::Present(configuration) = &self.known else { return None };
-        let (webhooks, patch) = match self.webhook.standing(configuration, bundle) {
-            Standing::InStep => {
+        let (webhooks, patch) = match self.webhook.ca_bundle_state(configuration, bundle) {
+            CaBundleState::UpToDate => {
                 self.failures = 0;
                 if self.seen.as_ref().is_none_or(|seen| seen.bundle != bundle) {
                     self.seen = Some(Trusted { bundle: bundle.to_vec(), since: SystemTime::now() });
@@ -87,8 +87,8 @@ impl Trust {
                 }
                 return None;
             }
-            Standing::Behind { webhooks, patch } => (webhooks, patch),
-            Standing::Uncalled | Standing::Claimed(_) => {
+            CaBundleState::Outdated { webhooks, patch } => (webhooks, patch),
+            CaBundleState::NoWebhook | CaBundleState::CertManager(_) => {
                 self.seen = None;
                 return None;
             }
@@ -139,16 +139,16 @@ impl Trust {
             }
             Known::Present(configuration) => configuration,
         };
-        match self.webhook.standing(configuration, bundle) {
+        match self.webhook.ca_bundle_state(configuration, bundle) {
             // What is behind is being brought in step; if that fails, it is said above.
-            Standing::InStep | Standing::Behind { .. } => None,
-            Standing::Uncalled => Some(
+            CaBundleState::UpToDate | CaBundleState::Outdated { .. } => None,
+            CaBundleState::NoWebhook => Some(
                 Problem::new(&self.place, format!("none of its webhooks calls the Service `{}`", self.service)).with_hint(
                     "compare `clientConfig.service` with `MIMIC_CERTIFICATE_SERVICE` and Mimic's namespace; a webhook \
                      that calls a URL has to be given the Secret's `ca.crt` by hand",
                 ),
             ),
-            Standing::Claimed(annotation) => Some(
+            CaBundleState::CertManager(annotation) => Some(
                 Problem::new(&self.place, format!("cert-manager fills in its `caBundle`, as `{annotation}` asks it to"))
                     .with_hint("remove the annotation, or set `MIMIC_CERTIFICATE_SOURCE=kubernetes`"),
             ),

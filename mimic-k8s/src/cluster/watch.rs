@@ -1,4 +1,4 @@
-//! One object, followed by its name. `docs/decisions/0008-watching-objects.md` says why it is done this way.
+//! Watching one object. `docs/decisions/0008-watching-objects.md` explains the design.
 
 use std::fmt::{self, Debug};
 use std::time::Duration;
@@ -12,46 +12,47 @@ use tokio::time::Instant;
 
 use super::error::{ClusterError, ClusterErrorKind};
 
-/// Length of one watch, in seconds, after which the API server ends it and `kube` asks for the next. A watch of which
-/// nothing is heard for five seconds longer has broken without a word, and is asked for anew as well.
+/// Duration of one watch request, in seconds. The API server then ends it, and `kube` starts the next. If nothing arrives
+/// for five seconds longer, the connection is broken, and `kube` also starts the next.
 const WATCH: u32 = 45;
 
-/// The shortest and the longest pause after a failure; each is up to twice as long, so that replicas do not ask in step.
+/// The shortest and the longest pause after a failure. Jitter makes each up to twice as long, so that replicas do not retry
+/// at the same time.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
-/// How long a watch has to hold, after a failure, before an object that did not change meanwhile is taken as a sign of
-/// recovery. Lists may succeed where watches do not.
+/// After a failure, a watch must be stable for this long before an unchanged object counts as recovery. Lists can succeed
+/// while watches fail.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// After so long without one, a failure counts as the first.
+/// After this long without a failure, the pauses start at the shortest again.
 const CALM: Duration = Duration::from_mins(1);
 
-/// One object, followed for good: through changes, deletion, failures of the API server and of the way to it.
+/// A permanent watch of one object, across changes, deletion, and failures of the API server or the network.
 ///
-/// Asks for that object alone, by field selector: the permissions `list` and `watch` limited to its name suffice.
-pub struct Follower<K> {
+/// The requests select the object by its name, so the permissions `list` and `watch` can be limited to that name.
+pub struct ObjectWatch<K> {
     api: Api<K>,
     name: String,
     events: Option<BoxStream<'static, watcher::Result<Event<K>>>>,
-    /// Whether the object was among those listed.
+    /// Whether the current list has the object.
     listed: bool,
-    /// The version of what was handed out last.
+    /// The version of the object that was returned last.
     known: Option<String>,
-    /// Whether the last thing handed out was an error.
+    /// Whether the last result was an error.
     failing: bool,
     /// When a watch last ended because its version had expired.
     expired: Option<Instant>,
-    /// An unchanged object read after a failure, and when it counts.
+    /// An unchanged object that was read after a failure, and when it counts as recovery.
     unsettled: Option<(Instant, Option<K>)>,
     backoff: ResetTimerBackoff<ExponentialBackoff>,
     resume: Option<Instant>,
 }
 
-impl<K> Follower<K>
+impl<K> ObjectWatch<K>
 where
     K: Resource + Clone + Debug + serde::de::DeserializeOwned + Send + 'static,
 {
-    /// Follows the object of this name. Nothing is asked before the first [`Follower::next`].
+    /// Watches the object of this name. Sends no request before the first [`ObjectWatch::next`].
     pub fn new(api: Api<K>, name: &str) -> Self {
         let (shortest, longest) = PAUSE;
         let backoff = ExponentialBuilder::default()
@@ -78,15 +79,16 @@ where
         &self.name
     }
 
-    /// At first the object as it is now, or `None` when there is none; then the same for every change. Never ends.
+    /// Returns the object, or `None` if it does not exist: first the current state, then the state after each change.
+    /// Never ends.
     ///
-    /// After an error the next call waits for a while, longer after each failure in a row, and tries again. The first
-    /// `Ok` after an error says that all is well again, whether the object has changed or not.
+    /// After an error, the next call waits before it tries again. The pause gets longer with each consecutive failure. The
+    /// first `Ok` after an error means that the watch works again. The object may be unchanged.
     ///
-    /// Nothing is lost when the future is dropped before it is ready.
+    /// Dropping the future before it is ready loses nothing.
     ///
     /// # Errors
-    /// [`ClusterError`], once for every attempt that failed.
+    /// [`ClusterError`], once for each failed attempt.
     pub async fn next(&mut self) -> Result<Option<K>, ClusterError> {
         loop {
             if let Some(resume) = self.resume {
@@ -104,7 +106,7 @@ where
             let Ok(event) = next else {
                 let object = self.unsettled.take().and_then(|(_, object)| object);
                 self.backoff.reset();
-                return Ok(self.hand_out(object));
+                return Ok(self.deliver(object));
             };
             let object = match event {
                 Some(Ok(Event::Init)) => {
@@ -122,36 +124,36 @@ where
                     Some(error) => return Err(error),
                     None => continue,
                 },
-                // The stream has no end; without one there is nothing to wait for.
+                // `kube` never ends the stream. If it did, the next iteration would start another.
                 None => {
                     self.events = None;
                     continue;
                 }
             };
             if self.known.as_deref() != Some(version(object.as_ref())) {
-                return Ok(self.hand_out(object));
+                return Ok(self.deliver(object));
             }
             if self.failing {
-                // It has to prove first that the failure is over.
+                // The watch must be stable for a while before this counts as recovery.
                 self.unsettled = Some((Instant::now() + SETTLED, object));
             }
         }
     }
 
-    fn hand_out(&mut self, object: Option<K>) -> Option<K> {
+    fn deliver(&mut self, object: Option<K>) -> Option<K> {
         self.known = Some(version(object.as_ref()).to_owned());
         self.unsettled = None;
         self.failing = false;
         object
     }
 
-    /// Takes note of a failure, and returns it if it is to be told.
+    /// Handles a failure. Returns the error if the caller must be told.
     fn fail(&mut self, error: ClusterError) -> Option<ClusterError> {
-        // What follows begins with a list, so that its success is seen: `kube` would take up a watch without a word.
+        // The next attempt starts with a list, because a success must be visible: `kube` resumes a watch without an event.
         self.events = None;
         self.unsettled = None;
         self.resume = self.backoff.next().map(|pause| Instant::now() + pause);
-        // That versions expire is in the nature of watches. Only if it goes on something is wrong.
+        // Versions expire in normal operation. Only repeated expiry is an error.
         if error.kind() == ClusterErrorKind::Expired && !self.failing {
             let before = self.expired.replace(Instant::now());
             if before.is_none_or(|before| before.elapsed() > CALM) {
@@ -163,13 +165,13 @@ where
     }
 }
 
-/// The version of an object, which is never empty; that of its absence is.
+/// The version of an object, which is never empty. An absent object has the empty version.
 fn version<K: Resource>(object: Option<&K>) -> &str {
     object.and_then(|object| object.meta().resource_version.as_deref()).unwrap_or_default()
 }
 
-impl<K> fmt::Debug for Follower<K> {
+impl<K> fmt::Debug for ObjectWatch<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Follower").field("name", &self.name).field("failing", &self.failing).finish_non_exhaustive()
+        f.debug_struct("ObjectWatch").field("name", &self.name).field("failing", &self.failing).finish_non_exhaustive()
     }
 }
