@@ -1,4 +1,4 @@
-//! Compiling tables of 10 to 100,000 rules.
+//! Compiles 10 to 100,000 rules.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Parsing thirty typical references: Mimic's parser, and that of `oci-spec` in the same run.
+//! Parses thirty typical references: with Mimic's parser and, in the same run, with that of `oci-spec`.
 
 use std::hint::black_box;
 use std::str::FromStr;

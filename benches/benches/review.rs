@@ -1,5 +1,5 @@
-//! A whole review, from the request's body to the answer's. As measures in the same run: skipping through the same JSON
-//! without looking at it, and reading all of it into `serde_json::Value`.
+//! A whole review, from the request's body to the response's. For comparison in the same run: skipping the same JSON, and
+//! parsing it into a `serde_json::Value`.
 
 use std::hint::black_box;
 

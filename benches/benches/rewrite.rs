@@ -1,7 +1,7 @@
-//! Deciding one image over tables of 10 to 100,000 rules.
+//! Rewrites images with 10 to 100,000 rules.
 //!
-//! `warm` asks for the same thirty images again and again, so that what is needed of the table stays in the processor's
-//! caches: what the algorithm costs. `spread` asks for images all over the table: the same, and the cache misses.
+//! `warm` uses the same thirty images repeatedly, so that the needed data stays in the processor's caches: it shows the cost
+//! of the algorithm. `spread` uses images that match rules all over the table: it adds the cost of cache misses.
 
 use std::hint::black_box;
 
@@ -13,7 +13,7 @@ use mimic_core::Context;
 const SIZES: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
 /// Images per measured iteration.
 const BATCH: usize = 30;
-/// Images of `spread`: enough to come to every rule of the largest table.
+/// Images of `spread`: enough to reach every rule of the largest table.
 const SPREAD: usize = 100_000;
 
 fn rewrite(c: &mut Criterion<ThreadTime>) {

@@ -1,4 +1,4 @@
-//! Processor time: what the work costs, whatever else the machine is doing.
+//! Processor time, which other processes on the machine do not add to.
 
 use std::fs;
 use std::io;
@@ -8,16 +8,16 @@ use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
-/// Keeps this thread, and those that it starts from now on, on one core.
+/// Pins this thread, and those that it starts from now on, to one core.
 pub fn pin(core: usize) -> io::Result<()> {
     let mut cores = CpuSet::new();
     cores.set(core);
     Ok(sched_setaffinity(None, &cores)?)
 }
 
-/// Time that all threads of a process have spent on a processor so far, in user mode and in the kernel.
+/// Processor time of all threads of a process so far, in user mode and in the kernel.
 ///
-/// It is exact to the nanosecond for threads that are asleep, and may be a few milliseconds old for others
+/// It is exact for sleeping threads, and up to a few milliseconds old for others
 /// ([schedstat](https://docs.kernel.org/scheduler/sched-stats.html)).
 pub fn process_time(pid: u32) -> io::Result<Duration> {
     let mut sum = Duration::ZERO;
@@ -29,8 +29,8 @@ pub fn process_time(pid: u32) -> io::Result<Duration> {
     Ok(sum)
 }
 
-/// Measures in criterion the processor time of the benchmark's thread instead of the time on the wall, so that a busy
-/// machine shows less in the figures.
+/// Makes criterion measure the processor time of the benchmark's thread instead of wall-clock time, so that a busy machine
+/// affects the figures less.
 #[derive(Debug, Clone, Copy)]
 pub struct ThreadTime;
 

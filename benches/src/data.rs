@@ -1,4 +1,4 @@
-//! References, tables of rules and reviews to measure with.
+//! References, rules and reviews for the measurements.
 
 use std::io::{self, Write as _};
 use std::ops::Range;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use mimic_core::{Rewriter, Rule};
 
-/// Thirty references as clusters have them.
+/// Thirty typical references.
 pub fn references() -> Vec<&'static str> {
     include_str!("../data/references.txt").lines().collect()
 }
 
-/// Where the [`references`] are.
+/// The file of the [`references`].
 pub const REFERENCES_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/references.txt");
 
-/// Writes so many lines, each one of the [`references`].
+/// Writes this number of lines, each one of the [`references`].
 ///
 /// # Errors
 /// When they cannot be written.
@@ -24,13 +24,13 @@ pub fn write_references(to: impl io::Write, lines: usize) -> io::Result<()> {
     to.flush()
 }
 
-/// The rules of an organisation that mirrors what its clusters use, as `mirrors.yaml`.
+/// The rules of an organisation, as `mirrors.yaml`.
 pub const MIRRORS: &str = include_str!("../data/mirrors.yaml");
 
-/// Where [`MIRRORS`] are.
+/// The file of [`MIRRORS`].
 pub const MIRRORS_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mirrors.yaml");
 
-/// [`MIRRORS`] and `more` rules that no review asks for.
+/// [`MIRRORS`] and `more` rules that match no image of the reviews.
 pub fn mirrors(more: usize) -> String {
     let rules = (0..more).map(|rule| {
         let upstream = Shape::Registries.upstream(rule);
@@ -46,12 +46,12 @@ pub const REVIEWS: [(&str, &[u8]); 3] = [
     ("large", concat!(include_str!("../../mimic-k8s/tests/data/sizes/large.json"), "\n").as_bytes()),
 ];
 
-/// How the upstreams of a table of many rules lie.
+/// How the upstreams of many rules are distributed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Every rule speaks of a registry of its own.
+    /// Every rule matches its own registry.
     Registries,
-    /// All rules speak of prefixes in one registry.
+    /// All rules match prefixes in one registry.
     Prefixes,
 }
 
@@ -59,7 +59,7 @@ impl Shape {
     /// All shapes, each with its name in reports.
     pub const ALL: [(&'static str, Self); 2] = [("registries", Self::Registries), ("prefixes", Self::Prefixes)];
 
-    /// What a rule is for.
+    /// The upstream of a rule.
     pub fn upstream(self, rule: usize) -> String {
         match self {
             Self::Registries => format!("registry-{rule}.example.org"),
@@ -67,7 +67,7 @@ impl Shape {
         }
     }
 
-    /// A table of `count` rules.
+    /// This number of rules.
     ///
     /// # Panics
     /// Never: the rules are valid.
@@ -80,12 +80,12 @@ impl Shape {
             .collect()
     }
 
-    /// An image that the rule is for.
+    /// An image that the rule matches.
     pub fn hit(self, rule: usize) -> String {
         format!("{}/team/service:v1.2.3", self.upstream(rule))
     }
 
-    /// An image that no rule is for: it lies beside a rule, so that the lookup has the longest way to go.
+    /// An image that no rule matches; it is close to a rule, so that the lookup takes the most steps.
     pub fn miss(self, rule: usize) -> String {
         match self {
             Self::Registries => format!("registry-{rule}.example.net/team/service:v1.2.3"),
@@ -94,13 +94,13 @@ impl Shape {
     }
 }
 
-/// A table with one source.
+/// A rewriter with one source.
 pub fn rewriter(rules: Arc<[Rule]>) -> Rewriter {
     Rewriter::new([("bench", rules)])
 }
 
-/// Many strings in one piece of memory. Read in order they cost next to nothing to fetch, so that what a benchmark sees
-/// of cache misses are those of the code under test.
+/// Many strings in one piece of memory. Reading them in order causes few cache misses, so that those in a benchmark are
+/// caused by the code under test.
 #[derive(Debug, Default)]
 pub struct Texts {
     text: String,
@@ -108,7 +108,7 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// The string at `index`, counted round and round.
+    /// The string at `index`, modulo their number.
     pub fn get(&self, index: usize) -> &str {
         &self.text[self.ranges[index % self.ranges.len()].clone()]
     }
@@ -126,8 +126,8 @@ impl FromIterator<String> for Texts {
     }
 }
 
-/// `amount` numbers below `below` that jump about, the same ones every time.
+/// `amount` scattered numbers below `below`, the same ones every time.
 pub fn scattered(amount: usize, below: usize) -> impl Iterator<Item = usize> {
-    // Steps of a prime that divides no power of ten come to every number before one comes again.
+    // With steps of a prime that divides no power of ten, every number occurs before one repeats.
     (0..amount).map(move |at| at * 7_368_787 % below)
 }

@@ -1,36 +1,26 @@
-//! What a server is like over time: how soon it answers, how much memory it takes, and whether a long list of mirrors holds
-//! up requests.
+//! A server over time: time to the first response, memory, and latency while many rules are loaded.
 
 mod names;
 mod reload;
+mod server;
 
-use std::path::Path;
-use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 use crate::client::{self, Opener, Transport};
-use crate::load::{Exchange, Memory, Process};
-use crate::programs::beside;
+use crate::load::{Exchange, Memory};
 use crate::serve::MUTATE;
 use crate::{cpu, data};
 pub use names::never_twice;
 pub use reload::{Reload, reload};
+use server::{block_on, start};
 
-/// A server with so many rules more than usual and so many threads, free to use any core.
-fn start(rules: usize, workers: usize, set: impl FnOnce(&mut Command)) -> Result<Process> {
-    let mut server = Command::new(beside("limit-server")?);
-    server.args([format!("--rules={rules}"), format!("--workers={workers}")]);
-    set(&mut server);
-    Process::start(server, Path::new("/dev/null"))
-}
-
-/// What a server takes until it has answered its first review, from the start of its process on.
+/// The cost of a server from the start of its process to its first response.
 #[derive(Debug)]
 pub struct Start {
-    /// Time on the wall.
+    /// Wall-clock time.
     pub wall: Duration,
     /// Processor time of the server.
     pub server: Duration,
@@ -38,10 +28,10 @@ pub struct Start {
     pub memory: Memory,
 }
 
-/// Starts a server and asks it once.
+/// Starts a server and sends it one review.
 ///
 /// # Errors
-/// When it does not start or the answer is wrong.
+/// When it does not start or the response is wrong.
 pub fn first_answer(rules: usize, workers: usize) -> Result<Start> {
     let begin = Instant::now();
     let server = start(rules, workers, |_| {})?;
@@ -55,7 +45,7 @@ pub fn first_answer(rules: usize, workers: usize) -> Result<Start> {
     Ok(Start { wall: begin.elapsed(), server: server.time()?, memory: server.memory()? })
 }
 
-/// Processor time for reading and for compiling a list of so many rules.
+/// Processor time for reading and for compiling this number of rules.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -67,8 +57,4 @@ pub fn compile(rules: usize) -> Result<[Duration; 2]> {
     let read = cpu::thread_time();
     drop(data::rewriter(list));
     Ok([read.saturating_sub(before), cpu::thread_time().saturating_sub(read)])
-}
-
-fn block_on<T>(run: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run)
 }

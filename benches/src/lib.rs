@@ -1,6 +1,6 @@
-//! What Mimic is measured with: data for the benchmarks, and a load generator with a server to go with it.
+//! Measures Mimic: data for the benchmarks, and a load generator with its server.
 //!
-//! How to run each, and what it showed, is in the README beside this crate.
+//! This crate's README describes how to run each measurement, and the results.
 
 pub mod client;
 pub mod compare;

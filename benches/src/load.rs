@@ -1,8 +1,10 @@
-//! The load run: two routes of one server in turn, in the same run, so that what the machine does otherwise meets both.
+//! The load run: two routes of one server in turn, in the same run, so that other load on the machine affects both.
 
 mod exchange;
 mod process;
 mod report;
+mod route;
+mod spread;
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -15,11 +17,11 @@ use futures_util::stream::{FuturesUnordered, TryStreamExt as _};
 use hdrhistogram::Histogram;
 
 use crate::client::{self, Channel, Opener, Transport};
-use crate::serve::{LIMIT, MUTATE};
+use crate::serve::{BASELINE, MUTATE};
 pub(crate) use exchange::Exchange;
 pub use process::{Memory, Process};
-use report::Spread;
 pub use report::{Report, Row};
+use route::{Route, Turn};
 
 /// Significant digits of latencies.
 pub(crate) const PRECISION: u8 = 3;
@@ -29,15 +31,15 @@ pub(crate) const PRECISION: u8 = 3;
 pub struct Plan {
     /// The review that is sent.
     pub review: &'static [u8],
-    /// How it is sent.
+    /// The transport.
     pub transport: Transport,
-    /// Requests on their way at any time, at most.
+    /// Requests in flight at any time, at most.
     pub connections: usize,
     /// When each is sent.
     pub pace: Pace,
-    /// Requests to one route before it is the other's turn.
+    /// Requests to one route in a turn.
     pub requests: u32,
-    /// How often it is each route's turn.
+    /// Turns of each route.
     pub rounds: usize,
     /// The run ends with an error after this time.
     pub time_limit: Duration,
@@ -48,60 +50,22 @@ pub struct Plan {
 pub enum Pace {
     /// Each as soon as there is a free connection: a closed loop.
     Closed,
-    /// So many a second, each when it is its time whether or not others have been answered, as long as there is a free
-    /// connection: an open loop.
+    /// This number per second, each when it is due whether or not earlier ones were answered, as long as a connection is
+    /// free: an open loop.
     Rate(u32),
-    /// An open loop at this part of what a closed loop gets answered, which is tried for each route first.
+    /// An open loop at this fraction of the throughput of a closed loop, which is measured first for each route.
     Load(f64),
-}
-
-/// What one turn of one route cost.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Turn {
-    pub(crate) requests: u32,
-    pub(crate) server: Duration,
-    pub(crate) wall: Duration,
-}
-
-impl Turn {
-    /// Processor time of the server per request, in microseconds.
-    pub(crate) fn cost(&self) -> f64 {
-        1e6 * self.server.as_secs_f64() / f64::from(self.requests)
-    }
-
-    /// Which part of the time the server was at work.
-    pub(crate) fn busy(&self) -> f64 {
-        self.server.as_secs_f64() / self.wall.as_secs_f64()
-    }
-}
-
-/// All turns of one route.
-#[derive(Debug)]
-pub(crate) struct Route {
-    pub(crate) path: &'static str,
-    /// Requests a second, in an open loop.
-    pub(crate) rate: Option<u32>,
-    pub(crate) turns: Vec<Turn>,
-    /// Nanoseconds from a request to its answer.
-    pub(crate) latency: Histogram<u64>,
-}
-
-impl Route {
-    /// Requests that were answered in a second, in the middle one of the turns.
-    fn throughput(&self) -> f64 {
-        Spread::of(self.turns.iter().map(|turn| f64::from(turn.requests) / turn.wall.as_secs_f64())).median
-    }
 }
 
 /// Runs `plan` against `server`, in this thread.
 ///
 /// # Errors
-/// When an answer is missing or wrong, or the time is over.
+/// When a response is missing or wrong, or the time limit is exceeded.
 pub fn run(server: &Process, plan: &Plan) -> Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let Ok(report) = tokio::time::timeout(plan.time_limit, alternate(server, plan)).await else {
-            bail!("not done within {:?}", plan.time_limit);
+            bail!("not finished within {:?}", plan.time_limit);
         };
         report
     })
@@ -110,7 +74,7 @@ pub fn run(server: &Process, plan: &Plan) -> Result<Report> {
 async fn alternate(server: &Process, plan: &Plan) -> Result<Report> {
     let opener = Rc::new(Opener::new(server.address(), plan.transport)?);
     let (mut channels, tls) = client::channels(&opener, plan.connections).await?;
-    let exchanges = [Exchange::new(LIMIT, plan.review)?, Exchange::new(MUTATE, plan.review)?];
+    let exchanges = [Exchange::new(BASELINE, plan.review)?, Exchange::new(MUTATE, plan.review)?];
     let mut run = async |rates: [Option<u32>; 2]| {
         let mut routes = Vec::new();
         for (exchange, rate) in exchanges.iter().zip(rates) {
@@ -150,9 +114,9 @@ fn per_second(rate: f64) -> u32 {
     rate.clamp(1.0, 1e6) as u32
 }
 
-/// Sends the requests of one turn. Every channel takes the next request when it is free; without a rate that is when
-/// it has its answer (a closed loop), with one (an open loop) not before the request's time. Latencies count from that
-/// time on, so that waiting for a free channel is not left out.
+/// Sends the requests of one turn. Every channel sends the next request when it is free: without a rate as soon as it has
+/// its response (a closed loop), with one not before the request is due (an open loop). Latencies count from the time at
+/// which the request is due, so they include the wait for a free channel.
 async fn turn(channels: &mut [Channel], exchange: &Exchange, count: u32, rate: Option<u32>) -> Result<Histogram<u64>> {
     let interval = rate.map(|rate| Duration::from_secs(1) / rate);
     let (begin, sent) = (Instant::now(), &Cell::new(0));
@@ -167,7 +131,7 @@ async fn turn(channels: &mut [Channel], exchange: &Exchange, count: u32, rate: O
                     None => Instant::now(),
                     Some(interval) => begin + interval * number,
                 };
-                // A timer would be too coarse.
+                // The resolution of timers is too low.
                 while Instant::now() < start {
                     tokio::task::yield_now().await;
                 }
@@ -184,8 +148,8 @@ async fn turn(channels: &mut [Channel], exchange: &Exchange, count: u32, rate: O
             all
         })
     });
-    // A client that sleeps is woken by what the server sends, in the server's time, and the more often the longer the
-    // server takes: the slower route would be charged for it. So this one never sleeps.
+    // Waking a sleeping client costs the server processor time, and the slower the route, the more often the client sleeps.
+    // So this client never sleeps.
     let awake = async {
         loop {
             tokio::task::yield_now().await;

@@ -1,13 +1,13 @@
-//! Programs that are measured.
+//! The measured programs.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
-/// A program that was built together with the one that is running.
+/// The path of a program in the folder of the running one.
 ///
 /// # Errors
-/// When it was not.
+/// When it was not built.
 pub fn beside(name: &str) -> Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name(name);
     ensure!(

@@ -1,4 +1,4 @@
-//! The server that is put under load: Mimic's own, with one route more.
+//! The server under load: Mimic's, with one more route.
 
 use std::io::{self, Write as _};
 
@@ -12,17 +12,17 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::{cpu, data};
 
-/// The route that does nothing: it reads the body and answers [`ANSWER`]. What it costs is the cost of everything that
-/// is not Mimic: the system's network stack, TLS, HTTP.
-pub const LIMIT: &str = "/limit";
+/// The baseline: a route that reads the body and responds with [`ANSWER`]. It costs what everything except Mimic costs: the
+/// system's network stack, TLS and HTTP.
+pub const BASELINE: &str = "/baseline";
 
 /// Mimic's route.
 pub const MUTATE: &str = "/mutate";
 
-/// What [`LIMIT`] answers.
+/// The response of [`BASELINE`].
 pub const ANSWER: &str = r#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","response":{"allowed":true}}"#;
 
-/// What differs from a default installation, because there is no cluster: `MIMIC_` variables change it further.
+/// Differences from a default installation, because there is no cluster. `MIMIC_` variables override them.
 const DEFAULTS: &[(&str, &str)] = &[
     ("listenhost", "127.0.0.1"),
     ("listenport", "0"),
@@ -32,8 +32,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("drain", "0s"),
 ];
 
-/// Serves with so many `workers`, on `core` if one is given, and so many `rules` more than usual, until the process is asked
-/// to stop or whoever started it has ended. Writes a line with its address to the standard output.
+/// Serves with `workers` threads, on `core` if one is given, and `rules` more rules than usual, until the process gets a
+/// signal or its parent ends. Writes a line with its address to standard output.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -48,9 +48,9 @@ pub fn run(core: Option<usize>, rules: usize, workers: usize) -> Result<()> {
     System::new().block_on(async {
         let signals = Signals::listen()?;
         let server = Server::new(settings).example(data::mirrors(rules)).workers(workers).extra(|app| {
-            // As much as the webhook takes.
-            let resource = web::resource(LIMIT).app_data(web::PayloadConfig::new(8 << 20));
-            app.service(resource.route(web::post().to(limit)));
+            // The limit of the webhook.
+            let resource = web::resource(BASELINE).app_data(web::PayloadConfig::new(8 << 20));
+            app.service(resource.route(web::post().to(baseline)));
         });
         let running = server.start().await?;
         writeln!(io::stdout(), "{}", running.address())?;
@@ -58,6 +58,6 @@ pub fn run(core: Option<usize>, rules: usize, workers: usize) -> Result<()> {
     })
 }
 
-async fn limit(_body: Bytes) -> impl Responder {
+async fn baseline(_body: Bytes) -> impl Responder {
     HttpResponse::Ok().content_type("application/json").body(ANSWER)
 }

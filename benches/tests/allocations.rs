@@ -1,10 +1,10 @@
-//! What is allocated for an image: nothing to parse it, nothing to leave it as it is, its new name to rewrite it.
+//! Allocations per image: none to parse it, none if it stays unchanged, one (the new reference) to rewrite it.
 
 use allocation_counter::measure;
 use mimic_benches::data::{self, Shape};
 use mimic_core::{Context, ImageRef, Outcome, Rewriter};
 
-/// Allocations for each image that `act` is done with, most first.
+/// The largest number of allocations that `act` makes for an image.
 fn most(images: &[&str], act: impl Fn(&str)) -> u64 {
     images.iter().map(|image| measure(|| act(image)).count_total).max().unwrap_or_default()
 }
@@ -20,7 +20,7 @@ fn parsing_allocates_nothing() {
 }
 
 #[test]
-fn an_image_that_stays_as_it_is_costs_no_allocation() {
+fn an_unchanged_image_costs_no_allocation() {
     let others = data::rewriter(Shape::Prefixes.rules(1_000));
     let elsewhere = rewriter("mirrors: {harbor.example.com: other.example.com}");
     let kept = rewriter("rules: [{upstream: '*', keep: true}]");

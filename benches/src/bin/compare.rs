@@ -1,4 +1,4 @@
-//! Measures parsing, rewriting and the command beside what others take, and prints the figures as a table.
+//! Compares parsing, rewriting and the command with other programs, and prints the figures as a table.
 
 use std::io::{self, Write as _};
 
@@ -13,7 +13,7 @@ struct Args {
     /// How often everything is measured
     #[arg(long, default_value_t = 15)]
     rounds: u32,
-    /// The core to stay on
+    /// The core to run on
     #[arg(long, default_value_t = 1)]
     core: usize,
 }
@@ -21,7 +21,7 @@ struct Args {
 fn main() -> Result<()> {
     let Args { rounds, core } = Args::parse();
     let bench = Bench::new()?;
-    // What is started from here on stays there too.
+    // Child processes run there too.
     cpu::pin(core)?;
     let mut figures = Figures::default();
     for _ in 0..rounds {

@@ -1,5 +1,4 @@
-//! Shows what a server is like over time: how soon it answers, how much memory it takes, and what a long list of mirrors
-//! does to requests.
+//! Measures a server over time: time to the first response, memory, and latency while many rules are loaded.
 
 use std::io::{self, Write as _};
 
@@ -10,13 +9,13 @@ use mimic_benches::endure::{Start, compile, first_answer, never_twice, reload};
 #[derive(Parser)]
 #[command(about)]
 struct Args {
-    /// Requests of which no two name the same image
+    /// Requests that each name a different image
     #[arg(long, default_value_t = 1_000_000)]
     requests: usize,
     /// Rules during these requests
     #[arg(long, default_value_t = 10_000)]
     rules: usize,
-    /// Rules of the list that is read while requests are answered
+    /// Rules that are loaded while requests are answered
     #[arg(long, default_value_t = 100_000)]
     reload: usize,
     /// Threads of the server
@@ -33,7 +32,10 @@ fn main() -> Result<()> {
     let mut all = (0..starts).map(|_| first_answer(0, workers)).collect::<Result<Vec<_>>>()?;
     all.sort_by_key(|start| start.wall);
     if let Some(Start { wall, server, memory }) = all.get(all.len() / 2) {
-        writeln!(out, "first answer {wall:.1?} after the start ({server:.1?} of processor time), middle of {starts}")?;
+        writeln!(
+            out,
+            "first response {wall:.1?} after the start ({server:.1?} of processor time), median of {starts}"
+        )?;
         writeln!(out, "memory after it: {memory}")?;
     }
     let [before, after] = never_twice(rules, workers, requests)?;
@@ -46,6 +48,6 @@ fn main() -> Result<()> {
          {few_compiled:.1?}",
         reloaded / 10
     )?;
-    writeln!(out, "while a list of {reloaded} rules is read and compiled:\n{}", reload(reloaded, workers)?)?;
+    writeln!(out, "while {reloaded} rules are read and compiled:\n{}", reload(reloaded, workers)?)?;
     Ok(())
 }

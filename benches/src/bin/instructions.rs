@@ -1,4 +1,4 @@
-//! Counts the instructions of what has to be fast, and compares them with those on record.
+//! Counts the instructions of the request path, and compares them with the record.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -7,16 +7,16 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use mimic_benches::instructions::{CASES, Record, count, work};
 
-/// Where they are on record.
+/// The record.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/instructions.txt");
 
 #[derive(Parser)]
 #[command(about)]
 struct Args {
-    /// Put what is counted on record
+    /// Write the counts to the record
     #[arg(long)]
     update: bool,
-    /// Do the work of one case instead: what is called to be counted
+    /// Run one case instead, to be counted
     #[arg(long, value_name = "CASE", conflicts_with = "update", hide = true)]
     work: Option<String>,
 }
@@ -39,7 +39,7 @@ fn main() -> Result<()> {
         writeln!(io::stderr(), "{finding}")?;
     }
     if !findings.is_empty() {
-        bail!("instructions are not those on record; if that is as it should be: instructions --update");
+        bail!("the counts differ from the record; if the change is intended, run `instructions --update`");
     }
     Ok(())
 }

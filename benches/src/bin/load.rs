@@ -1,4 +1,4 @@
-//! Puts a server under load, `/limit` and `/mutate` in turn, and reports what a request costs the server.
+//! Puts a server under load, `/baseline` and `/mutate` in turn, and reports the server's cost per request.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -18,48 +18,48 @@ struct Args {
     /// The review to send
     #[arg(long, value_enum, default_value = "typical")]
     size: Size,
-    /// Rules beside those of an organisation that mirrors what it uses
+    /// Rules in addition to those of `data/mirrors.yaml`
     #[arg(long, default_value_t = 0)]
     rules: usize,
     /// How requests reach the server
     #[arg(long, value_enum, default_value = "http1")]
     transport: Transport,
-    /// Requests a second, each sent in its time (an open loop), instead of each as soon as a connection is free (a
-    /// closed loop)
+    /// Requests per second, each sent when it is due (an open loop), instead of as soon as a connection is free (a closed
+    /// loop)
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
-    /// An open loop at this percentage of what a closed loop gets answered, which is tried first
+    /// An open loop at this percentage of the throughput of a closed loop, which is measured first
     #[arg(long, value_name = "PERCENT", conflicts_with = "rate", value_parser = clap::value_parser!(u32).range(1..100))]
     at: Option<u32>,
     /// Print one row of a table, with this name
     #[arg(long, value_name = "NAME")]
     row: Option<String>,
-    /// Connections, each with one request on its way at any time; with HTTP/2, requests on their way on the one
+    /// Connections, each with one request in flight; with HTTP/2, requests in flight on one connection
     #[arg(long, default_value_t = 16)]
     connections: usize,
-    /// Requests to one route before it is the other's turn
+    /// Requests to one route in a turn
     #[arg(long, default_value_t = 1_000)]
     requests: u32,
-    /// How often it is each route's turn
+    /// Turns of each route
     #[arg(long, default_value_t = 20)]
     rounds: usize,
-    /// How many servers are measured, one after the other: where code and data come to lie makes a difference, and is
-    /// another thing each time
+    /// How many servers are measured in sequence: the placement of code and data in memory differs for each process and
+    /// affects the figures
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     servers: u32,
-    /// The server, if it is not the `limit-server` beside this program: a build to compare with, or a profiler's script
+    /// The server, instead of the `baseline-server` next to this program: another build, or a script with a profiler
     #[arg(long)]
     server: Option<PathBuf>,
-    /// The core that the server stays on
+    /// The core that the server runs on
     #[arg(long, default_value_t = 0)]
     server_core: usize,
-    /// The core that the client stays on
+    /// The core that the client runs on
     #[arg(long, default_value_t = 1)]
     client_core: usize,
-    /// Where the server's log goes
+    /// The file for the server's log
     #[arg(long, default_value = "/dev/null")]
     log: PathBuf,
-    /// Seconds after which the run against one server is given up
+    /// Seconds after which the run against one server is aborted
     #[arg(long, default_value_t = 60)]
     time_limit: u64,
 }
@@ -89,7 +89,7 @@ fn main() -> Result<()> {
     };
     let program = match args.server {
         Some(program) => program,
-        None => beside("limit-server")?,
+        None => beside("baseline-server")?,
     };
     cpu::pin(args.client_core)?;
     let run = || {

@@ -3,13 +3,13 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::Message;
+use super::message::Message;
 use super::stream::Stream;
 
-/// Most headers that an answer may have.
+/// Most headers that a response can have.
 const HEADERS: usize = 32;
 
-/// Sends a request and returns the body of the answer, which must be a 200.
+/// Sends a request and returns the body of the response, which must be a 200.
 pub(super) async fn exchange<'a>(
     stream: &mut Box<dyn Stream>,
     request: &Message,
@@ -23,13 +23,13 @@ pub(super) async fn exchange<'a>(
         let Some((start, length)) = head(received)? else { continue };
         let end = start + length;
         if received.len() >= end {
-            ensure!(received.len() == end, "more than one answer to a request");
+            ensure!(received.len() == end, "more than one response to a request");
             return Ok(&received[start..]);
         }
     }
 }
 
-/// Where the body begins and how long it is, once the head is complete.
+/// The start and the length of the body; `None` until the head is complete.
 fn head(received: &[u8]) -> Result<Option<(usize, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut response = httparse::Response::new(&mut headers);
@@ -38,6 +38,6 @@ fn head(received: &[u8]) -> Result<Option<(usize, usize)>> {
         bail!("status {:?}: {}", response.code, String::from_utf8_lossy(&received[start..]));
     }
     let length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
-    let length = length.context("the answer does not say how long it is")?.value;
+    let length = length.context("the response has no content length")?.value;
     Ok(Some((start, std::str::from_utf8(length)?.parse()?)))
 }

@@ -4,21 +4,21 @@ use actix_web::web::Bytes;
 use anyhow::{Result, bail};
 use h2::client::SendRequest;
 
-use super::Message;
+use super::message::Message;
 use super::stream::Stream;
 
-/// What requests of one connection are sent with.
+/// Sends the requests of one connection.
 pub(super) type Sender = SendRequest<Bytes>;
 
-/// Begins to speak HTTP/2 on a connection.
+/// Starts HTTP/2 on a connection.
 pub(super) async fn start(stream: Box<dyn Stream>) -> Result<Sender> {
     let (sender, connection) = h2::client::handshake(stream).await?;
-    // When it fails, so does the next request.
+    // When the connection fails, the next request fails too.
     tokio::spawn(async { drop(connection.await) });
     Ok(sender)
 }
 
-/// Sends a request and returns the body of the answer, which must be a 200.
+/// Sends a request and returns the body of the response, which must be a 200.
 pub(super) async fn exchange<'a>(sender: &Sender, request: &Message, received: &'a mut Vec<u8>) -> Result<&'a [u8]> {
     let head = http::Request::post(format!("https://mimic.mimic.svc:443{}?timeout=5s", request.path))
         .header("user-agent", "kube-apiserver-admission")

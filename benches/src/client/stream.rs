@@ -1,4 +1,4 @@
-//! Connections: TCP and TLS 1.3, with or without resuming a session.
+//! Connections: TCP and TLS 1.3, with or without session resumption.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -14,9 +14,9 @@ use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 use tower::Service as _;
 
-use super::Transport;
+use super::transport::Transport;
 
-/// A connection, over whatever it is.
+/// A connection of any type.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
@@ -46,24 +46,24 @@ impl Opener {
         })
     }
 
-    /// A new connection; and the TLS version, the cipher and the protocol that it came to.
+    /// A new connection, and its TLS version, cipher and protocol.
     pub(super) async fn open(&self) -> Result<(Box<dyn Stream>, String)> {
         if self.transport == Transport::Resume {
             let uri = format!("https://{}", self.address).parse()?;
             let stream = self.resuming.clone().call(uri).await.map_err(|error| anyhow!("no connection: {error}"))?;
             let MaybeHttpsStream::Https(tls) = &stream else { bail!("a connection without TLS") };
-            let about = self.note(tls.ssl());
+            let about = self.record(tls.ssl());
             return Ok((Box::new(TokioIo::new(stream)), about));
         }
         let tcp = TcpStream::connect(self.address).await?;
         tcp.set_nodelay(true)?;
         let mut stream = SslStream::new(self.full.configure()?.into_ssl("localhost")?, tcp)?;
         Pin::new(&mut stream).connect().await?;
-        let about = self.note(stream.ssl());
+        let about = self.record(stream.ssl());
         Ok((Box::new(stream), about))
     }
 
-    fn note(&self, ssl: &SslRef) -> String {
+    fn record(&self, ssl: &SslRef) -> String {
         self.opened.set(self.opened.get() + 1);
         self.resumed.set(self.resumed.get() + u32::from(ssl.session_reused()));
         let cipher = ssl.current_cipher().map_or("", |cipher| cipher.name());
@@ -71,7 +71,7 @@ impl Opener {
         format!("{} {cipher} {protocol}", ssl.version_str())
     }
 
-    /// Checks that sessions were resumed as it was asked for: all of them but for the first ones, or none.
+    /// Checks that sessions were resumed as the transport requires: all but the first ones, or none.
     pub(crate) fn check(&self) -> Result<()> {
         let (opened, resumed) = (self.opened.get(), self.resumed.get());
         let right = if self.transport == Transport::Resume { 20 * resumed >= 19 * opened } else { resumed == 0 };
@@ -84,12 +84,12 @@ fn tls(transport: Transport) -> Result<SslConnectorBuilder> {
     let mut tls = SslConnector::builder(SslMethod::tls_client())?;
     tls.set_min_proto_version(Some(SslVersion::TLS1_3))?;
     tls.set_alpn_protos(if transport == Transport::Http2 { b"\x02h2" } else { b"\x08http/1.1" })?;
-    // The server under load has made its certificate itself, a moment ago.
+    // The server under load has a self-signed certificate.
     tls.set_verify(SslVerifyMode::NONE);
     Ok(tls)
 }
 
-/// Says goodbye and closes.
+/// Closes a connection in order.
 pub(super) async fn close(mut stream: Box<dyn Stream>) -> Result<()> {
     Ok(stream.shutdown().await?)
 }

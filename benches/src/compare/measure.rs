@@ -1,4 +1,4 @@
-//! Measuring one thing once.
+//! Measures one subject once.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -12,18 +12,19 @@ use mimic_core::{ImageRef, Rewriter};
 use oci_spec::distribution::Reference;
 use tempfile::{NamedTempFile, TempDir};
 
-use super::{Subject, child};
+use super::child;
+use super::subject::Subject;
 use crate::programs::beside;
 use crate::{cpu, data};
 
-/// How often the thirty references are gone through in a round, for what is in this program.
+/// How often Mimic processes the thirty references in a round.
 const PASSES: u32 = 20_000;
-/// How often by the libraries, which take longer.
+/// How often the libraries do, which take longer.
 const LIBRARY_PASSES: u32 = 2_000;
-/// Lines for the command.
+/// Lines of the command's input.
 const LINES: u32 = 1_000_000;
 
-/// What is needed to measure.
+/// The data and programs for all measurements.
 #[derive(Debug)]
 pub struct Bench {
     references: Vec<&'static str>,
@@ -36,10 +37,10 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Makes it, the Go program included if there is Go.
+    /// Prepares them; builds the Go program if Go is installed.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When something cannot be prepared.
     pub fn new() -> Result<Self> {
         let lines = NamedTempFile::new()?;
         data::write_references(lines.as_file(), usize::try_from(LINES)?)?;
@@ -82,8 +83,8 @@ impl Bench {
                 let output =
                     Command::new(program).args([data::REFERENCES_FILE, &LIBRARY_PASSES.to_string()]).output()?;
                 let output = String::from_utf8(output.stdout)?;
-                let (time, parsed) = output.trim().split_once(' ').context("the Go program does not say how long")?;
-                ensure!(parsed.parse::<usize>()? == valid, "Go takes {parsed} of {valid} for references");
+                let (time, parsed) = output.trim().split_once(' ').context("unexpected output of the Go program")?;
+                ensure!(parsed.parse::<usize>()? == valid, "Go accepts {parsed} of {valid} references");
                 self.per_reference(Duration::from_nanos(time.parse()?), LIBRARY_PASSES)
             }
         }))
@@ -94,7 +95,7 @@ impl Bench {
         self.passes(PASSES, |image| !black_box(rewriter.rewrite(image, &context)).as_str().is_empty())
     }
 
-    /// Goes through the references so often. All of them have to be `done`.
+    /// Processes all references in `passes` passes; each must be `done`.
     fn passes(&self, passes: u32, done: impl Fn(&'static str) -> bool) -> Result<f64> {
         let before = cpu::thread_time();
         for _ in 0..passes {
@@ -110,20 +111,20 @@ impl Bench {
         1e9 * time.as_secs_f64() / count
     }
 
-    /// Lets a program go through all lines.
+    /// Runs a program on all lines.
     fn lines(&self, command: &mut Command) -> Result<f64> {
         let time = child::time(command.stdin(File::open(self.lines.path())?).stdout(Stdio::null()))?;
         Ok(1e9 * time.as_secs_f64() / f64::from(LINES))
     }
 }
 
-/// Builds the program in `reference`; `None` where there is no Go.
+/// Builds the program in `reference`; `None` if Go is not installed.
 fn build_go(folder: &TempDir) -> Result<Option<PathBuf>> {
     let program = folder.path().join("reference-time");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/reference");
     match Command::new("go").args(["build", "-o"]).arg(&program).arg(".").current_dir(source).status() {
         Ok(status) => {
-            ensure!(status.success(), "the Go program cannot be built");
+            ensure!(status.success(), "cannot build the Go program");
             Ok(Some(program))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -1,4 +1,4 @@
-//! Requests of which no two name the same image.
+//! Requests that each name a different image.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,13 +10,13 @@ use futures_util::stream::{FuturesUnordered, TryStreamExt as _};
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
-use super::{block_on, start};
+use super::server::{block_on, start};
 use crate::client::{self, Channel, Message, Opener, Transport};
 use crate::data;
 use crate::load::Memory;
 use crate::serve::MUTATE;
 
-/// Requests on their way at any time.
+/// Requests in flight at any time.
 const CHANNELS: usize = 16;
 
 #[derive(Deserialize)]
@@ -30,10 +30,10 @@ struct Response<'a> {
     patch: Option<&'a str>,
 }
 
-/// Sends so many `requests` to a server with so many `rules`, and returns its memory before and after.
+/// Sends `requests` requests to a server with `rules` rules, and returns its memory before and after.
 ///
 /// # Errors
-/// When an answer is missing or wrong.
+/// When a response is missing or wrong.
 pub fn never_twice(rules: usize, workers: usize, requests: usize) -> Result<[Memory; 2]> {
     let file = NamedTempFile::with_suffix(".yaml")?;
     std::fs::write(file.path(), data::mirrors(rules))?;
@@ -44,14 +44,14 @@ pub fn never_twice(rules: usize, workers: usize, requests: usize) -> Result<[Mem
         let opener = Rc::new(Opener::new(server.address(), Transport::Http1)?);
         let (mut channels, _) = client::channels(&opener, CHANNELS).await?;
         let next = Cell::new(0);
-        ask(&mut channels[..1], rules, &next, 1).await?;
+        send(&mut channels[..1], rules, &next, 1).await?;
         let before = server.memory()?;
-        ask(&mut channels, rules, &next, requests).await?;
+        send(&mut channels, rules, &next, requests).await?;
         Ok([before, server.memory()?])
     })
 }
 
-async fn ask(channels: &mut [Channel], rules: usize, next: &Cell<usize>, requests: usize) -> Result<()> {
+async fn send(channels: &mut [Channel], rules: usize, next: &Cell<usize>, requests: usize) -> Result<()> {
     let workers: FuturesUnordered<_> = channels
         .iter_mut()
         .map(|channel| async move {
@@ -70,7 +70,7 @@ async fn ask(channels: &mut [Channel], rules: usize, next: &Cell<usize>, request
     workers.try_collect().await
 }
 
-/// The small review, with an image that only this request names.
+/// The small review, with an image that no other request names.
 fn request(rule: usize, number: usize) -> Result<Message> {
     let (_, review) = data::REVIEWS[0];
     let image = format!("{}/team/service-{number}:v1", data::Shape::Registries.upstream(rule));

@@ -1,4 +1,4 @@
-//! Requests while a long list of mirrors is read and compiled.
+//! Latency while many rules are loaded.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,34 +11,34 @@ use anyhow::{Context as _, Result, ensure};
 use futures_util::stream::{FuturesUnordered, TryStreamExt as _};
 use hdrhistogram::Histogram;
 
-use super::{block_on, start};
+use super::server::{block_on, start};
 use crate::client::{self, Channel, Message, Opener, Transport};
 use crate::data;
 use crate::load::PRECISION;
 use crate::serve::MUTATE;
 
-/// A request is sent so often, whether or not those before it have been answered.
+/// The interval between requests, whether or not earlier ones were answered.
 const INTERVAL: Duration = Duration::from_millis(2);
-/// Requests on their way at any time, at most.
+/// Requests in flight at any time, at most.
 const CHANNELS: usize = 16;
-/// How long latencies are looked at before anything changes.
+/// How long latencies are measured before the change.
 const QUIET: Duration = Duration::from_secs(3);
-/// How long a new list may take to come into use.
+/// How long the new rules can take to be applied.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What requests took, in nanoseconds.
+/// Latencies in nanoseconds.
 #[derive(Debug)]
 pub struct Reload {
     quiet: Histogram<u64>,
     during: Histogram<u64>,
-    /// From the change of the file to the first answer by the new list.
+    /// From the change of the file to the first response by the new rules.
     took: Duration,
 }
 
-/// Replaces a file of mirrors by one with so many `rules` while requests are sent at a steady rate.
+/// Replaces the mirror file by one with `rules` rules while requests are sent at a steady rate.
 ///
 /// # Errors
-/// When an answer is missing, or the new list does not come into use.
+/// When a response is missing, or the new rules are not applied.
 pub fn reload(rules: usize, workers: usize) -> Result<Reload> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("mirrors.yaml");
@@ -46,7 +46,7 @@ pub fn reload(rules: usize, workers: usize) -> Result<Reload> {
     let server = start(0, workers, |command| {
         command.env("MIMIC_FILE_PATH", &file);
     })?;
-    // Written before, so that it is put there in no time.
+    // Written in advance, so that the replacement is one rename.
     let next = folder.path().join("next.yaml");
     fs::write(&next, data::mirrors(rules))?;
     let image = format!("{}/team/service:v1", data::Shape::Registries.upstream(rules - 1));
@@ -55,24 +55,24 @@ pub fn reload(rules: usize, workers: usize) -> Result<Reload> {
     block_on(async {
         let opener = Rc::new(Opener::new(server.address(), Transport::Http1)?);
         let (mut channels, _) = client::channels(&opener, CHANNELS).await?;
-        // The first answers make connections and caches.
-        ask(&mut channels, &request, |begin, _| begin.elapsed() > QUIET / 10).await?;
-        let (quiet, _) = ask(&mut channels, &request, |begin, rewritten| rewritten || begin.elapsed() > QUIET).await?;
+        // The first requests warm up connections and caches.
+        send(&mut channels, &request, |begin, _| begin.elapsed() > QUIET / 10).await?;
+        let (quiet, _) = send(&mut channels, &request, |begin, rewritten| rewritten || begin.elapsed() > QUIET).await?;
         replace(&next, &file)?;
         let done = |begin: Instant, rewritten: bool| rewritten || begin.elapsed() > PATIENCE;
-        let (during, (took, rewritten)) = ask(&mut channels, &request, done).await?;
-        ensure!(rewritten, "the new list is not in use after {PATIENCE:?}");
+        let (during, (took, rewritten)) = send(&mut channels, &request, done).await?;
+        ensure!(rewritten, "the new rules are not in use after {PATIENCE:?}");
         Ok(Reload { quiet, during, took })
     })
 }
 
 fn replace(next: &Path, file: &Path) -> Result<()> {
-    fs::rename(next, file).context("the file cannot be replaced")
+    fs::rename(next, file).context("cannot replace the file")
 }
 
-/// Sends at a steady rate, give or take the millisecond that timers know, until it is `done`: latencies from each request's time on; and after what time it was done, and
-/// whether the image is rewritten by then.
-async fn ask(
+/// Sends at a steady rate, within the millisecond resolution of timers, until it is `done`. Returns the latencies, counted
+/// from the time at which each request was due, the duration, and whether the image was rewritten at the end.
+async fn send(
     channels: &mut [Channel],
     request: &Message,
     done: impl Fn(Instant, bool) -> bool,
@@ -105,13 +105,13 @@ async fn ask(
 
 impl fmt::Display for Reload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (when, latency) in [("before", &self.quiet), ("meanwhile", &self.during)] {
+        for (when, latency) in [("before", &self.quiet), ("during", &self.during)] {
             write!(f, "latency {when}, µs:")?;
             for percent in [50.0, 99.0, 100.0] {
                 write!(f, " p{percent} {}", latency.value_at_percentile(percent) / 1000)?;
             }
             writeln!(f, " ({} requests)", latency.len())?;
         }
-        write!(f, "in use after {:.2?}, of which up to a second is the time until the file is looked at", self.took)
+        write!(f, "in use after {:.2?}, of which up to a second is the polling interval of the file", self.took)
     }
 }

@@ -1,4 +1,4 @@
-//! What is counted.
+//! The cases.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use mimic_server::internal::{Health, Metrics, State, configure, init_logging};
 
 use crate::data::{self, Shape};
 
-/// Images of a table of many rules, in one count.
+/// Images per count, with many rules.
 const IMAGES: usize = 30;
 
-/// Does what `case` names: once to warm up, and once to be counted.
+/// Runs `case` twice: to warm up, and to be counted.
 ///
 /// # Errors
-/// When there is no such case, or it does not do its work.
+/// When there is no such case, or it fails.
 pub fn work(case: &str) -> Result<()> {
     match *case.split('/').collect::<Vec<_>>() {
         ["parse"] => parse(),
@@ -42,8 +42,7 @@ pub fn work(case: &str) -> Result<()> {
     }
 }
 
-/// What is counted is what happens in here. It has no parameters of a type, so there is one of it, and the counter knows
-/// it by name.
+/// The counter counts what this function does. It is not generic, so there is one copy, which the counter finds by name.
 #[inline(never)]
 fn measured(work: &mut dyn FnMut() -> Result<()>) -> Result<()> {
     black_box(work())
@@ -54,7 +53,7 @@ fn twice(mut work: impl FnMut() -> Result<()>) -> Result<()> {
     measured(&mut work)
 }
 
-/// The rules that an organisation has.
+/// The rules of an organisation.
 fn organisation() -> Result<Rewriter> {
     let list = mimic_core::parse_rules_file("mirrors.yaml", data::MIRRORS).map_err(|problem| anyhow!("{problem}"))?;
     Ok(data::rewriter(list.rules.into()))
@@ -84,7 +83,7 @@ fn rewrite(rewriter: &Rewriter, images: &[&str]) -> Result<()> {
     })
 }
 
-/// A whole review, from the body to the answer's.
+/// A whole review, from the request's body to the response's.
 fn review(size: &str) -> Result<()> {
     let (body, rewriter, settings) = (body(size)?, organisation()?, ReviewSettings::default());
     twice(|| {
@@ -94,7 +93,7 @@ fn review(size: &str) -> Result<()> {
     })
 }
 
-/// A whole request, without sockets and TLS: routing, reading, deciding, answering, counting, and the log line.
+/// A whole request without sockets and TLS: routing, parsing, matching, the response, metrics and the log line.
 fn server(size: &str) -> Result<()> {
     let body = body(size)?;
     let settings = Settings::load([], None, &[]).settings.map_err(|problems| anyhow!("{problems:?}"))?;

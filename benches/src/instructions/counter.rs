@@ -1,24 +1,25 @@
-//! Counting, by callgrind.
+//! Counts with callgrind.
 
 use std::io::Seek as _;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::COMMAND;
 use crate::data;
 use crate::programs::beside;
 
-/// The function in which everything is counted. In front of it is its crate, behind it what the compiler may add.
+/// The case that is not [`work`](super::work), but the `mimic` command with a thousand lines.
+pub(super) const COMMAND: &str = "command/rewrite";
+
+/// The function whose instructions are counted. The first `*` stands for its crate, the last for the compiler's suffix.
 const MEASURED: &str = "--toggle-collect=*::cases::measured*";
-/// Lines that the command is given, the fewer and the more. What the additional thousand takes is counted, and so
-/// neither the start nor the end.
+/// Numbers of input lines of the command. The difference is counted, so that its start and end are not.
 const LINES: (usize, usize) = (1_000, 2_000);
 
-/// Counts the instructions of `case`, at which this program works when it is called with `--work` and the case's name.
+/// Counts the instructions of `case`, which this program runs when it is called with `--work` and the case's name.
 ///
 /// # Errors
-/// When there is no valgrind, or the work is not done.
+/// When valgrind is missing, or the case fails.
 pub fn count(case: &str) -> Result<u64> {
     if case == COMMAND {
         let (fewer, more) = LINES;
@@ -29,7 +30,7 @@ pub fn count(case: &str) -> Result<u64> {
     collected(callgrind)
 }
 
-/// What `mimic rewrite` takes for so many lines, start and end included.
+/// Instructions of `mimic rewrite` for this number of lines, including its start and end.
 fn command(lines: usize) -> Result<u64> {
     let mut input = tempfile::tempfile()?;
     data::write_references(&mut input, lines)?;
@@ -45,11 +46,11 @@ fn callgrind() -> Command {
     command
 }
 
-/// Runs it, and reads what it counted from its last words.
+/// Runs callgrind and reads the count from the end of its output.
 fn collected(mut callgrind: Command) -> Result<u64> {
-    let output = callgrind.output().context("valgrind cannot be started")?;
-    let words = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{callgrind:?}: {words}");
-    let count = words.lines().rev().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
-    count.filter(|count| *count > 0).with_context(|| format!("nothing was counted: {words}"))
+    let output = callgrind.output().context("cannot start valgrind")?;
+    let log = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{callgrind:?}: {log}");
+    let count = log.lines().rev().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+    count.filter(|count| *count > 0).with_context(|| format!("nothing was counted: {log}"))
 }

@@ -1,22 +1,22 @@
-//! The counts on record.
+//! The recorded counts.
 
 use std::fmt::{self, Write as _};
 
 use anyhow::{Context as _, Result};
 
-/// How far a count may be from the one on record, as a part of it: what another version of the C library, or a processor
-/// with other instructions, makes of the same code.
+/// How far a count can be from the recorded one, as a fraction: other versions of the C library and other processors run
+/// the same code with slightly different counts.
 const TOLERANCE: f64 = 0.05;
 
 /// Counts by case, in their order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Record(Vec<(String, u64)>);
 
-/// A count that is not the one on record.
+/// A count that differs from the recorded one.
 #[derive(Debug, PartialEq)]
 pub struct Finding {
     case: String,
-    on_record: Option<u64>,
+    recorded: Option<u64>,
     counted: Option<u64>,
 }
 
@@ -43,15 +43,12 @@ impl Record {
         self.0.iter().find(|(name, _)| name == case).map(|(_, count)| *count)
     }
 
-    /// Where `counted` is not this record: more by more than the tolerance, or less, or not there at all. What takes less is
-    /// to be put on record, or the next change could lose it unseen.
+    /// Where `counted` differs from this record by more than the tolerance, or has other cases. Lower counts are
+    /// differences too: unless they are recorded, a later change can lose them unnoticed.
     pub fn differences(&self, counted: &Self) -> Vec<Finding> {
         let cases = self.0.iter().chain(counted.0.iter().filter(|(case, _)| self.get(case).is_none()));
-        let findings = cases.map(|(case, _)| Finding {
-            case: case.clone(),
-            on_record: self.get(case),
-            counted: counted.get(case),
-        });
+        let findings =
+            cases.map(|(case, _)| Finding { case: case.clone(), recorded: self.get(case), counted: counted.get(case) });
         findings.filter(|finding| finding.change().is_none_or(|change| change.abs() > TOLERANCE)).collect()
     }
 }
@@ -64,17 +61,17 @@ impl fmt::Display for Record {
 }
 
 impl Finding {
-    /// By which part it changed.
+    /// The relative change.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     fn change(&self) -> Option<f64> {
-        Some(self.counted? as f64 / self.on_record? as f64 - 1.0)
+        Some(self.counted? as f64 / self.recorded? as f64 - 1.0)
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut counts = String::new();
-        for (name, count) in [("on record", self.on_record), ("counted", self.counted)] {
+        for (name, count) in [("recorded", self.recorded), ("counted", self.counted)] {
             match count {
                 Some(count) => write!(counts, ", {name} {count}")?,
                 None => write!(counts, ", not {name}")?,
@@ -91,21 +88,21 @@ impl fmt::Display for Finding {
 mod tests {
     use super::*;
 
-    fn findings(on_record: &str, counted: &str) -> Vec<String> {
+    fn findings(recorded: &str, counted: &str) -> Vec<String> {
         let parse = |text: &str| Record::parse(text).expect("the record can be read");
-        parse(on_record).differences(&parse(counted)).iter().map(ToString::to_string).collect()
+        parse(recorded).differences(&parse(counted)).iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn what_takes_more_or_less_than_on_record_is_found_and_what_is_close_is_not() {
+    fn counts_beyond_the_tolerance_are_found_in_both_directions() {
         assert_eq!(findings("a 1000\nb 1000\n", "a 1049\nb 951\n"), [""; 0]);
-        assert_eq!(findings("a 1000\nb 1000\n", "a 1051\nb 1000\n"), ["a: +5.1 %, on record 1000, counted 1051"]);
-        assert_eq!(findings("a 1000\nb 1000\n", "a 1000\nb 949\n"), ["b: -5.1 %, on record 1000, counted 949"]);
+        assert_eq!(findings("a 1000\nb 1000\n", "a 1051\nb 1000\n"), ["a: +5.1 %, recorded 1000, counted 1051"]);
+        assert_eq!(findings("a 1000\nb 1000\n", "a 1000\nb 949\n"), ["b: -5.1 %, recorded 1000, counted 949"]);
     }
 
     #[test]
-    fn what_is_on_one_side_only_is_found() {
-        let expected = ["a, on record 1, not counted", "b, not on record, counted 2"];
+    fn cases_on_one_side_only_are_found() {
+        let expected = ["a, recorded 1, not counted", "b, not recorded, counted 2"];
         assert_eq!(findings("a 1\nc 3\n", "b 2\nc 3\n"), expected);
     }
 

@@ -1,4 +1,4 @@
-//! A request that is new every time, and the check that its answer is the right one.
+//! Requests that differ in their uid, and the check of the responses.
 
 use std::cell::{Cell, OnceCell};
 use std::fmt::Write as _;
@@ -7,12 +7,12 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 
 use crate::client::{Channel, Message};
-use crate::serve::{ANSWER, LIMIT};
+use crate::serve::{ANSWER, BASELINE};
 
-/// How many digits of a uid are counted up.
+/// How many digits of a uid are counted.
 const DIGITS: usize = 12;
 
-/// One kind of request. Each has a uid of its own, so that no answer can be taken for another's.
+/// One kind of request. Every request has its own uid, so that responses cannot be confused.
 pub(crate) struct Exchange {
     request: Message,
     /// Where the uid's last digits are in the request.
@@ -22,10 +22,10 @@ pub(crate) struct Exchange {
     expected: Expected,
 }
 
-/// What an answer must be, byte by byte.
+/// The expected response, byte by byte.
 enum Expected {
     Constant(&'static str),
-    /// What was before and after the uid in the first answer, which was looked at closely.
+    /// The bytes before and after the uid in the first response, which was checked.
     Around(OnceCell<(Vec<u8>, Vec<u8>)>),
 }
 
@@ -60,11 +60,11 @@ impl Exchange {
         let request = Message::new(path, review);
         let start = find(&request.bytes, uid.as_bytes()).context("the uid is written with escapes")?;
         let digits = uid.len().checked_sub(DIGITS).context("the uid is too short")?;
-        let expected = if path == LIMIT { Expected::Constant(ANSWER) } else { Expected::Around(OnceCell::new()) };
+        let expected = if path == BASELINE { Expected::Constant(ANSWER) } else { Expected::Around(OnceCell::new()) };
         Ok(Self { digits: start + digits, uid: uid[..digits].to_owned(), request, count: Cell::new(0), expected })
     }
 
-    /// Where it is sent.
+    /// The path that it is sent to.
     pub(crate) fn path(&self) -> &'static str {
         self.request.path
     }
@@ -83,7 +83,7 @@ pub(crate) struct Requests<'a> {
 }
 
 impl Requests<'_> {
-    /// Makes the next one, sends it and checks the answer.
+    /// Sends the next request and checks the response.
     pub(crate) async fn next(&mut self, channel: &mut Channel) -> Result<()> {
         let count = self.exchange.count.get();
         self.exchange.count.set(count + 1);
@@ -97,7 +97,7 @@ impl Requests<'_> {
             Expected::Constant(expected) => answer == expected.as_bytes(),
             Expected::Around(around) => {
                 if around.get().is_none() {
-                    // Nobody else can have set it: there is one thread, and nothing is awaited in between.
+                    // It cannot have been set since: there is one thread, and nothing was awaited.
                     let _ = around.set(examine(answer, &self.uid)?);
                 }
                 around.get().is_some_and(|(before, after)| {
@@ -106,14 +106,14 @@ impl Requests<'_> {
                 })
             }
         };
-        ensure!(right, "wrong answer for {}: {}", self.uid, String::from_utf8_lossy(answer));
+        ensure!(right, "wrong response for {}: {}", self.uid, String::from_utf8_lossy(answer));
         Ok(())
     }
 }
 
-/// Looks at the first answer closely, and returns what all others must be like.
+/// Checks the first response, and returns what all others must equal.
 fn examine(answer: &[u8], uid: &str) -> Result<(Vec<u8>, Vec<u8>)> {
-    let response = serde_json::from_slice::<Answer<'_>>(answer).context("the answer is not a review")?.response;
+    let response = serde_json::from_slice::<Answer<'_>>(answer).context("the response is not a review")?.response;
     ensure!(response.uid == uid && response.allowed && response.patch.is_some(), "the pod was not rewritten");
     let start = find(answer, uid.as_bytes()).context("the uid is written with escapes")?;
     Ok((answer[..start].to_vec(), answer[start + uid.len()..].to_vec()))

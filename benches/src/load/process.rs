@@ -1,4 +1,4 @@
-//! A server in a process of its own.
+//! A server in a separate process.
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader};
@@ -13,10 +13,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::cpu;
 
-/// How long a server may take to leave.
+/// How long a server can take to exit.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A server in a process of its own. It is ended when this is dropped.
+/// A server in a separate process, which ends when this is dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -27,7 +27,7 @@ pub struct Process {
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
     resident: u32,
-    /// What of it is not pages of the program's file, which all of its processes on a machine share.
+    /// Without the pages of the program's file, which all its processes on a machine share.
     anonymous: u32,
 }
 
@@ -39,29 +39,29 @@ impl fmt::Display for Memory {
 }
 
 impl Process {
-    /// Starts a server, with its log going to the file `log`. It has to write its address to the standard output.
+    /// Starts a server that logs to the file `log`. It must write its address to standard output.
     ///
     /// # Errors
     /// When it does not start.
     pub fn start(mut command: Command, log: &Path) -> Result<Self> {
-        let log = std::fs::File::create(log).with_context(|| format!("`{}` cannot be written", log.display()))?;
+        let log = std::fs::File::create(log).with_context(|| format!("cannot write `{}`", log.display()))?;
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
-        let child = child.with_context(|| format!("{} cannot be started", command.get_program().display()))?;
+        let child = child.with_context(|| format!("cannot start `{}`", command.get_program().display()))?;
         let mut process = Self { child, address: SocketAddr::from(([0; 4], 0)) };
         let mut line = String::new();
         let output = process.child.stdout.take().context("the server has no output")?;
         BufReader::new(output).read_line(&mut line)?;
-        process.address = line.trim().parse().context("the server did not say where it listens; see its log")?;
+        process.address = line.trim().parse().context("the server did not print its address; see its log")?;
         ensure!(process.address.ip().is_loopback(), "load is for servers on this machine only");
         Ok(process)
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Processor time that it has taken so far.
+    /// Its processor time so far.
     ///
     /// # Errors
     /// When it has ended.
@@ -69,7 +69,7 @@ impl Process {
         Ok(cpu::process_time(self.child.id())?)
     }
 
-    /// Memory of it that is in use now.
+    /// Its memory now.
     ///
     /// # Errors
     /// When it has ended.
@@ -84,7 +84,7 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// Asks it to leave, so that a profiler around it can write what it saw; and makes it leave if it does not.
+    /// Sends SIGTERM, so that a profiler around it can write its results, and kills it if it does not exit.
     fn drop(&mut self) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         let asked = Instant::now();
@@ -93,7 +93,7 @@ impl Drop for Process {
                 thread::sleep(Duration::from_millis(10));
             }
         }
-        // Neither can fail but for a process that has ended.
+        // Both fail only when the process has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

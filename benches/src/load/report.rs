@@ -1,12 +1,13 @@
-//! What a run showed.
+//! The result of a run.
 
 use std::fmt;
 
 use anyhow::Result;
 
-use crate::load::{Route, Turn};
+use super::route::{Route, Turn};
+use super::spread::Spread;
 
-/// What a run showed, to be printed.
+/// The result of a run, to be printed.
 #[derive(Debug)]
 pub struct Report {
     pub(super) tls: String,
@@ -14,33 +15,11 @@ pub struct Report {
     pub(super) routes: Vec<Route>,
 }
 
-/// Least, middle and greatest.
-pub(super) struct Spread {
-    least: f64,
-    pub(super) median: f64,
-    greatest: f64,
-}
-
-impl Spread {
-    pub(super) fn of(values: impl Iterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-        Self { least: at(0), median: at(values.len() / 2), greatest: at(values.len().saturating_sub(1)) }
-    }
-}
-
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} ({:.2} to {:.2})", self.median, self.least, self.greatest)
-    }
-}
-
 impl Report {
-    /// Takes in what another run of the same plan showed.
+    /// Adds the result of another run of the same plan.
     ///
     /// # Errors
-    /// Never, unless latencies are beyond all measure.
+    /// When a latency is out of the histogram's range.
     pub fn add(&mut self, other: &Self) -> Result<()> {
         for (route, other) in self.routes.iter_mut().zip(&other.routes) {
             route.turns.extend_from_slice(&other.turns);
@@ -49,22 +28,22 @@ impl Report {
         Ok(())
     }
 
-    /// The server's processor time per request as a multiple of the first route's: round by round, and the least of the
-    /// one by the least of the other. What disturbs the machine only ever adds, so the second is the steadier figure.
+    /// The server's processor time per request as a multiple of the first route's: for each round, and least by least.
+    /// Disturbances only ever add time, so the second figure varies less.
     fn ratio(&self, route: &Route) -> (Spread, f64) {
-        let limit = self.routes.first().map_or(&[][..], |route| &route.turns);
+        let baseline = self.routes.first().map_or(&[][..], |route| &route.turns);
         let costs = |turns: &[Turn]| Spread::of(turns.iter().map(Turn::cost));
-        let rounds = limit.iter().zip(&route.turns).map(|(limit, other)| other.cost() / limit.cost());
-        (Spread::of(rounds), costs(&route.turns).least / costs(limit).least)
+        let rounds = baseline.iter().zip(&route.turns).map(|(baseline, other)| other.cost() / baseline.cost());
+        (Spread::of(rounds), costs(&route.turns).least / costs(baseline).least)
     }
 }
 
 impl Route {
-    /// How many times the middle latency one in a hundred takes at least.
+    /// The 99th percentile as a multiple of the median.
     #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a few seconds")]
     fn tail(&self) -> f64 {
-        let [middle, slow] = [50.0, 99.0].map(|percent| self.latency.value_at_percentile(percent) as f64);
-        slow / middle
+        let [median, slow] = [50.0, 99.0].map(|percent| self.latency.value_at_percentile(percent) as f64);
+        slow / median
     }
 }
 
@@ -89,7 +68,7 @@ impl fmt::Display for Report {
         let rounds = self.routes.first().map_or(0, |route| route.turns.len());
         writeln!(
             f,
-            "{}; reviews of {} bytes; every answer was right; median of {rounds} rounds (least to greatest)",
+            "{}; reviews of {} bytes; every response was correct; median of {rounds} rounds (least to greatest)",
             self.tls, self.review
         )?;
         for route in &self.routes {

@@ -1,14 +1,14 @@
-//! Mimic's server with the route `/limit` beside `/mutate`, to be measured. Configured by `MIMIC_` variables.
+//! Mimic's server with the additional route `/baseline`, to be measured. Configured by `MIMIC_` variables.
 
 use clap::Parser;
 
 #[derive(Parser)]
 #[command(about)]
 struct Args {
-    /// The core to stay on
+    /// The core to run on
     #[arg(long)]
     core: Option<usize>,
-    /// Rules beside those of an organisation that mirrors what it uses
+    /// Rules in addition to those of `data/mirrors.yaml`
     #[arg(long, default_value_t = 0)]
     rules: usize,
     /// Threads that serve
