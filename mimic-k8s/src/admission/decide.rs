@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mimic_core::{Context, Outcome, Rewriter};
 
-use super::answer::annotation::{fits, original_images, recorded_before};
+use super::answer::annotation::{original_images, recorded_before, within_size_limit};
 use super::answer::warning::Warnings;
 use super::container_kind::ContainerKind;
 use super::decision::Decision;
@@ -143,7 +143,7 @@ fn plan<'r>(
     let originals = original_images(images, &recorded_before(annotations, &pod.spec));
     if annotations.original_images.as_deref() == Some(originals.as_str()) {
         // The annotation already has this value.
-    } else if fits(annotations, &originals) {
+    } else if within_size_limit(annotations, &originals) {
         changes.annotation = Some(if metadata.annotations.is_some() { Annotate::Entry } else { Annotate::Map });
     } else {
         problems.add(format_args!("mimic: original images not recorded: annotations would exceed 256 KiB"));

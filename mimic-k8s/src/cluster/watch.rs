@@ -147,7 +147,7 @@ where
         object
     }
 
-    /// Handles a failure. Returns the error if the caller must be told.
+    /// Handles a failure. Returns the error if the caller must handle it.
     fn fail(&mut self, error: ClusterError) -> Option<ClusterError> {
         // The next attempt starts with a list, because a success must be visible: `kube` resumes a watch without an event.
         self.events = None;

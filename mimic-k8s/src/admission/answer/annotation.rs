@@ -57,7 +57,7 @@ pub(in crate::admission) fn recorded_before(
 }
 
 /// Whether the pod's annotations stay within Kubernetes' size limit with `value` as the recorded original images.
-pub(in crate::admission) fn fits(annotations: &Annotations<'_>, value: &str) -> bool {
+pub(in crate::admission) fn within_size_limit(annotations: &Annotations<'_>, value: &str) -> bool {
     let replaced = annotations.original_images.as_ref().map_or(0, |old| ORIGINAL_IMAGES.len() + old.len());
     annotations.size - replaced + ORIGINAL_IMAGES.len() + value.len() <= MAX_ANNOTATIONS
 }
@@ -77,10 +77,10 @@ mod tests {
     #[test]
     fn the_limit_counts_a_replaced_value_once() {
         let mut annotations = Annotations { size: MAX_ANNOTATIONS, ..Annotations::default() };
-        assert!(!fits(&annotations, ""));
+        assert!(!within_size_limit(&annotations, ""));
         annotations.size -= ORIGINAL_IMAGES.len() + 5;
-        assert!(fits(&annotations, "12345"));
-        assert!(!fits(&annotations, "123456"));
+        assert!(within_size_limit(&annotations, "12345"));
+        assert!(!within_size_limit(&annotations, "123456"));
 
         let json = format!(
             r#"{{"{ORIGINAL_IMAGES}":"12345","x":"{}"}}"#,
@@ -88,7 +88,7 @@ mod tests {
         );
         let annotations: Annotations<'_> = serde_json::from_str(&json).unwrap();
         assert_eq!(annotations.size, MAX_ANNOTATIONS);
-        assert!(fits(&annotations, "abcde"));
-        assert!(!fits(&annotations, "abcdef"));
+        assert!(within_size_limit(&annotations, "abcde"));
+        assert!(!within_size_limit(&annotations, "abcdef"));
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::admission::fuzzing::assert_reads_the_same as checked;
 use crate::admission::review::{Envelope, Review};
 
-mod oddities;
+mod unusual;
 
 fn samples() -> Vec<Vec<u8>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");

@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::{checked, samples};
 
 /// Writes unusual JSON. The choices are used in turn, and repeat.
-struct Oddities {
+struct UnusualWriter {
     choices: Vec<u8>,
     next: usize,
 }
 
-impl Oddities {
+impl UnusualWriter {
     /// A number below `of`. It is nearly always 0, which means the usual form.
     fn choice(&mut self, of: u8) -> u8 {
         self.next = (self.next + 1) % self.choices.len();
@@ -62,17 +62,17 @@ impl Oddities {
     }
 
     fn string(&mut self, text: &str, out: &mut String) {
-        let odd = self.choice(8);
-        if odd == 0 {
+        let form = self.choice(8);
+        if form == 0 {
             out.push_str(&Value::from(text).to_string());
             return;
         }
         out.push('"');
         for (at, character) in text.chars().enumerate() {
             match character {
-                '/' if odd == 1 => out.push_str("\\/"),
+                '/' if form == 1 => out.push_str("\\/"),
                 // A character above U+FFFF takes two escapes.
-                _ if odd < 4 || at % usize::from(odd) == 1 => {
+                _ if form < 4 || at % usize::from(form) == 1 => {
                     for unit in character.encode_utf16(&mut [0; 2]) {
                         let _ = write!(out, "\\u{unit:04x}");
                     }
@@ -91,11 +91,11 @@ impl Oddities {
     }
 }
 
-fn odd_review() -> impl Strategy<Value = Vec<u8>> {
+fn unusual_review() -> impl Strategy<Value = Vec<u8>> {
     let values: Vec<Value> = samples().iter().map(|sample| serde_json::from_slice(sample).unwrap()).collect();
     (select(values), proptest::collection::vec(any::<u8>(), 1..200)).prop_map(|(value, choices)| {
         let mut text = String::new();
-        Oddities { choices, next: 0 }.write(&value, &mut text);
+        UnusualWriter { choices, next: 0 }.write(&value, &mut text);
         text.into_bytes()
     })
 }
@@ -108,13 +108,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn odd_reviews_are_read_as_serde_json_reads_them(review in odd_review()) {
+    fn unusual_reviews_are_read_as_serde_json_reads_them(review in unusual_review()) {
         prop_assert!(checked(&review), "{}", String::from_utf8_lossy(&review));
     }
 
     #[test]
-    fn odd_reviews_with_bytes_that_are_not_utf8_are_not_read(
-        review in odd_review(), at in any::<Index>(), bytes in select(&NOT_UTF8[..]),
+    fn unusual_reviews_with_bytes_that_are_not_utf8_are_not_read(
+        review in unusual_review(), at in any::<Index>(), bytes in select(&NOT_UTF8[..]),
     ) {
         let mut review = review;
         let at = at.index(review.len());
@@ -126,8 +126,8 @@ proptest! {
     }
 
     #[test]
-    fn damaged_odd_reviews_are_read_only_as_serde_json_reads_them(
-        review in odd_review(),
+    fn damaged_unusual_reviews_are_read_only_as_serde_json_reads_them(
+        review in unusual_review(),
         damages in proptest::collection::vec((any::<Index>(), select(&b"{}[]\",:\\u0 \n\x00\xff"[..]), 0..4), 1..4),
     ) {
         let mut review = review;
