@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use mimic_core::{Context, Globs, Rule};
+use mimic_core::internal::{GlobError, Globs};
+use mimic_core::{Context, Rule};
 use mimic_k8s::admission::ReviewSettings;
 
 use crate::harbor::HarborArgs;
@@ -218,6 +219,6 @@ fn label(text: &str) -> Result<(String, String), &'static str> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn glob(text: &str) -> Result<String, mimic_core::GlobError> {
+fn glob(text: &str) -> Result<String, GlobError> {
     Globs::new([text]).map(|_| text.to_owned())
 }

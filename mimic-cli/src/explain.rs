@@ -12,11 +12,21 @@ struct Explained<'a> {
     /// `None` for a line that is no text.
     input: Option<&'a str>,
     /// The last one is the result.
-    steps: Vec<String>,
+    steps: Vec<Step>,
     /// `None` for a line that is no text.
     output: Option<&'a str>,
     #[serde(flatten)]
     why: Why<'a>,
+}
+
+/// The kind of the last step, which is the result.
+const OUTCOME: &str = "outcome";
+
+#[derive(Serialize)]
+struct Step {
+    /// [`mimic_core::Step::kind`], or [`OUTCOME`] for the last step.
+    kind: &'static str,
+    text: String,
 }
 
 pub(crate) fn run(args: RewriteArgs, out: &mut Output) -> anyhow::Result<()> {
@@ -31,13 +41,13 @@ pub(crate) fn run(args: RewriteArgs, out: &mut Output) -> anyhow::Result<()> {
                 return match out.format() {
                     Format::Text => Ok(()),
                     Format::Json => {
-                        let steps = vec![error.to_string()];
+                        let steps = vec![Step { kind: OUTCOME, text: error.to_string() }];
                         out.json(&Explained { input: None, steps, output: None, why: Why::unreadable() })
                     }
                 };
             }
         };
-        let mut explanation = rewriter.explain(image, &context);
+        let explanation = rewriter.explain(image, &context);
         if let Some(problem) = problem(image, &explanation.outcome) {
             input.error(out, problem);
         }
@@ -47,8 +57,9 @@ pub(crate) fn run(args: RewriteArgs, out: &mut Output) -> anyhow::Result<()> {
                 Ok(())
             }
             Format::Json => {
-                let mut steps = std::mem::take(&mut explanation.steps);
-                steps.push(explanation.outcome.to_string());
+                let step = |step: &mimic_core::Step<'_>| Step { kind: step.kind(), text: step.to_string() };
+                let mut steps: Vec<Step> = explanation.steps.iter().map(step).collect();
+                steps.push(Step { kind: OUTCOME, text: explanation.outcome.to_string() });
                 let output = explanation.outcome.rewritten().unwrap_or(image);
                 let why = Why::new(&explanation.outcome);
                 out.json(&Explained { input: Some(image), steps, output: Some(output), why })

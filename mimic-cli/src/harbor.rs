@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use mimic_core::Globs;
+use mimic_core::internal::Globs;
 use mimic_harbor::{Address, Credentials, Harbor, HarborError, Overrides, Report, Settings};
 
 /// The only place for a password that is not a file: arguments can be seen by everybody on the machine.

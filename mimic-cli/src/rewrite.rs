@@ -31,7 +31,7 @@ impl<'a> Why<'a> {
         let rule = outcome.rule();
         Self {
             outcome: outcome.as_str(),
-            reason: outcome.reason(),
+            reason: outcome.reason().as_str(),
             rule: rule.map(|rule| rule.rule.name()),
             source: rule.map(|rule| rule.source),
         }

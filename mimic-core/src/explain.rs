@@ -1,4 +1,4 @@
-//! The account of a decision, for people.
+//! How an outcome came about, step by step.
 
 use std::fmt;
 
@@ -6,28 +6,77 @@ use crate::outcome::{Outcome, RuleRef};
 use crate::reference::ImageRef;
 use crate::rule::Unmet;
 
-/// Every step of one decision; `Display` prints it, a line a step.
+/// Every step that led to an outcome. `Display` prints one line for each.
+///
+/// ```
+/// use mimic_core::{Context, Rewriter, Rule};
+///
+/// let rules = vec![Rule::mirror("quay.io", "harbor.example.com/quay")?];
+/// let rewriter = Rewriter::new([("mine", rules.into())]);
+/// let explanation = rewriter.explain("quay.io/acme/app:1", &Context::default());
+/// assert_eq!(explanation.steps.iter().map(|step| step.kind()).collect::<Vec<_>>(), ["parsed", "candidate", "selected"]);
+/// assert_eq!(explanation.steps[1].to_string(), "rule `quay.io` of mine: upstream `quay.io` matches");
+/// # Ok::<(), mimic_core::RuleError>(())
+/// ```
 #[derive(Debug)]
 pub struct Explanation<'a> {
     /// The image as written.
     pub image: &'a str,
-    /// The steps in the order they were taken.
-    pub steps: Vec<String>,
-    /// What became of the image.
+    /// The steps in order.
+    pub steps: Vec<Step<'a>>,
+    /// The result.
     pub outcome: Outcome<'a>,
 }
 
-/// One step.
-pub(crate) enum Step<'a, 's> {
+/// One step of an [`Explanation`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Step<'a> {
+    /// The image is a valid reference.
     Parsed(ImageRef<'a>),
-    Candidate { rule: RuleRef<'a>, unmet: Option<Unmet> },
-    Winner(RuleRef<'a>),
-    MirrorUnfit { location: &'a str },
-    MirrorRefused { image: &'s str, error: &'s str },
-    Excluded { glob: &'a str },
+    /// The upstream of a rule matches the image.
+    Candidate {
+        /// The rule.
+        rule: RuleRef<'a>,
+        /// Why the rule does not apply; `None` if it does.
+        unmet: Option<Unmet>,
+    },
+    /// The most specific rule that applies was selected.
+    Selected(RuleRef<'a>),
+    /// A glob of the selected rule excludes the image.
+    Excluded {
+        /// The glob.
+        glob: &'a str,
+    },
+    /// A mirror does not accept this type of reference.
+    MirrorSkipped {
+        /// The mirror's location.
+        location: &'a str,
+    },
+    /// The rewritten image would not be valid.
+    MirrorInvalid {
+        /// The result of the rewrite.
+        image: String,
+        /// Why it is not valid.
+        error: String,
+    },
 }
 
-impl fmt::Display for Step<'_, '_> {
+impl Step<'_> {
+    /// A stable name: `parsed`, `candidate`, `selected`, `excluded`, `mirror_skipped` or `mirror_invalid`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Parsed(_) => "parsed",
+            Self::Candidate { .. } => "candidate",
+            Self::Selected(_) => "selected",
+            Self::Excluded { .. } => "excluded",
+            Self::MirrorSkipped { .. } => "mirror_skipped",
+            Self::MirrorInvalid { .. } => "mirror_invalid",
+        }
+    }
+}
+
+impl fmt::Display for Step<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Parsed(image) => {
@@ -41,25 +90,24 @@ impl fmt::Display for Step<'_, '_> {
                     None => f.write_str("no digest"),
                 }
             }
-            Self::Candidate { rule, unmet: None } => write!(f, "candidate {rule}: `{}` matches", rule.rule.upstream()),
-            Self::Candidate { rule, unmet: Some(unmet) } => {
-                write!(f, "candidate {rule}: `{}` matches, but {unmet}", rule.rule.upstream())
+            Self::Candidate { rule, unmet } => {
+                write!(f, "{rule}: upstream `{}` matches", rule.rule.upstream())?;
+                match unmet {
+                    Some(unmet) => write!(f, ", but {unmet}"),
+                    None => Ok(()),
+                }
             }
-            Self::Winner(rule) => {
-                write!(f, "winner {rule}: the first of the candidates that applies, the most specific coming first")
-            }
-            Self::MirrorUnfit { location } => {
-                write!(f, "mirror `{location}` passed over: it serves another kind of reference")
-            }
-            Self::Excluded { glob } => write!(f, "its `exclude` has `{glob}`, which matches"),
-            Self::MirrorRefused { image, error } => write!(f, "mirror passed over: `{image}` cannot be used, {error}"),
+            Self::Selected(rule) => write!(f, "selected {rule}: the most specific matching rule"),
+            Self::Excluded { glob } => write!(f, "excluded by glob `{glob}`"),
+            Self::MirrorSkipped { location } => write!(f, "mirror `{location}` skipped: wrong reference type"),
+            Self::MirrorInvalid { image, error } => write!(f, "mirror skipped: `{image}` is not valid: {error}"),
         }
     }
 }
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is no reference can hold anything, and this goes to terminals.
+        // An invalid image can contain anything, and this is printed to terminals.
         writeln!(f, "{}", self.image.escape_debug())?;
         for step in &self.steps {
             writeln!(f, "  {step}")?;

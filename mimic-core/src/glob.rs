@@ -4,15 +4,15 @@ use std::fmt;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-/// A set of globs: `*` and `?` stay inside one component of a path, `**` crosses components, `{a,b}` and `[a-z]` work
-/// as in a shell. The default set matches nothing.
+/// A set of globs. `*` and `?` match within one component of a path, `**` matches across components, `{a,b}` and
+/// `[a-z]` work as in a shell. The default set matches nothing.
 #[derive(Clone, Default)]
 pub struct Globs {
     set: GlobSet,
     patterns: Vec<String>,
 }
 
-/// A glob that cannot be compiled.
+/// A glob that is not valid.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("invalid glob `{glob}`: {reason}")]
 pub struct GlobError {
@@ -24,7 +24,7 @@ impl Globs {
     /// Compiles a set of globs.
     ///
     /// # Errors
-    /// Names the first glob that is none.
+    /// [`GlobError`] for the first glob that is not valid.
     pub fn new<S: AsRef<str>>(globs: impl IntoIterator<Item = S>) -> Result<Self, GlobError> {
         let mut set = GlobSetBuilder::new();
         let mut patterns = Vec::new();
@@ -43,11 +43,11 @@ impl Globs {
 
     /// Whether one of the globs matches the whole of `text`.
     pub fn is_match(&self, text: &str) -> bool {
-        // Asked without a glob, the set still takes the path apart.
+        // Without globs the set would still split the path.
         !self.patterns.is_empty() && self.set.is_match(text)
     }
 
-    /// The first glob that matches the whole of `text`, as it was written.
+    /// The first glob that matches the whole of `text`, as written.
     pub fn find(&self, text: &str) -> Option<&str> {
         if self.patterns.is_empty() {
             return None;
@@ -55,12 +55,12 @@ impl Globs {
         self.set.matches(text).first().map(|&index| self.patterns[index].as_str())
     }
 
-    /// The globs as they were written.
+    /// The globs as written.
     pub fn patterns(&self) -> &[String] {
         &self.patterns
     }
 
-    /// Whether there is no glob.
+    /// Whether there are no globs.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }

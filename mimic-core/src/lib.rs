@@ -1,61 +1,124 @@
-//! Image references, mirror rules and the rewriter of Mimic, to embed anywhere.
+//! Parses container image references and rewrites them to mirrors.
 //!
 //! ```
-//! use mimic_core::{Context, Rewriter, parse_rules_file};
+//! use mimic_core::{Context, Rewriter, Rule};
 //!
-//! let list = parse_rules_file("mirrors.yaml", "mirrors: {docker.io: harbor.example.com/dockerhub}")?;
-//! let rewriter = Rewriter::new([("mirrors.yaml", list.rules.into())]);
+//! let rules = vec![Rule::mirror("docker.io", "harbor.example.com/dockerhub")?];
+//! let rewriter = Rewriter::new([("my rules", rules.into())]);
 //!
 //! let outcome = rewriter.rewrite("nginx:1.27", &Context::default());
 //! assert_eq!(outcome.rewritten(), Some("harbor.example.com/dockerhub/library/nginx:1.27"));
 //!
 //! let outcome = rewriter.rewrite("ghcr.io/acme/app", &Context::default());
-//! assert_eq!(outcome.to_string(), "unchanged: no rule speaks of it");
-//! # Ok::<(), mimic_core::Problem>(())
+//! assert_eq!(outcome.to_string(), "unchanged: no rule matches it");
+//! # Ok::<(), mimic_core::RuleError>(())
 //! ```
 //!
-//! * [`ImageRef`] is a reference as the kubelet understands it, borrowed from the string it was parsed from.
-//! * [`Rule`] says where copies of an upstream are; [`parse_rules_file`] reads many from `mirrors.yaml`.
-//! * [`Rewriter`] is a compiled table of rules; its [`Outcome`] says what became of an image *and why*.
-//! * [`MirrorSource`] is what learns rules from somewhere; [`Catalog`] merges sources and swaps tables under readers.
+//! # Embed it
+//!
+//! 1. Build rules: [`Rule::mirror`] for an upstream and its mirror, [`RuleSpec`] for everything that a rule can have,
+//!    `parse_short_form` for a list on one line, or `parse_rules_file` for the content of `mirrors.yaml`.
+//! 2. Compile them once with [`Rewriter::new`], outside of the request path, and log its `warnings`.
+//! 3. Call [`Rewriter::rewrite`] for each image, from any thread. It takes no lock, and its time depends on the image,
+//!    not on the number of rules. The [`Outcome`] says what happened *and why*; [`Rewriter::explain`] lists every step.
+//! 4. If the rules change at run time, keep them in a `Catalog`: it holds a list for each `MirrorSource`, compiles them
+//!    and swaps the rewriter while others read it.
+//!
+//! Errors implement [`Hint`]: advice for the user, apart from the message.
+//!
+//! # Features
+//!
+//! All are on by default. Without them the crate needs only `regex`, `globset`, `foldhash` and `thiserror`.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `file` | `parse_rules_file` for `mirrors.yaml`, `parse_short_form` for a list on one line |
+//! | `lint` | `Rewriter::warnings`: rules that never apply, or that give different images the same name |
+//! | `sources` | `MirrorSource`, `Catalog`, and counters of how often each rule is used; needs `lint` |
+//! | `oci` | conversions from and to the references of the crate `oci-spec` |
 //!
 //! # What this crate does not do
 //!
-//! It opens no file or socket, reads no clock, starts no thread and needs no async runtime; it knows nothing of
-//! Kubernetes, pulls nothing, and does not ask a mirror whether it has an image. Whoever embeds it decides when to load a
-//! source again.
+//! * It does not open files or sockets, read the clock, start threads or need an async runtime. It runs on wasm32.
+//! * It does not pull images, and does not check whether a mirror has an image.
+//! * It does not decide when to load a source again: the caller does.
+//! * It knows nothing about Kubernetes, except for its label selectors.
 
+#[cfg(feature = "sources")]
 mod catalog;
+mod context;
 mod explain;
 mod glob;
+mod grammar;
 mod hint;
+#[doc(hidden)]
+pub mod internal;
+#[cfg(feature = "lint")]
 mod lint;
 mod location;
+#[cfg(feature = "file")]
+mod nearest;
+#[cfg(feature = "oci")]
+mod oci;
 mod outcome;
+mod parse_error;
+#[cfg(any(feature = "file", feature = "sources"))]
 mod problem;
 mod reference;
 mod rewriter;
 mod rule;
+mod rule_error;
+mod rule_index;
+#[cfg(any(feature = "file", feature = "sources"))]
+mod rule_list;
+mod rule_spec;
+#[cfg(feature = "file")]
 mod rules_file;
 mod selector;
+#[cfg(feature = "file")]
+mod short_form;
+#[cfg(feature = "sources")]
 mod source;
-mod table;
+mod subject;
 mod upstream;
+#[cfg(feature = "sources")]
 mod uses;
+#[cfg(feature = "lint")]
+mod warning;
+#[cfg(feature = "file")]
 mod yaml;
 
+#[cfg(feature = "sources")]
 pub use async_trait::async_trait;
+#[cfg(feature = "sources")]
 pub use catalog::{Catalog, Snapshot, SourceStatus};
-pub use explain::Explanation;
-pub use glob::{GlobError, Globs};
+pub use context::Context;
+pub use explain::{Explanation, Step};
+pub use grammar::{REPOSITORY_MAX, TAG_MAX};
 pub use hint::{FullMessage, Hint};
 pub use location::Location;
-pub use outcome::{Outcome, Reason, RuleRef};
-pub use problem::{Problem, nearest};
-pub use reference::{DOCKER_HUB, ImageRef, LIBRARY, ParseError, ParseErrorKind, REPOSITORY_MAX, TAG_MAX};
-pub use rewriter::{Context, Rewriter};
-pub use rule::{Library, Mirror, MirrorSpec, References, Rule, RuleError, RuleSpec};
-pub use rules_file::{RuleList, parse_rules_file, parse_short_form};
+pub use outcome::{Outcome, Reason, ReasonCode, RuleRef};
+pub use parse_error::{ParseError, ParseErrorKind};
+#[cfg(any(feature = "file", feature = "sources"))]
+pub use problem::Problem;
+pub use reference::{DOCKER_HUB, ImageRef};
+pub use rewriter::Rewriter;
+pub use rule::{Mirror, Rule, Unmet};
+pub use rule_error::RuleError;
+#[cfg(any(feature = "file", feature = "sources"))]
+pub use rule_list::RuleList;
+pub use rule_spec::{Library, MirrorSpec, References, RuleSpec};
+#[cfg(feature = "file")]
+pub use rules_file::parse_rules_file;
 pub use selector::{Labels, Operator, PodSelector, Requirement};
+#[cfg(feature = "file")]
+pub use short_form::parse_short_form;
+#[cfg(feature = "sources")]
 pub use source::{MirrorSource, SourceError, SourceErrorKind};
 pub use upstream::{Pattern, Upstream};
+#[cfg(feature = "lint")]
+pub use warning::{RuleName, Warning};
+
+#[cfg(all(doctest, feature = "file"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

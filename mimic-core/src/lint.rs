@@ -1,4 +1,4 @@
-//! What is odd about a table as a whole. Nothing here changes a decision.
+//! Finds what is suspicious about a set of rules.
 
 use std::collections::HashMap;
 
@@ -6,50 +6,51 @@ use foldhash::fast::FixedState;
 
 use crate::location::Claim;
 use crate::outcome::RuleRef;
-use crate::table::Table;
+use crate::rule_index::RuleIndex;
 use crate::upstream::Upstream;
+use crate::warning::Warning;
 
-/// Longest list of warnings; a table of a hundred thousand rules can be wrong in as many places.
+/// Most warnings listed. A hundred thousand rules can have as many warnings.
 const MAX: usize = 32;
 
-pub(crate) fn warnings(table: &Table) -> Vec<String> {
-    let mut warnings: Vec<String> =
-        shadowed(table).chain(on_a_mirror(table)).chain(feeding(table)).chain(confusing(table)).take(MAX + 1).collect();
+pub(crate) fn warnings(index: &RuleIndex) -> Vec<Warning> {
+    let found = shadowed(index).chain(upstream_on_mirror(index)).chain(chained(index)).chain(colliding(index));
+    let mut warnings: Vec<Warning> = found.take(MAX + 1).collect();
     if warnings.len() > MAX {
-        warnings[MAX] = format!("more than {MAX} warnings; the rest are not listed");
+        warnings[MAX] = Warning::More { listed: MAX };
     }
     warnings
 }
 
-/// Rules that come after one of the same upstream which always applies.
-fn shadowed(table: &Table) -> impl Iterator<Item = String> {
-    table.same_upstream().flat_map(move |ids| {
-        let first = ids.iter().position(|&id| !table.rule(id).rule.is_conditional());
+/// Rules after one with the same upstream that always applies.
+fn shadowed(index: &RuleIndex) -> impl Iterator<Item = Warning> {
+    index.same_upstream().flat_map(move |ids| {
+        let first = ids.iter().position(|&id| !index.rule(id).rule.is_conditional());
         let (winner, losers) = match first {
             Some(first) => (ids.get(first), &ids[first + 1..]),
             None => (None, &ids[..0]),
         };
         losers.iter().filter_map(move |&loser| {
-            let (winner, loser) = (table.rule(*winner?), table.rule(loser));
-            let upstream = loser.rule.upstream();
-            Some(format!("{loser} never applies: {winner} is for the same upstream `{upstream}` and comes first"))
+            let (winner, loser) = (index.rule(*winner?), index.rule(loser));
+            let upstream = loser.rule.upstream().to_string();
+            Some(Warning::Shadowed { rule: loser.into(), by: winner.into(), upstream })
         })
     })
 }
 
-/// Rules whose upstream lies at a configured location, where everything is final.
-fn on_a_mirror(table: &Table) -> impl Iterator<Item = String> {
-    table.rules().filter(|rule| !rule.rule.keep()).filter_map(|rule| {
+/// Rules whose upstream is at the location of some rule.
+fn upstream_on_mirror(index: &RuleIndex) -> impl Iterator<Item = Warning> {
+    index.rules().filter(|rule| !rule.rule.keep()).filter_map(|rule| {
         let Upstream::Prefix { registry, path } = rule.rule.upstream() else { return None };
-        let place =
-            table.registries().get(registry.as_bytes())?.places(("", path), |place| place.location.is_some())?;
-        let location = table.location(place.location?);
-        Some(format!("{rule} never applies: its upstream lies at the mirror `{location}`, where images are final"))
+        let entry =
+            index.registries().get(registry.as_bytes())?.prefixes(("", path), |entry| entry.location.is_some())?;
+        let location = index.location(entry.location?).to_owned();
+        Some(Warning::UpstreamOnMirror { rule: rule.into(), location })
     })
 }
 
-/// Locations that another rule would rewrite again.
-fn feeding(table: &Table) -> impl Iterator<Item = String> {
+/// Rules that map to a location that another rule would rewrite again.
+fn chained(index: &RuleIndex) -> impl Iterator<Item = Warning> {
     let of_rule = move |rule: RuleRef<'_>| {
         let this = std::ptr::from_ref(rule.rule);
         rule.rule
@@ -57,51 +58,46 @@ fn feeding(table: &Table) -> impl Iterator<Item = String> {
             .iter()
             .filter_map(|mirror| {
                 let Claim::Prefix { registry, path } = mirror.location().claim() else { return None };
-                let mut other = None;
-                table.registries().get(registry.as_bytes())?.places(("", path), |place| {
-                    other = place
+                let mut next = None;
+                index.registries().get(registry.as_bytes())?.prefixes(("", path), |entry| {
+                    next = entry
                         .rules
                         .iter()
-                        .map(|&id| table.rule(id))
-                        .find(|other| !other.rule.keep() && !std::ptr::eq(other.rule, this));
-                    other.is_some()
+                        .map(|&id| index.rule(id))
+                        .find(|next| !next.rule.keep() && !std::ptr::eq(next.rule, this));
+                    next.is_some()
                 });
-                let (other, location) = (other?, mirror.location().as_str());
-                Some(format!(
-                    "{rule} leads to `{location}`, which {other} is for: images are rewritten once, by the first"
-                ))
+                let location = mirror.location().as_str().to_owned();
+                Some(Warning::Chained { rule: rule.into(), location, next: next?.into() })
             })
             .collect::<Vec<_>>()
     };
-    table.rules().flat_map(of_rule)
+    index.rules().flat_map(of_rule)
 }
 
-/// Locations where images of different registries would have the same name.
-fn confusing(table: &Table) -> impl Iterator<Item = String> {
+/// Locations where images of different registries get the same name.
+fn colliding(index: &RuleIndex) -> impl Iterator<Item = Warning> {
     let mut seen: HashMap<&str, RuleRef<'_>, FixedState> = HashMap::default();
-    table.rules().flat_map(move |rule| {
+    index.rules().flat_map(move |rule| {
         let mut found = Vec::new();
         for mirror in rule.rule.mirrors() {
             let location = mirror.location();
-            if location.names_registry() {
+            if location.separates_registries() {
                 continue;
             }
-            let many = matches!(rule.rule.upstream(), Upstream::All | Upstream::Wildcard(_));
             let other = *seen.entry(location.as_str()).or_insert(rule);
-            if many {
-                found.push(format!(
-                    "{rule} sends many registries to `{location}`, where images of the same name become one; \
-                     a location with `{{registry}}` in it tells them apart",
-                    location = location.as_str()
-                ));
-            } else if let (Upstream::Prefix { registry: a, path: x }, Upstream::Prefix { registry: b, path: y }) =
-                (rule.rule.upstream(), other.rule.upstream())
-                && (a, x) != (b, y)
-            {
-                found.push(format!(
-                    "{rule} and {other} both lead to `{}`, where images of the same name become one",
-                    location.as_str()
-                ));
+            let location = || location.as_str().to_owned();
+            match (rule.rule.upstream(), other.rule.upstream()) {
+                (Upstream::All | Upstream::Wildcard(_), _) => {
+                    found.push(Warning::ManyRegistries { rule: rule.into(), location: location() });
+                }
+                (Upstream::Prefix { registry: a, path: x }, Upstream::Prefix { registry: b, path: y })
+                    if (a, x) != (b, y) =>
+                {
+                    let (rule, other) = (rule.into(), other.into());
+                    found.push(Warning::SharedLocation { rule, other, location: location() });
+                }
+                _ => {}
             }
         }
         found

@@ -1,23 +1,24 @@
-//! Where copies lie: a mirror's registry and path, or a template for both.
+//! Where a mirror keeps its copies: a registry and path, or a template for both.
 
 use std::fmt::Write as _;
 
-use crate::reference::{ImageRef, check_registry, looks_like_registry, scan_repository};
-use crate::rule::RuleError;
+use crate::grammar::{check_registry, looks_like_registry, scan_repository};
+use crate::reference::ImageRef;
+use crate::rule_error::RuleError;
 
 /// A mirror's location: `harbor.example.com/dockerhub`, or a template such as `mirror.example.com/{registry}/{repository}`.
 #[derive(Clone, Debug)]
 pub struct Location {
-    /// Of a plain location, the normalised registry and path.
+    /// The template as written, or the normalised registry and path.
     text: Box<str>,
-    /// Most locations are plain, and tables can be long.
+    /// Boxed because most locations are plain and there can be many.
     template: Option<Box<Template>>,
 }
 
 #[derive(Clone, Debug)]
 struct Template {
     pieces: Vec<Piece>,
-    /// What is fixed: whole components, or the end of the host from a dot on.
+    /// The fixed part: whole components, or the end of the host, starting with a dot.
     fixed: Box<str>,
 }
 
@@ -30,7 +31,7 @@ enum Piece {
     Group(Box<str>),
 }
 
-/// All references that the location can ever give lie here; what lies here is final.
+/// Covers every reference that the location can produce. An image that the claim covers is already on the mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Claim<'a> {
     /// A registry, or a path in it (empty for the whole registry).
@@ -39,7 +40,7 @@ pub(crate) enum Claim<'a> {
     Domain(&'a str),
 }
 
-/// What a template's placeholders stand for.
+/// The values of a template's placeholders.
 pub(crate) struct Values<'a> {
     pub(crate) registry: &'a str,
     pub(crate) repository: (&'a str, &'a str),
@@ -47,10 +48,8 @@ pub(crate) struct Values<'a> {
 }
 
 impl Location {
-    /// Parses a location; `groups` are the names that a template may use beside `registry` and `repository`.
-    ///
-    /// # Errors
-    /// [`RuleError`] says what is wrong; its [`hint`](crate::Hint::hint) how to write it.
+    /// Parses a location. `groups` are the placeholders that a template may use in addition to `registry` and
+    /// `repository`.
     pub(crate) fn parse(written: &str, groups: &[&str]) -> Result<Self, RuleError> {
         let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
         if written.is_empty() {
@@ -66,7 +65,7 @@ impl Location {
             return Self::parse_template(written, groups);
         }
         let (host, path) = written.split_once('/').unwrap_or((written, ""));
-        Ok(Self { text: check_place(written, host, path)?.into(), template: None })
+        Ok(Self { text: normalise(written, host, path)?.into(), template: None })
     }
 
     fn parse_template(written: &str, groups: &[&str]) -> Result<Self, RuleError> {
@@ -76,7 +75,7 @@ impl Location {
         while let Some(open) = rest.find(['{', '}']) {
             let (before, after) = rest.split_at(open);
             let Some((name, after)) = after.strip_prefix('{').and_then(|after| after.split_once('}')) else {
-                return Err(error("has a brace without its partner", "a placeholder is `{name}`".into()));
+                return Err(error("has an unmatched brace", "a placeholder is `{name}`".into()));
             };
             if !before.is_empty() {
                 pieces.push(Piece::Text(before.into()));
@@ -90,7 +89,7 @@ impl Location {
                     for group in groups {
                         let _ = write!(known, ", `{{{group}}}`");
                     }
-                    return Err(error("has an unknown placeholder", format!("known here: {known}")));
+                    return Err(error("has an unknown placeholder", format!("valid placeholders: {known}")));
                 }
             });
             rest = after;
@@ -100,9 +99,9 @@ impl Location {
         }
         if !pieces.iter().any(|piece| matches!(piece, Piece::Repository | Piece::Group(_))) {
             let hint = format!("write `{}/{{repository}}`", written.trim_end_matches('/'));
-            return Err(error("would give every image one name", hint));
+            return Err(error("maps every image to the same name", hint));
         }
-        // The fixed part decides what is already on the mirror, so there has to be one.
+        // The fixed part decides which images are already on the mirror, so it is required.
         let host = written.split_once('/').map_or(written, |(host, _)| host);
         let fixed = if let Some(end) = host.rfind('}') {
             let domain = host[end + 1..].to_ascii_lowercase();
@@ -110,7 +109,7 @@ impl Location {
             if check_registry(name, name.len()).is_err() {
                 return Err(error(
                     "has no fixed host",
-                    "begin with the mirror's host, or end the host with its domain: `{name}.mirror.example.com/…`"
+                    "start with the mirror's host, or end the host with its domain: `{name}.mirror.example.com/…`"
                         .into(),
                 ));
             }
@@ -120,28 +119,24 @@ impl Location {
             let fixed = written.split('{').next().unwrap_or_default();
             let fixed = fixed.rsplit_once('/').map_or("", |(fixed, _)| fixed);
             let (host, path) = fixed.split_once('/').unwrap_or((fixed, ""));
-            let place = check_place(written, host, path)?;
-            let registry = place.split('/').next().unwrap_or_default();
+            let normalised = normalise(written, host, path)?;
+            let registry = normalised.split('/').next().unwrap_or_default();
             if registry != host {
-                return Err(error("names its registry another way", format!("write `{registry}`")));
+                return Err(error("uses an alias of the registry", format!("write `{registry}`")));
             }
-            place
+            normalised
         };
         Ok(Self { text: written.into(), template: Some(Box::new(Template { pieces, fixed: fixed.into() })) })
     }
 
-    /// The location as configuration would write it.
+    /// The location as in `mirrors.yaml`, normalised.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether the location has placeholders.
-    pub fn is_template(&self) -> bool {
-        self.template.is_some()
-    }
-
-    /// Whether the location tells registries apart.
-    pub(crate) fn names_registry(&self) -> bool {
+    /// Whether images of different registries get different names.
+    #[cfg(feature = "lint")]
+    pub(crate) fn separates_registries(&self) -> bool {
         let mut pieces = self.template.iter().flat_map(|template| &template.pieces);
         pieces.any(|piece| !matches!(piece, Piece::Text(_) | Piece::Repository))
     }
@@ -155,7 +150,8 @@ impl Location {
         Claim::Prefix { registry, path }
     }
 
-    /// Appends the place of a repository; `rest` is what follows the matched prefix, for a plain location.
+    /// Appends the registry and repository at the mirror. `rest` is what follows the matched prefix, for a plain
+    /// location.
     pub(crate) fn render<'v>(&self, rest: (&str, &str), values: impl FnOnce() -> Values<'v>, out: &mut String) {
         let Some(template) = &self.template else {
             out.push_str(&self.text);
@@ -177,7 +173,7 @@ impl Location {
                 }
                 Piece::Group(name) => {
                     let group = values.groups.as_ref().and_then(|groups| groups.name(name));
-                    // The subject is a valid reference, hence ASCII; a group that took no part stands for nothing.
+                    // The subject is a valid reference, hence ASCII. A group that did not take part is empty.
                     out.push_str(
                         group.and_then(|group| std::str::from_utf8(group.as_bytes()).ok()).unwrap_or_default(),
                     );
@@ -187,13 +183,13 @@ impl Location {
     }
 }
 
-/// Checks a fixed place and gives its normalised registry, and its path after a slash if it has one.
-fn check_place(written: &str, host: &str, path: &str) -> Result<String, RuleError> {
+/// Checks a registry and path without placeholders and returns them normalised.
+fn normalise(written: &str, host: &str, path: &str) -> Result<String, RuleError> {
     let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
     if !looks_like_registry(host) {
         return Err(error(
-            "does not begin with a registry",
-            "begin with the mirror's host, as in `harbor.example.com/dockerhub`".into(),
+            "does not start with a registry",
+            "start with the mirror's host, as in `harbor.example.com/dockerhub`".into(),
         ));
     }
     if check_registry(host, host.len()).is_err() {
@@ -203,10 +199,10 @@ fn check_place(written: &str, host: &str, path: &str) -> Result<String, RuleErro
         match scan_repository(path, 0) {
             Ok(end) if end == path.len() => {}
             Ok(end) => return Err(error("has a tag or digest", format!("write `{host}/{}`", &path[..end]))),
-            Err(_) => return Err(error("has a path that no image can have", "components are lower-case".into())),
+            Err(_) => return Err(error("has an invalid path", "path components are lower case".into())),
         }
     }
-    // The name that results are normalised to, so that they are recognised as lying here.
+    // Rewritten references are compared with this name, so it must be the one that parsing returns for them.
     let host = host.to_ascii_lowercase();
     let probe = format!("{host}/a/a");
     let registry = ImageRef::parse(&probe).map_or(&*host, |image| image.registry());

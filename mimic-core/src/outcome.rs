@@ -1,80 +1,124 @@
-//! What became of an image, and why.
+//! Whether an image was rewritten, and why.
 
 use std::fmt;
 
-use crate::reference::ParseError;
+use crate::parse_error::ParseError;
 use crate::rule::Rule;
 
-/// What became of one image, and why.
+/// Whether one image was rewritten, and why.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Outcome<'a> {
-    /// It is pulled from a mirror now.
+    /// The image is pulled from a mirror.
     Rewritten {
-        /// The reference at the mirror; tag and digest are those that were written.
+        /// The reference at the mirror, with the tag and the digest as written.
         image: String,
-        /// The rule that said so.
+        /// The rule that matched.
         rule: RuleRef<'a>,
     },
-    /// It stays as it was written.
+    /// The image is unchanged.
     Unchanged(Reason<'a>),
-    /// It is no reference, and stays as it was written.
+    /// The image is not a valid reference and is unchanged.
     Invalid(ParseError),
 }
 
-/// A rule and the name of the source it came from.
+/// A rule and the name of its source.
 #[derive(Clone, Copy, Debug)]
 pub struct RuleRef<'a> {
     /// The rule.
     pub rule: &'a Rule,
     /// Name of its source.
     pub source: &'a str,
-    /// Its number among all rules of its table, from 0.
-    pub(crate) position: usize,
+    /// Its index among all rules of the rewriter, in order of precedence.
+    #[cfg_attr(not(feature = "sources"), expect(dead_code, reason = "only the counters of `Catalog` need it"))]
+    pub(crate) number: usize,
 }
 
-/// Why an image stays as it was written.
+/// Why an image is unchanged.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Reason<'a> {
-    /// It lies at a configured location already, so it is final.
+    /// The image already points at a mirror of some rule.
     OnMirror {
-        /// That location.
+        /// The location of that mirror.
         location: &'a str,
     },
-    /// No rule speaks of it.
+    /// No rule matches the image.
     NoRule,
-    /// The rule that won excludes it.
+    /// The selected rule excludes the image.
     Excluded(RuleRef<'a>),
-    /// The rule that won keeps all it matches.
+    /// The selected rule keeps all images that it matches.
     Kept(RuleRef<'a>),
-    /// None of the winning rule's mirrors serves this kind of reference.
+    /// No mirror of the selected rule accepts this type of reference.
     NoMirror(RuleRef<'a>),
-    /// At the mirror it would have no valid name, or that of another image.
+    /// The rewritten image would not be a valid reference, or would refer to another image.
     InvalidResult {
-        /// The rule that won.
+        /// The selected rule.
         rule: RuleRef<'a>,
-        /// What the rewrite would have given.
+        /// The result of the rewrite.
         image: String,
-        /// What is wrong with that.
+        /// Why it is not valid.
         error: String,
     },
-    /// Empty, or the placeholder `auto` that an injector replaces later.
+    /// The image is empty, or the placeholder `auto` that a sidecar injector replaces later.
     Placeholder,
 }
 
-impl<'a> Outcome<'a> {
-    /// Every word that [`Outcome::reason`] may give.
-    pub const REASONS: [&'static str; 9] = [
-        "rewritten",
-        "on_mirror",
-        "no_rule",
-        "excluded",
-        "kept",
-        "no_mirror",
-        "invalid_result",
-        "placeholder",
-        "invalid_reference",
-    ];
+/// Defines an enum without data, the list of its variants and their names from one table, so that none can be missing.
+macro_rules! named_variants {
+    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum $type {
+            $($(#[$variant_doc])* $variant,)*
+        }
 
+        impl $type {
+            /// All variants.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable name in logs, metrics and JSON.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+named_variants! {
+    /// The [`Reason`] of an outcome without its data, for logs, metrics and JSON.
+    ReasonCode {
+        /// [`Outcome::Rewritten`]
+        Rewritten = "rewritten",
+        /// [`Reason::OnMirror`]
+        OnMirror = "on_mirror",
+        /// [`Reason::NoRule`]
+        NoRule = "no_rule",
+        /// [`Reason::Excluded`]
+        Excluded = "excluded",
+        /// [`Reason::Kept`]
+        Kept = "kept",
+        /// [`Reason::NoMirror`]
+        NoMirror = "no_mirror",
+        /// [`Reason::InvalidResult`]
+        InvalidResult = "invalid_result",
+        /// [`Reason::Placeholder`]
+        Placeholder = "placeholder",
+        /// [`Outcome::Invalid`]
+        InvalidReference = "invalid_reference",
+    }
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl<'a> Outcome<'a> {
     /// `rewritten`, `unchanged` or `invalid`.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -84,24 +128,24 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// One word for why, one of [`Outcome::REASONS`].
-    pub fn reason(&self) -> &'static str {
+    /// Why the outcome is what it is.
+    pub fn reason(&self) -> ReasonCode {
         match self {
-            Self::Rewritten { .. } => "rewritten",
-            Self::Invalid(_) => "invalid_reference",
+            Self::Rewritten { .. } => ReasonCode::Rewritten,
+            Self::Invalid(_) => ReasonCode::InvalidReference,
             Self::Unchanged(reason) => match reason {
-                Reason::OnMirror { .. } => "on_mirror",
-                Reason::NoRule => "no_rule",
-                Reason::Excluded(_) => "excluded",
-                Reason::Kept(_) => "kept",
-                Reason::NoMirror(_) => "no_mirror",
-                Reason::InvalidResult { .. } => "invalid_result",
-                Reason::Placeholder => "placeholder",
+                Reason::OnMirror { .. } => ReasonCode::OnMirror,
+                Reason::NoRule => ReasonCode::NoRule,
+                Reason::Excluded(_) => ReasonCode::Excluded,
+                Reason::Kept(_) => ReasonCode::Kept,
+                Reason::NoMirror(_) => ReasonCode::NoMirror,
+                Reason::InvalidResult { .. } => ReasonCode::InvalidResult,
+                Reason::Placeholder => ReasonCode::Placeholder,
             },
         }
     }
 
-    /// The rule that decided, where one did.
+    /// The rule that was selected; `None` if no rule was.
     pub fn rule(&self) -> Option<RuleRef<'a>> {
         match self {
             Self::Rewritten { rule, .. } => Some(*rule),
@@ -116,7 +160,7 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// The reference at the mirror, if there is one.
+    /// The reference at the mirror; `None` if the image is unchanged.
     pub fn rewritten(&self) -> Option<&str> {
         match self {
             Self::Rewritten { image, .. } => Some(image),
@@ -131,15 +175,17 @@ impl fmt::Display for Outcome<'_> {
             Self::Rewritten { image, rule } => write!(f, "rewritten to `{image}` by {rule}"),
             Self::Invalid(error) => write!(f, "unchanged: {error}"),
             Self::Unchanged(reason) => match reason {
-                Reason::OnMirror { location } => write!(f, "unchanged: it lies at the mirror `{location}` already"),
-                Reason::NoRule => f.write_str("unchanged: no rule speaks of it"),
+                Reason::OnMirror { location } => write!(f, "unchanged: already points at mirror `{location}`"),
+                Reason::NoRule => f.write_str("unchanged: no rule matches it"),
                 Reason::Excluded(rule) => write!(f, "unchanged: excluded by {rule}"),
                 Reason::Kept(rule) => write!(f, "unchanged: kept by {rule}"),
-                Reason::NoMirror(rule) => write!(f, "unchanged: no mirror of {rule} serves this kind of reference"),
-                Reason::InvalidResult { rule, image, error } => {
-                    write!(f, "unchanged: {rule} would make it `{image}`, but {error}")
+                Reason::NoMirror(rule) => {
+                    write!(f, "unchanged: no mirror of {rule} accepts this reference type (tag or digest)")
                 }
-                Reason::Placeholder => f.write_str("unchanged: it is empty or a placeholder"),
+                Reason::InvalidResult { rule, image, error } => {
+                    write!(f, "unchanged: {rule} rewrites it to `{image}`, which is not valid: {error}")
+                }
+                Reason::Placeholder => f.write_str("unchanged: empty or a placeholder"),
             },
         }
     }
@@ -148,5 +194,16 @@ impl fmt::Display for Outcome<'_> {
 impl fmt::Display for RuleRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rule `{}` of {}", self.rule.name(), self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_name() {
+        let names: std::collections::BTreeSet<&str> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), ReasonCode::ALL.len());
     }
 }

@@ -1,11 +1,11 @@
-//! What is wrong with an entry of a configuration that was written by people.
+//! What is wrong with an entry of a configuration.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::hint::{self, Hint};
 
-/// One mistake in a list of rules: where, what, and what to do.
+/// An error in one entry of a configuration: where it is, what is wrong, and how to fix it.
 ///
 /// `Display` writes it without the hint, as in ``mirrors.yaml:7: unknown key `upstrem` ``;
 /// [`full_message`](Hint::full_message) adds ``(hint: did you mean `upstream`?)``.
@@ -18,24 +18,24 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem in `origin`, the name of a file, variable or object.
+    /// A problem in `origin`: the name of a file, variable or object.
     pub fn new(origin: &str, message: impl Into<String>) -> Self {
         Self { origin: origin.to_owned(), line: None, message: message.into(), hint: None }
     }
 
-    /// Adds the line, counted from 1, where there is one.
+    /// Sets the line, counted from 1.
     #[must_use]
     pub fn at_line(self, line: impl Into<Option<usize>>) -> Self {
         Self { line: line.into(), ..self }
     }
 
-    /// Says it in other words; where and what to do stay.
+    /// Replaces the message.
     #[must_use]
     pub fn with_message(self, message: impl Into<String>) -> Self {
         Self { message: message.into(), ..self }
     }
 
-    /// Adds what to do about it.
+    /// Sets how to fix it.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
@@ -52,7 +52,7 @@ impl Problem {
         &self.origin
     }
 
-    /// The line, counted from 1, where there are lines.
+    /// The line, counted from 1; `None` if the origin has no lines.
     pub fn line(&self) -> Option<usize> {
         self.line
     }
@@ -79,12 +79,4 @@ impl Hint for Problem {
     fn hint(&self) -> Option<Cow<'_, str>> {
         self.hint.as_deref().map(Into::into)
     }
-}
-
-/// The nearest of `known` to a misspelt word, if one is near enough to be what was meant.
-pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let distance = |name: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase());
-    let (name, distance) =
-        known.into_iter().map(|name| (name, distance(name))).min_by_key(|(_, distance)| *distance)?;
-    (distance <= 1 + name.len() / 4).then_some(name)
 }

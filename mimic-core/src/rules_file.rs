@@ -1,24 +1,18 @@
-//! The format of `mirrors.yaml`, and the short form on one line.
+//! The format of `mirrors.yaml`.
 
 use std::collections::HashSet;
 
-use crate::problem::{Problem, nearest};
-use crate::rule::{Library, MirrorSpec, References, Rule, RuleSpec};
+use crate::nearest::nearest;
+use crate::problem::Problem;
+use crate::rule::Rule;
+use crate::rule_list::RuleList;
+use crate::rule_spec::{Library, MirrorSpec, References, RuleSpec};
 use crate::selector::{Operator, PodSelector, Requirement};
 use crate::yaml::{self, Node, Value};
 
-/// Rules that could be read, and what is wrong with the entries that could not.
-#[derive(Clone, Debug, Default)]
-pub struct RuleList {
-    /// Rules, in the order written.
-    pub rules: Vec<Rule>,
-    /// Entries that were left out.
-    pub problems: Vec<Problem>,
-}
-
-/// Reads `mirrors.yaml`; `name` is what problems call it.
+/// Parses the content of `mirrors.yaml`. `name` names it in problems. Requires the feature `file`.
 ///
-/// An entry that is wrong is left out and reported; its neighbours are read. A text without content has no rules.
+/// An invalid entry is skipped and reported; the other entries are used. An empty text has no rules.
 ///
 /// ```
 /// let list = mimic_core::parse_rules_file("mirrors.yaml", "
@@ -34,7 +28,7 @@ pub struct RuleList {
 /// ```
 ///
 /// # Errors
-/// A [`Problem`] when nothing can be read: the text is not YAML, or not a mapping.
+/// [`Problem`] if the text is not YAML or not a mapping.
 pub fn parse_rules_file(name: &str, text: &str) -> Result<RuleList, Problem> {
     let root = yaml::parse(text)
         .map_err(|error| Problem::new(name, format!("not valid YAML: {}", error.message)).at_line(error.line))?;
@@ -43,33 +37,11 @@ pub fn parse_rules_file(name: &str, text: &str) -> Result<RuleList, Problem> {
         Value::Null => {}
         Value::Map(_) => reader.file(&root),
         _ => {
-            let message = format!("the file holds {}, not a mapping", root.kind());
-            return Err(Problem::new(name, message)
-                .at_line(root.line)
-                .with_hint("the keys of the file are `mirrors` and `rules`"));
+            let message = format!("the file must be a mapping, not {}", root.kind());
+            return Err(Problem::new(name, message).at_line(root.line).with_hint("valid keys: `mirrors`, `rules`"));
         }
     }
     Ok(reader.list)
-}
-
-/// Reads the short form on one line, `docker.io=harbor.example.com/dockerhub,quay.io=…`; `name` is what problems call
-/// it. Empty entries and white space around entries count for nothing.
-pub fn parse_short_form(name: &str, text: &str) -> RuleList {
-    let mut list = RuleList::default();
-    for entry in text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
-        let Some((upstream, location)) = entry.split_once('=') else {
-            list.problems.push(
-                Problem::new(name, format!("entry `{entry}` has no `=`"))
-                    .with_hint("an entry is `upstream=mirror`, as in `docker.io=harbor.example.com/dockerhub`"),
-            );
-            continue;
-        };
-        match Rule::mirror(upstream.trim(), location.trim()) {
-            Ok(rule) => list.rules.push(rule),
-            Err(error) => list.problems.push(Problem::from_error(name, &error)),
-        }
-    }
-    list
 }
 
 const FILE_KEYS: [&str; 2] = ["mirrors", "rules"];
@@ -92,7 +64,7 @@ struct Reader<'n> {
     list: RuleList,
 }
 
-/// What went wrong within one entry; the entry is left out.
+/// A part of an entry, or why the entry is skipped.
 type Entry<T> = Result<T, Problem>;
 
 impl Reader<'_> {
@@ -131,11 +103,11 @@ impl Reader<'_> {
     fn mirror<'n>(&self, key: &'n Node, value: &'n Node, seen: &mut HashSet<&'n str>) -> Entry<Rule> {
         let upstream = self.text(key, "an upstream")?;
         if !seen.insert(upstream) {
-            return Err(self.problem(key, format!("`{upstream}` is there twice")).with_hint("the first one counts"));
+            return Err(self.problem(key, format!("duplicate key `{upstream}`")).with_hint("the first one is used"));
         }
         let location = self.text(value, &format!("the mirror of `{upstream}`"))?;
         Rule::mirror(upstream, location).map_err(|error| {
-            Problem::from_error(self.name, &error).at_line(if error.field() == "mirrors" {
+            Problem::from_error(self.name, &error).at_line(if error.field() == Some("mirrors") {
                 value.line
             } else {
                 key.line
@@ -161,7 +133,7 @@ impl Reader<'_> {
         }
     }
 
-    /// One rule, or everything that is wrong with its keys.
+    /// One rule, or all problems with its keys.
     fn rule(&self, node: &Node) -> Result<Rule, Vec<Problem>> {
         let Value::Map(entries) = &node.value else {
             return Err(vec![self.wrong(node, "a rule", "a mapping")]);
@@ -177,7 +149,9 @@ impl Reader<'_> {
             return Err(problems);
         }
         spec.check().map_err(|error| {
-            let at = entries.iter().find(|(key, _)| matches!(&key.value, Value::Text(text) if text == error.field()));
+            let at = entries
+                .iter()
+                .find(|(key, _)| matches!(&key.value, Value::Text(text) if error.field() == Some(text.as_str())));
             let line = at.map_or(node.line, |(_, value)| value.line);
             vec![Problem::from_error(self.name, &error).at_line(line)]
         })
@@ -186,9 +160,9 @@ impl Reader<'_> {
     fn rule_key(&self, key: &str, value: &Node, spec: &mut RuleSpec) -> Entry<()> {
         let name = format!("`{key}`");
         match key {
-            "name" => self.text(value, &name)?.clone_into(&mut spec.name),
-            "upstream" => self.text(value, &name)?.clone_into(&mut spec.upstream),
-            "pattern" => self.text(value, &name)?.clone_into(&mut spec.pattern),
+            "name" => spec.name = Some(self.text(value, &name)?.to_owned()),
+            "upstream" => spec.upstream = Some(self.text(value, &name)?.to_owned()),
+            "pattern" => spec.pattern = Some(self.text(value, &name)?.to_owned()),
             "mirrors" => {
                 let items = self.list(value, &name)?;
                 spec.mirrors = items.iter().map(|item| self.mirror_spec(item)).collect::<Entry<_>>()?;
@@ -214,14 +188,14 @@ impl Reader<'_> {
             "podSelector" => spec.pod_selector = Some(self.selector(value)?),
             "pullSecret" => spec.pull_secret = Some(self.text(value, &name)?.to_owned()),
             _ => {
-                let Value::Bool(keep) = value.value else { return Err(self.wrong(value, &name, "true or false")) };
+                let Value::Bool(keep) = value.value else { return Err(self.wrong(value, &name, "`true` or `false`")) };
                 spec.keep = keep;
             }
         }
         Ok(())
     }
 
-    /// A mirror is its location, or a mapping that also says which references it serves.
+    /// A mirror is a location, or a mapping with a location and the references that the mirror accepts.
     fn mirror_spec(&self, node: &Node) -> Entry<MirrorSpec> {
         let Value::Map(entries) = &node.value else {
             let location = self.text(node, "a mirror")?.to_owned();
@@ -244,7 +218,7 @@ impl Reader<'_> {
         Ok(kinds.into_iter().find(|kind| kind.as_str() == word).unwrap_or_default())
     }
 
-    /// Kubernetes' own form: `matchLabels` and `matchExpressions`.
+    /// A label selector as in Kubernetes: `matchLabels` and `matchExpressions`.
     fn selector(&self, node: &Node) -> Entry<PodSelector> {
         let mut requirements = Vec::new();
         let mut seen = HashSet::new();
@@ -253,7 +227,7 @@ impl Reader<'_> {
                 for (key, value) in self.map(value, "`matchLabels`")? {
                     let key = self.text(key, "a label's key")?;
                     let value = match &value.value {
-                        // YAML's idea of `true`; a label's value is a text all the same.
+                        // YAML reads an unquoted `true` as a boolean, but the value of a label is a string.
                         Value::Bool(value) => value.to_string(),
                         _ => self.text(value, &format!("label `{key}`"))?.to_owned(),
                     };
@@ -299,18 +273,18 @@ impl Reader<'_> {
         Ok(Requirement { key: label.to_owned(), operator })
     }
 
-    /// A key of a mapping, held to the known ones.
+    /// A key of a mapping, which must be one of `known`.
     fn key<'k, 'n>(&self, node: &'n Node, known: &[&'k str], seen: &mut HashSet<&'n str>) -> Entry<&'k str> {
         let text = self.text(node, "a key")?;
         let Some(key) = known.iter().copied().find(|key| *key == text) else {
             let hint = match nearest(text, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known here: {}", quoted(known)),
+                None => format!("valid keys: {}", quoted(known)),
             };
             return Err(self.problem(node, format!("unknown key `{text}`")).with_hint(hint));
         };
         if !seen.insert(text) {
-            return Err(self.problem(node, format!("key `{text}` is there twice")).with_hint("leave one of them out"));
+            return Err(self.problem(node, format!("duplicate key `{text}`")).with_hint("remove one of them"));
         }
         Ok(key)
     }
@@ -318,7 +292,7 @@ impl Reader<'_> {
     fn text<'n>(&self, node: &'n Node, what: &str) -> Entry<&'n str> {
         match &node.value {
             Value::Text(text) => Ok(text),
-            _ => Err(self.wrong(node, what, "a text")),
+            _ => Err(self.wrong(node, what, "a string")),
         }
     }
 
@@ -348,11 +322,13 @@ impl Reader<'_> {
         if allowed.contains(&text) {
             return Ok(text);
         }
-        Err(self.problem(node, format!("{what} is `{text}`")).with_hint(format!("it is one of {}", quoted(allowed))))
+        Err(self
+            .problem(node, format!("invalid value `{text}` for {what}"))
+            .with_hint(format!("valid values: {}", quoted(allowed))))
     }
 
     fn wrong(&self, node: &Node, what: &str, expected: &str) -> Problem {
-        self.problem(node, format!("{what} is {}, expected {expected}", node.kind()))
+        self.problem(node, format!("{what} must be {expected}, not {}", node.kind()))
     }
 
     fn problem(&self, node: &Node, message: impl Into<String>) -> Problem {

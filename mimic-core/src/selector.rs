@@ -1,8 +1,8 @@
-//! Label selectors, as Kubernetes has them.
+//! Label selectors, as in Kubernetes.
 
 use std::collections::BTreeMap;
 
-/// Labels of a pod, however the caller keeps them.
+/// The labels of a pod, in any data structure.
 pub trait Labels {
     /// The value of the label `key`.
     fn get(&self, key: &str) -> Option<&str>;
@@ -31,10 +31,10 @@ fn find<'a, K: AsRef<str>, V: AsRef<str>>(labels: &'a [(K, V)], key: &str) -> Op
 }
 
 /// A [label selector](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/): all requirements must
-/// hold; one without requirements holds for every pod.
+/// match. A selector without requirements matches every pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PodSelector {
-    /// What must hold.
+    /// The requirements.
     pub requirements: Vec<Requirement>,
 }
 
@@ -43,25 +43,25 @@ pub struct PodSelector {
 pub struct Requirement {
     /// The label's key.
     pub key: String,
-    /// What must hold of its value.
+    /// The condition on its value.
     pub operator: Operator,
 }
 
-/// What must hold of a label's value.
+/// A condition on the value of a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operator {
-    /// The label is there, with one of these values.
+    /// The label is present, with one of these values.
     In(Vec<String>),
-    /// The label is not there, or has none of these values.
+    /// The label is absent, or has none of these values.
     NotIn(Vec<String>),
-    /// The label is there.
+    /// The label is present.
     Exists,
-    /// The label is not there.
+    /// The label is absent.
     DoesNotExist,
 }
 
 impl PodSelector {
-    /// Whether the selector holds for a pod with these labels.
+    /// Whether a pod with these labels matches.
     pub fn matches(&self, labels: &dyn Labels) -> bool {
         self.requirements.iter().all(|requirement| {
             let value = labels.get(&requirement.key);

@@ -1,4 +1,4 @@
-//! Where rules come from.
+//! Sources of rules.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::hint::Hint;
-use crate::rules_file::RuleList;
+use crate::rule_list::RuleList;
 
-/// Something that knows mirrors: a file, a ConfigMap, a registry's API.
+/// Loads rules from a file, a ConfigMap or the API of a registry.
 ///
-/// A source hands over its whole list whenever it is asked. The host (a server, a command, somebody's controller)
-/// decides how often to ask, how to back off and when to stop, so a source needs no clock and no runtime.
+/// A source returns its whole list on every load. The caller (a server, a command, a controller) decides when to load
+/// again, how to back off and when to stop, so a source needs no clock and no runtime.
 ///
 /// ```
 /// use mimic_core::{MirrorSource, Rule, RuleList, SourceError, async_trait};
@@ -35,19 +35,19 @@ pub trait MirrorSource: Send + Sync {
     /// The source's name in logs, metrics and explanations; unique among the sources of a catalog.
     fn name(&self) -> &str;
 
-    /// The whole list, now. Entries that are wrong are left out of it and reported with it.
+    /// Loads the whole list. Invalid entries are skipped and reported with it.
     ///
     /// # Errors
-    /// [`SourceError`] when the list cannot be had; the host keeps the last one.
+    /// [`SourceError`] if the list cannot be loaded; the caller keeps the last one.
     async fn load(&self) -> Result<RuleList, SourceError>;
 
-    /// Resolves when the list may have changed. The default never does.
+    /// Resolves when the list may have changed. The default never resolves.
     async fn changed(&self) {
         std::future::pending::<()>().await;
     }
 }
 
-/// Why a source's list cannot be had.
+/// Why the list of a source cannot be loaded.
 #[derive(Debug)]
 pub struct SourceError {
     kind: SourceErrorKind,
@@ -58,20 +58,20 @@ pub struct SourceError {
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What kind of failure it is.
+/// Types of failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SourceErrorKind {
-    /// It is away: asking again later may help.
+    /// The source is unavailable; a later attempt may succeed.
     Unavailable,
-    /// It refuses to answer: somebody has to give a permission or a credential.
+    /// The source denies access; a permission or a credential is missing.
     Forbidden,
-    /// It answered, but with nothing that can be read.
+    /// The source responded, but the response is not valid.
     Invalid,
 }
 
 impl SourceErrorKind {
-    /// One stable word: `unavailable`, `forbidden` or `invalid`.
+    /// A stable name: `unavailable`, `forbidden` or `invalid`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unavailable => "unavailable",
@@ -82,7 +82,7 @@ impl SourceErrorKind {
 }
 
 impl SourceError {
-    /// An error with a sentence that says what could not be done.
+    /// An error with a message: what failed, on which input.
     pub fn new(kind: SourceErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: Some(message.into()), hint: None, retry_after: None, cause: None }
     }
@@ -93,30 +93,30 @@ impl SourceError {
         Self { kind, message: None, hint, retry_after: None, cause: Some(Box::new(error)) }
     }
 
-    /// Adds what lies behind it.
+    /// Sets the cause.
     #[must_use]
     pub fn with_cause(self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: Some(cause.into()), ..self }
     }
 
-    /// Adds how to fix it.
+    /// Sets how to fix it.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// Adds how long the source asks to be left alone.
+    /// Sets how long the source asks to wait before the next load.
     #[must_use]
     pub fn with_retry_after(self, delay: Duration) -> Self {
         Self { retry_after: Some(delay), ..self }
     }
 
-    /// What kind of failure it is.
+    /// The type of failure.
     pub fn kind(&self) -> SourceErrorKind {
         self.kind
     }
 
-    /// How long the source asks to be left alone.
+    /// How long the source asks to wait before the next load.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }

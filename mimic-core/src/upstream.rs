@@ -1,29 +1,40 @@
-//! What a rule speaks of: a registry, a prefix, a wildcard host, everything, or a regular expression.
+//! Which images a rule matches: a registry, a prefix, a wildcard host, all, or a regular expression.
 
 use std::fmt;
+use std::str::FromStr;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::reference::{DOCKER_HUB, check_registry, looks_like_registry, scan_repository};
-use crate::rule::RuleError;
+use crate::grammar::{check_registry, looks_like_registry, scan_repository};
+use crate::reference::DOCKER_HUB;
+use crate::rule_error::RuleError;
 
-/// Names that people and registries use for Docker Hub; as an upstream they mean `docker.io`.
+/// Other host names of Docker Hub. As an upstream they mean `docker.io`.
 const DOCKER_HUB_ALIASES: [&str; 4] =
     ["index.docker.io", "registry-1.docker.io", "hub.docker.com", "registry.hub.docker.com"];
-/// Largest compiled regular expression, in bytes: bounds what one rule may cost.
+/// Largest compiled regular expression, in bytes. Limits the memory of one rule.
 const PATTERN_SIZE_LIMIT: usize = 1 << 20;
 
-/// What a rule speaks of.
+/// Which images a rule matches.
+///
+/// ```
+/// use mimic_core::Upstream;
+///
+/// assert!(matches!("ghcr.io/acme".parse()?, Upstream::Prefix { .. }));
+/// assert_eq!("Index.Docker.io".parse::<Upstream>()?.to_string(), "docker.io");
+/// # Ok::<(), mimic_core::RuleError>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Upstream {
     /// A registry, or a prefix of repositories in it.
     Prefix {
         /// `host[:port]`, in lower case.
         registry: Box<str>,
-        /// Whole components of a repository; empty for the whole registry.
+        /// The first components of a repository; empty for the whole registry.
         path: Box<str>,
     },
-    /// All registries below a domain, `*.gcr.io`: the text after the star, with its dot.
+    /// All registries below a domain, as in `*.gcr.io`: the text after the star, with its dot.
     Wildcard(Box<str>),
     /// Every registry, `*`.
     All,
@@ -35,15 +46,15 @@ pub enum Upstream {
 #[derive(Clone, Debug)]
 pub struct Pattern {
     text: String,
-    /// References are ASCII, so bytes do, and no Unicode tables are needed.
+    /// Over bytes, because references are ASCII; this saves the Unicode tables.
     regex: Regex,
 }
 
 impl Upstream {
-    /// Parses an upstream as configuration writes it: `docker.io`, `localhost:5000`, `ghcr.io/acme`, `*.gcr.io`, `*`.
+    /// Parses an upstream: `docker.io`, `localhost:5000`, `ghcr.io/acme`, `*.gcr.io`, `*`.
     ///
     /// # Errors
-    /// [`RuleError`] says what is wrong; its [`hint`](crate::Hint::hint) how to write it.
+    /// [`RuleError`] with what is wrong; its [`hint`](crate::Hint::hint) shows the correct form.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
         let error = |reason: &'static str, hint: String| RuleError::upstream(text, reason, hint);
         if text.is_empty() {
@@ -61,20 +72,20 @@ impl Upstream {
         let (host, path) = text.split_once('/').map_or((text, None), |(host, path)| (host, Some(path)));
         if let Some(domain) = host.strip_prefix('*') {
             if path.is_some() {
-                return Err(error("has a path after a wildcard", "use `pattern` for that".into()));
+                return Err(error("has a path after a wildcard", "use `pattern` instead".into()));
             }
             let domain = domain.to_ascii_lowercase();
             let name = domain.strip_prefix('.').unwrap_or_default();
             return match check_registry(name, name.len()) {
                 Ok(()) => Ok(Self::Wildcard(domain.into())),
-                Err(_) => Err(error("is not a wildcard", "a wildcard is `*.` and a domain, or `*`".into())),
+                Err(_) => Err(error("is not a valid wildcard", "a wildcard is `*.` and a domain, or `*`".into())),
             };
         }
         if text.contains('*') {
-            return Err(error("has a star in the middle", "a wildcard is `*.` and a domain, or `*`".into()));
+            return Err(error("has `*` in the middle", "a wildcard is `*.` and a domain, or `*`".into()));
         }
         if !looks_like_registry(host) {
-            return Err(error("does not begin with a registry", format!("for Docker Hub write `docker.io/{text}`")));
+            return Err(error("does not start with a registry", format!("for Docker Hub write `docker.io/{text}`")));
         }
         if check_registry(host, host.len()).is_err() {
             return Err(error("is not a valid registry", "write `host`, `host:port` or `host/path`".into()));
@@ -89,28 +100,37 @@ impl Upstream {
                     return Err(error("has a tag or digest", format!("write `{host}/{}`", &path[..end])));
                 }
                 Err(_) => {
-                    return Err(error("is not a valid repository prefix", "components are lower-case".into()));
+                    return Err(error("is not a valid repository prefix", "path components are lower case".into()));
                 }
             }
         }
         Ok(Self::Prefix { registry, path: path.into() })
     }
 
-    /// Compiles a regular expression that has to match the whole `registry/repository`.
+    /// Compiles a regular expression that must match the whole `registry/repository`.
     ///
     /// # Errors
-    /// [`RuleError`] repeats what the `regex` crate says.
+    /// [`RuleError`] with the message of the `regex` crate.
     pub fn pattern(text: &str) -> Result<Self, RuleError> {
         let compiled = RegexBuilder::new(&anchored(text)).unicode(false).size_limit(PATTERN_SIZE_LIMIT).build();
         match compiled {
             Ok(regex) => Ok(Self::Pattern(Box::new(Pattern { text: text.to_owned(), regex }))),
             Err(error) => {
-                // The crate prints the pattern with a marker on lines of its own; the last line is the reason.
+                // The crate prints the pattern and a marker on separate lines; the last line is the reason.
                 let reason = error.to_string();
                 let reason = reason.lines().last().unwrap_or_default().trim();
                 Err(RuleError::pattern(text, reason.strip_prefix("error: ").unwrap_or(reason)))
             }
         }
+    }
+}
+
+impl FromStr for Upstream {
+    type Err = RuleError;
+
+    /// As [`Upstream::parse`].
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        Self::parse(text)
     }
 }
 
@@ -136,13 +156,13 @@ impl Pattern {
         &self.regex
     }
 
-    /// Names of the groups that a location may use.
+    /// Names of the groups, which a location may use as placeholders.
     pub(crate) fn group_names(&self) -> impl Iterator<Item = &str> {
         self.regex.capture_names().flatten()
     }
 }
 
-/// The expression, made to match the whole text.
+/// The expression, anchored at both ends.
 pub(crate) fn anchored(text: &str) -> String {
     format!("^(?:{text})$")
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A counter for every rule of a table.
+/// One counter for each rule of a rewriter.
 #[derive(Debug)]
 pub(crate) struct Uses(Box<[AtomicU64]>);
 
@@ -11,19 +11,19 @@ impl Uses {
         Self((0..rules).map(|_| AtomicU64::new(0)).collect())
     }
 
-    /// A rule of another, longer table is not counted.
-    pub(crate) fn note(&self, position: usize) {
-        if let Some(uses) = self.0.get(position) {
+    /// Ignores the rule of another rewriter if this one has fewer rules.
+    pub(crate) fn note(&self, number: usize) {
+        if let Some(uses) = self.0.get(number) {
             uses.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn of(&self, position: usize) -> u64 {
-        self.0.get(position).map_or(0, |uses| uses.load(Ordering::Relaxed))
+    pub(crate) fn of(&self, number: usize) -> u64 {
+        self.0.get(number).map_or(0, |uses| uses.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn set(&self, position: usize, uses: u64) {
-        if let Some(counter) = self.0.get(position) {
+    pub(crate) fn set(&self, number: usize, uses: u64) {
+        if let Some(counter) = self.0.get(number) {
             counter.store(uses, Ordering::Relaxed);
         }
     }

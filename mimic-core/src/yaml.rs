@@ -1,15 +1,15 @@
-//! A YAML document as a tree that knows its lines, so that a mistake can be pointed at.
+//! A YAML document as a tree with line numbers for error messages.
 
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-/// Most nodes of one document, aliases counted as what they stand for: bounds the memory that a file can cost.
+/// Most nodes of one document, with aliases expanded. Limits the memory that a file can take.
 const MAX_NODES: usize = 2_000_000;
 /// Deepest nesting; the format itself needs seven.
 const MAX_DEPTH: usize = 64;
 
-/// A node and where it begins.
+/// A node and the line on which it starts.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     /// Counted from 1.
@@ -19,7 +19,7 @@ pub(crate) struct Node {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
-    /// Nothing, `~` or `null`, unquoted.
+    /// Empty, `~` or `null`, unquoted.
     Null,
     /// `true` or `false`, unquoted.
     Bool(bool),
@@ -29,19 +29,19 @@ pub(crate) enum Value {
     Map(Vec<(Node, Node)>),
 }
 
-/// Why a text is not a document that can be read, and where.
+/// Why a text is not a valid document.
 pub(crate) struct YamlError {
     pub(crate) line: usize,
     pub(crate) message: String,
 }
 
 impl Node {
-    /// What the node is, for messages.
+    /// The type of the node, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self.value {
-            Value::Null => "nothing",
-            Value::Bool(_) => "true or false",
-            Value::Text(_) => "a text",
+            Value::Null => "empty",
+            Value::Bool(_) => "a boolean",
+            Value::Text(_) => "a string",
             Value::List(_) => "a list",
             Value::Map(_) => "a mapping",
         }
@@ -60,11 +60,11 @@ impl Node {
 struct Open {
     node: Node,
     anchor: usize,
-    /// A mapping's key that waits for its value.
+    /// A key of the mapping whose value comes next.
     key: Option<Node>,
 }
 
-/// Reads the one document of a text; an empty text is [`Value::Null`].
+/// Parses a text with one document. An empty text is [`Value::Null`].
 pub(crate) fn parse(text: &str) -> Result<Node, YamlError> {
     let mut builder = Builder::default();
     let mut parser = Parser::new_from_str(text);
@@ -92,7 +92,7 @@ impl Builder {
         let line = span.start.line().max(1);
         let error = |message: &str| Err(YamlError { line, message: message.to_owned() });
         match event {
-            Event::DocumentStart(_) if self.root.is_some() => error("a second document begins; one is expected"),
+            Event::DocumentStart(_) if self.root.is_some() => error("more than one document"),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
                 Ok(())
             }
@@ -102,19 +102,19 @@ impl Builder {
                     self.nodes += node.size();
                     self.add(node, line)
                 }
-                None => error("an alias to something that is not complete"),
+                None => error("an alias within the node that it refers to"),
             },
             Event::Scalar(text, style, anchor, _) => {
                 self.nodes += 1;
                 let node = Node { line, value: scalar(&text, style) };
                 self.finish(node, anchor, line)
             }
-            // Room for what a rule mostly has: one mirror, two keys. A vector that grows makes room for four at once.
+            // Most rules have one mirror and two keys. The default first allocation would be for four entries.
             Event::SequenceStart(anchor, _) => self.begin(Value::List(Vec::with_capacity(1)), anchor, line),
             Event::MappingStart(anchor, _) => self.begin(Value::Map(Vec::with_capacity(2)), anchor, line),
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
                 Some(open) => self.finish(open.node, open.anchor, line),
-                None => error("something ends that never began"),
+                None => error("an end without a start"),
             },
         }
     }
@@ -122,7 +122,7 @@ impl Builder {
     fn begin(&mut self, value: Value, anchor: usize, line: usize) -> Result<(), YamlError> {
         self.nodes += 1;
         if self.open.len() >= MAX_DEPTH {
-            return Err(YamlError { line, message: format!("nested more than {MAX_DEPTH} deep") });
+            return Err(YamlError { line, message: format!("more than {MAX_DEPTH} levels of nesting") });
         }
         self.open.push(Open { node: Node { line, value }, anchor, key: None });
         Ok(())
@@ -153,7 +153,7 @@ impl Builder {
     }
 }
 
-/// The core schema's scalars, as far as the format has a use for them.
+/// Scalars of YAML's core schema, as far as the format needs them.
 fn scalar(text: &str, style: ScalarStyle) -> Value {
     match text {
         _ if style != ScalarStyle::Plain => Value::Text(text.to_owned()),

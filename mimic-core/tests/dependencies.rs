@@ -1,22 +1,16 @@
-//! The dependency tree of the core, held to a list.
+//! The dependency tree of the core must match a list.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
-const LIST: &str = include_str!("data/dependencies.txt");
-
-/// All that is compiled into the core on any target, with what its build scripts use (a `cc` there means C).
-fn tree() -> BTreeSet<String> {
+/// All crates compiled into the core on any target, with the dependencies of build scripts (a `cc` there means C).
+fn tree(features: &[&str]) -> BTreeSet<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "tree",
-            "--manifest-path",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
-            "--package",
-            "mimic-core",
-        ])
+        .args(["tree", "--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
+        .args(["--package", "mimic-core"])
         .args(["--edges", "normal,build", "--target", "all", "--prefix", "none", "--offline", "--locked"])
+        .args(features)
         .output()
         .expect("cargo starts");
     assert!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
@@ -25,9 +19,9 @@ fn tree() -> BTreeSet<String> {
     names.filter(|name| *name != "mimic-core").map(str::to_owned).collect()
 }
 
-/// The names in the list, each of which has its reason beside it.
-fn allowed() -> BTreeSet<String> {
-    let lines = LIST.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+/// The names in the list. Each must have a reason.
+fn allowed(list: &str) -> BTreeSet<String> {
+    let lines = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
             let (name, reason) = line.split_once(' ').unwrap_or_else(|| panic!("`{line}` has no reason"));
@@ -37,20 +31,34 @@ fn allowed() -> BTreeSet<String> {
         .collect()
 }
 
-#[test]
-fn the_core_depends_only_on_crates_that_run_anywhere() {
-    let (tree, allowed) = (tree(), allowed());
+#[track_caller]
+fn check(features: &[&str], name: &str, list: &str) {
+    let (tree, allowed) = (tree(features), allowed(list));
     let new: Vec<_> = tree.difference(&allowed).collect();
     let gone: Vec<_> = allowed.difference(&tree).collect();
     assert!(
         new.is_empty(),
         "new in the dependency tree of mimic-core: {new:?} (`cargo tree -p mimic-core -e normal,build --target all -i NAME` \
-         shows where from). tests/data/dependencies.txt lists what the core may depend on, because it is to run wherever \
-         it is embedded, wasm32 included: no async runtime, no sockets, no files, no clock, no C. Add a crate that keeps \
-         to that, with its reason; do without any other.",
+         shows why). tests/data/{name} lists what the core may depend on, because it must run wherever it is embedded, \
+         wasm32 included: no async runtime, no sockets, no files, no clock, no C. Add a crate that meets this, with its \
+         reason; avoid any other.",
     );
     assert!(
         gone.is_empty(),
-        "no longer in the dependency tree of mimic-core: {gone:?}. Take it out of tests/data/dependencies.txt."
+        "no longer in the dependency tree of mimic-core: {gone:?}. Remove it from tests/data/{name}."
+    );
+}
+
+#[test]
+fn the_core_depends_only_on_crates_that_run_anywhere() {
+    check(&[], "dependencies.txt", include_str!("data/dependencies.txt"));
+}
+
+#[test]
+fn without_features_the_core_depends_on_regular_expressions_globs_a_hash_and_error_types_only() {
+    check(
+        &["--no-default-features"],
+        "dependencies-no-features.txt",
+        include_str!("data/dependencies-no-features.txt"),
     );
 }

@@ -1,4 +1,4 @@
-//! To and from the ecosystem's own type.
+//! Conversions from and to the references of `oci-spec`.
 
 use mimic_core::{ImageRef, ParseErrorKind};
 use oci_spec::distribution::Reference;

@@ -149,3 +149,16 @@ proptest! {
         holds(&image)?;
     }
 }
+
+#[test]
+fn equal_references_are_one_key_of_a_set() {
+    let forms = ["nginx", "library/nginx", "docker.io/nginx", "docker.io/library/nginx", "index.docker.io/nginx"];
+    let set: std::collections::HashSet<ImageRef<'_>> =
+        forms.iter().map(|&form| ImageRef::try_from(form).expect("it is valid")).collect();
+    assert_eq!(set.len(), 1);
+    let others = ["nginx:1", "quay.io/library/nginx", "docker.io/a/nginx"];
+    let set: std::collections::HashSet<ImageRef<'_>> =
+        forms.iter().chain(&others).map(|&form| ImageRef::try_from(form).expect("it is valid")).collect();
+    assert_eq!(set.len(), 4);
+    assert!(ImageRef::try_from("A:").is_err());
+}

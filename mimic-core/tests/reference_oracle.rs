@@ -19,7 +19,7 @@ mod table;
 
 const STRINGS: usize = 20_000;
 
-/// The generator of the table, built; `None` where nobody asked for it.
+/// The generator of the table, built; `None` if the test is not requested.
 static GENERATOR: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     if std::env::var_os("MIMIC_GO_ORACLE").is_none_or(|value| value != "1") {
         return None;
@@ -71,5 +71,5 @@ fn random_strings_mean_what_the_go_library_says() {
 fn the_table_is_what_the_go_library_says() {
     let Some(mut generator) = generator("the_table_is_what_the_go_library_says") else { return };
     let table = include_str!("data/reference/cases.jsonl");
-    assert!(output(&mut generator) == table, "cases.jsonl is stale: make it again as data/reference/README.md says");
+    assert!(output(&mut generator) == table, "cases.jsonl is stale: generate it as data/reference/README.md describes");
 }

@@ -1,13 +1,13 @@
-//! Every folder of `tests/data/rewrite` is a table of rules and what it must make of images. A new case is a new line,
-//! a new table a new folder.
+//! Every folder of `tests/data/rewrite` has rules and the expected outcome of images. A new case is a new line, a new
+//! set of rules a new folder.
 
-#![expect(clippy::unwrap_used, reason = "in a test, where it failed is what one wants to know")]
+#![expect(clippy::unwrap_used, reason = "a panic with its line is what a failed test should report")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mimic_core::{Context, Rewriter, parse_rules_file};
+use mimic_core::{Context, ReasonCode, Rewriter, parse_rules_file};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -18,7 +18,7 @@ struct Case {
     namespace: Option<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
-    /// The image itself where nothing is said.
+    /// The image itself if absent.
     output: Option<String>,
     reason: String,
     rule: Option<String>,
@@ -55,7 +55,7 @@ fn every_case_comes_out_as_written_down() {
             let outcome = rewriter.rewrite(&case.image, &context);
             let got = (
                 outcome.rewritten().unwrap_or(&case.image),
-                outcome.reason(),
+                outcome.reason().as_str(),
                 outcome.rule().map(|rule| rule.rule.name()),
             );
             let expected = (case.output.as_deref().unwrap_or(&case.image), &*case.reason, case.rule.as_deref());
@@ -64,7 +64,7 @@ fn every_case_comes_out_as_written_down() {
                 let _ = writeln!(differences, "{name}: `{}`: expected {expected:?}, got {got:?}", case.image);
             }
             let explained = rewriter.explain(&case.image, &context);
-            assert_eq!(explained.outcome.to_string(), outcome.to_string(), "an explanation tells what happens");
+            assert_eq!(explained.outcome.to_string(), outcome.to_string(), "an explanation has the same outcome");
         }
     }
     assert!(differences.is_empty(), "{differences}");
@@ -78,7 +78,7 @@ fn what_was_rewritten_is_final() {
             let context = Context::default().with_labels(&case.labels);
             let context = case.namespace.as_deref().map_or(context, |namespace| context.with_namespace(namespace));
             if let Some(image) = rewriter.rewrite(&case.image, &context).rewritten() {
-                assert_eq!(rewriter.rewrite(image, &context).reason(), "on_mirror", "{image}");
+                assert_eq!(rewriter.rewrite(image, &context).reason(), ReasonCode::OnMirror, "{image}");
             }
         }
     }
@@ -87,15 +87,15 @@ fn what_was_rewritten_is_final() {
 #[test]
 fn an_explanation_tells_every_step() {
     let rewriter = table(&folders().into_iter().find(|folder| folder.ends_with("conditions")).unwrap());
-    let account_of = |image| rewriter.explain(image, &Context::default()).to_string();
+    let explained = |image| rewriter.explain(image, &Context::default()).to_string();
     assert_eq!(
-        account_of("registry.example.org/base/os:1"),
+        explained("registry.example.org/base/os:1"),
         "registry.example.org/base/os:1\n  \
            parsed as registry `registry.example.org`, repository `base/os`, tag `1`, no digest\n  \
-           candidate rule `mine` of file: `registry.example.org` matches\n  \
-           candidate rule `everything-else` of file: `*` matches\n  \
-           winner rule `mine` of file: the first of the candidates that applies, the most specific coming first\n  \
-           its `exclude` has `registry.example.org/base/*`, which matches\n  \
+           rule `mine` of file: upstream `registry.example.org` matches\n  \
+           rule `everything-else` of file: upstream `*` matches\n  \
+           selected rule `mine` of file: the most specific matching rule\n  \
+           excluded by glob `registry.example.org/base/*`\n  \
            unchanged: excluded by rule `mine` of file"
     );
     let explanation = rewriter.explain("acme/app:1", &Context::default().with_namespace("team-b"));
@@ -103,11 +103,10 @@ fn an_explanation_tells_every_step() {
         explanation.to_string(),
         "acme/app:1\n  \
            parsed as registry `docker.io`, repository `acme/app`, tag `1`, no digest\n  \
-           candidate rule `team` of file: `docker.io/acme` matches, but it is for other namespaces (`namespaces`)\n  \
-           candidate rule `docker.io` of file: `docker.io` matches\n  \
-           candidate rule `everything-else` of file: `*` matches\n  \
-           winner rule `docker.io` of file: the first of the candidates that applies, the most specific \
-           coming first\n  \
+           rule `team` of file: upstream `docker.io/acme` matches, but its `namespaces` do not match\n  \
+           rule `docker.io` of file: upstream `docker.io` matches\n  \
+           rule `everything-else` of file: upstream `*` matches\n  \
+           selected rule `docker.io` of file: the most specific matching rule\n  \
            rewritten to `mirror.example.com/hub/acme/app:1` by rule `docker.io` of file"
     );
 }
@@ -117,7 +116,8 @@ fn odd_tables_are_accepted_and_warned_about() {
     let warnings = |yaml: &str| {
         let list = parse_rules_file("mirrors.yaml", yaml).unwrap();
         assert_eq!(list.problems, [], "{yaml}");
-        Rewriter::new([("file", list.rules.into())]).warnings().to_vec()
+        let rewriter = Rewriter::new([("file", list.rules.into())]);
+        rewriter.warnings().iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     let none: [&str; 0] = [];
     let cases: [(&str, &[&str]); 8] = [
@@ -125,31 +125,29 @@ fn odd_tables_are_accepted_and_warned_about() {
         (
             "mirrors: {docker.io: m.example.com/a, index.docker.io: m.example.com/b}",
             &[
-                "rule `docker.io` of file never applies: rule `docker.io` of file is for the same upstream `docker.io` and comes first",
+                "rule `docker.io` of file never applies: rule `docker.io` of file has the same upstream `docker.io` and comes first",
             ],
         ),
         (
             "mirrors: {docker.io: m.example.com/a, m.example.com: n.example.com}",
             &[
-                "rule `docker.io` of file leads to `m.example.com/a`, which rule `m.example.com` of file is for: images are rewritten once, by the first",
+                "rule `docker.io` of file maps to `m.example.com/a`, which rule `m.example.com` of file matches; images are rewritten only once",
             ],
         ),
         (
             "mirrors: {docker.io: m.example.com, m.example.com/a: n.example.com}",
-            &[
-                "rule `m.example.com/a` of file never applies: its upstream lies at the mirror `m.example.com`, where images are final",
-            ],
+            &["rule `m.example.com/a` of file never applies: its upstream is itself on the mirror `m.example.com`"],
         ),
         (
             "mirrors: {docker.io: m.example.com, quay.io: m.example.com}",
             &[
-                "rule `quay.io` of file and rule `docker.io` of file both lead to `m.example.com`, where images of the same name become one",
+                "rule `quay.io` of file and rule `docker.io` of file map to one location, `m.example.com`: equal image names collide",
             ],
         ),
         (
             "mirrors: {'*': m.example.com}",
             &[
-                "rule `*` of file sends many registries to `m.example.com`, where images of the same name become one; a location with `{registry}` in it tells them apart",
+                "rule `*` of file maps several registries to one location, `m.example.com`: equal image names collide (hint: use `{registry}` in the location)",
             ],
         ),
         ("mirrors: {'*': 'm.example.com/{registry}/{repository}'}", &none),

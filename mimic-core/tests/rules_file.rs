@@ -1,4 +1,4 @@
-//! Every file of `tests/data/problems` is a `mirrors.yaml`, and the text beside it all that must be said about it.
+//! Every file of `tests/data/problems` is a `mirrors.yaml`. The `.txt` file of the same name has the expected problems.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -66,7 +66,7 @@ fn a_file_cannot_cost_more_than_a_bounded_amount() {
     let error = parse_rules_file("f", &nested).unwrap_err().to_string();
     assert!(error.starts_with("f:1: not valid YAML: "), "{error}");
 
-    // Ten aliases of ten aliases of …: a few lines that stand for ten thousand million values.
+    // Ten aliases of ten aliases of …: a few lines that expand to ten thousand million values.
     let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
     for level in 1..10 {
         let previous = vec![format!("*a{}", level - 1); 10].join(",");
@@ -84,7 +84,7 @@ fn a_file_cannot_cost_more_than_a_bounded_amount() {
 fn every_sample_loads_and_is_refused_with_a_bogus_key() {
     let page = include_str!("../../docs/mirrors.md");
     let blocks = page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    // Objects of Kubernetes are read elsewhere.
+    // Kubernetes objects are tested elsewhere.
     let files = blocks.filter(|block| !block.contains("apiVersion:"));
     let samples: Vec<&str> = files.chain([include_str!("../../examples/mirrors.yaml")]).collect();
     assert_eq!(samples.len(), 3);

@@ -79,15 +79,15 @@ fn rule(entry: &Entry, upstream: &str, registry: &str, settings: &Settings) -> R
         return Err(LeftOut::Unhealthy(health.clone()));
     }
     let mut spec = RuleSpec {
-        name: entry.project.clone(),
+        name: Some(entry.project.clone()),
         pull_secret: entry.pull_secret.clone(),
         mirrors: vec![MirrorSpec { location: entry.mirror.clone(), references: References::Any }],
         ..RuleSpec::default()
     };
     match &entry.filter {
-        None => upstream.clone_into(&mut spec.upstream),
+        None => spec.upstream = Some(upstream.to_owned()),
         Some(filter) => {
-            spec.pattern = format!("{}/(?P<rest>{})", regex::escape(upstream), filter.expression()?);
+            spec.pattern = Some(format!("{}/(?P<rest>{})", regex::escape(upstream), filter.expression()?));
             spec.mirrors[0].location.push_str("/{rest}");
         }
     }

@@ -128,7 +128,7 @@ fn doublestar(glob: &str) -> Result<String, &'static str> {
             _ => out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
         }
     }
-    if braces > 0 { Err("it has a brace without its partner") } else { Ok(out) }
+    if braces > 0 { Err("it has an unmatched brace") } else { Ok(out) }
 }
 
 /// Translates a class; `rest` is what follows its opening bracket.
@@ -223,7 +223,7 @@ mod tests {
         for (kind, pattern, reason) in [
             (FilterKind::Regex, "a)|(b", "error: unopened group"),
             (FilterKind::Regex, "(", "error: unclosed group"),
-            (FilterKind::Doublestar, "{a", "it has a brace without its partner"),
+            (FilterKind::Doublestar, "{a", "it has an unmatched brace"),
             (FilterKind::Doublestar, "[a", "it has a bracket without its partner"),
             (FilterKind::Doublestar, "a\\", "it ends in the middle of an escape"),
         ] {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use mimic_core::{Globs, Upstream};
+use mimic_core::Upstream;
+use mimic_core::internal::Globs;
 
 use crate::address::Address;
 use crate::client::Timeouts;
@@ -118,7 +119,7 @@ mod tests {
         for (text, message) in [
             ("=docker.io", "entry `=docker.io` names no project"),
             ("a=*", "entry `a=*` has a wildcard for an upstream, but a project serves one"),
-            ("a=b", "entry `a=b` names no upstream: upstream `b` does not begin with a registry"),
+            ("a=b", "entry `a=b` names no upstream: upstream `b` does not start with a registry"),
             ("a=ghcr.io, a=quay.io", "entry `a=quay.io` names a project that another entry names"),
         ] {
             assert_eq!(Overrides::parse(text).map_err(|error| error.to_string()), Err(message.to_owned()));

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use actix_web::dev::Server as ActixServer;
 use actix_web::{App, HttpServer};
-use mimic_core::{Catalog, Globs, Hint, MirrorSource, Problem, RuleList};
+use mimic_core::internal::Globs;
+use mimic_core::{Catalog, Hint, MirrorSource, Problem, RuleList};
 use mimic_k8s::cluster::{Cluster, ConnectError, in_pod, own_namespace};
 use openssl::error::ErrorStack;
 

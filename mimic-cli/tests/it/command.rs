@@ -88,7 +88,7 @@ fn lines_that_are_not_utf8_have_no_input_in_json() {
         ),
         (
             &["explain", RULES[0], RULES[1]],
-            json!({"input": null, "steps": ["not UTF-8 at byte 1"], "output": null, "outcome": "invalid",
+            json!({"input": null, "steps": [{"kind": "outcome", "text": "not UTF-8 at byte 1"}], "output": null, "outcome": "invalid",
                    "reason": "invalid_reference", "rule": null, "source": null}),
         ),
     ] {

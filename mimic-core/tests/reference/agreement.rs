@@ -1,4 +1,4 @@
-//! `ImageRef` compared with what the Go library says.
+//! Compares `ImageRef` with the Go library.
 
 use mimic_core::ImageRef;
 
@@ -16,13 +16,13 @@ pub(crate) fn assert_agreement(cases: &[Case]) {
     );
 }
 
-/// Where `ImageRef` differs, in words.
+/// How `ImageRef` differs; `None` if it agrees.
 fn difference(case: &Case) -> Option<String> {
     let parsed = ImageRef::parse(&case.input);
     let found = parsed.as_ref().map(Parts::from);
     match (case.expected(), &found) {
         (Err(_), Err(_)) => None,
         (Ok(expected), Ok(found)) if expected == found => None,
-        (expected, found) => Some(format!("{:?}: Go says {expected:?}, found {found:?}", case.input)),
+        (expected, found) => Some(format!("{:?}: Go returns {expected:?}, found {found:?}", case.input)),
     }
 }

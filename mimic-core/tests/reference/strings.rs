@@ -5,17 +5,17 @@ use proptest::sample::{Index, select};
 
 use crate::table;
 
-/// What references are made of.
+/// Parts of references.
 const PIECES: &str = "/ / / : : @ . _ __ - -- a b Z 0 9 nginx library library/ localhost docker.io docker.io/ index.docker.io/ \
     a_b.com r.io/ R [::1] [ ] [AB] :80 :80/ :latest v1.2 sha256 sha256: @sha256: @sha384: @sha512: @SHA256: @md5: @sha256+b64:";
 const HOSTS: &str = "localhost LOCALHOST localhost:5000 docker.io index.docker.io docker.io:443 r.io a.b-c.d R aB:80 127.0.0.1:1 \
     [::1] [2001:db8::1]:443 [AB]";
 const ODD_HOSTS: &str = "a_b.com A_b [ab] -a.b a. r.io: docker.io:4x [::1 [::g]";
-/// What is put where it may not belong.
+/// Characters inserted at positions where they may not be valid.
 const ALPHABET: &str = "aZ09/:@._-+[] \n\0é\u{212a}";
 const HEX: &str = "0123456789abcdef";
 
-/// One of the words of a list.
+/// One element of a list that is separated by spaces.
 fn word(list: &'static str) -> impl Strategy<Value = &'static str> {
     select(list.split_whitespace().collect::<Vec<_>>())
 }
@@ -25,7 +25,7 @@ fn chars(alphabet: &str, length: impl Into<proptest::collection::SizeRange>) -> 
     proptest::collection::vec(select(alphabet), length).prop_map(String::from_iter)
 }
 
-/// A run of hexadecimal digits of a length that matters, or of one beside it.
+/// Hexadecimal digits of a significant length, or of one more or less.
 fn hex() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => select(&[64_usize, 96, 128][..]),
@@ -35,7 +35,7 @@ fn hex() -> impl Strategy<Value = String> {
     .prop_flat_map(|length| chars(HEX, length))
 }
 
-/// Meaningful pieces glued together without any order.
+/// Parts of references in random order.
 pub(crate) fn glued() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         24 => word(PIECES).prop_map(str::to_owned),
@@ -46,7 +46,7 @@ pub(crate) fn glued() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..9).prop_map(|pieces| pieces.concat())
 }
 
-/// Strings with the parts of a reference in their order, most of them valid.
+/// Strings with the parts of a reference in order, most of them valid.
 pub(crate) fn well_formed() -> impl Strategy<Value = String> {
     let host = proptest::option::of(prop_oneof![4 => word(HOSTS), 1 => word(ODD_HOSTS)]);
     let component = chars("abz09", 1..5).prop_flat_map(|word| {
@@ -96,7 +96,7 @@ pub(crate) fn damaged() -> impl Strategy<Value = String> {
     })
 }
 
-/// Any string at all.
+/// Any string.
 pub(crate) fn arbitrary() -> impl Strategy<Value = String> {
     proptest::collection::vec(any::<char>(), 0..40).prop_map(String::from_iter)
 }

@@ -41,7 +41,7 @@ impl From<&ImageRef<'_>> for Parts {
 }
 
 impl Case {
-    /// The parts that the Go library found, or its words where it refused the input.
+    /// The parts that the Go library found, or its error.
     pub(crate) fn expected(&self) -> Result<&Parts, &str> {
         match &self.answer {
             Answer::Refused { error } => Err(error),

@@ -12,9 +12,9 @@ type Fault = fn(&Request, &dyn Fn(&Request) -> Answer) -> Option<Answer>;
 /// What a host does with a source, once.
 async fn refresh(catalog: &Catalog, source: &HarborSource) {
     match source.load().await {
-        Ok(list) => catalog.publish(source.name(), list.rules),
-        Err(error) => catalog.fail(source.name(), &error.to_string()),
-    };
+        Ok(list) => drop(catalog.publish(source.name(), list.rules)),
+        Err(error) => catalog.fail(source.name(), error.to_string()),
+    }
 }
 
 fn at(catalog: &Catalog, image: &str) -> Option<String> {
@@ -85,8 +85,9 @@ async fn what_is_asked_for_decides_what_is_used() {
     let mut settings = settings(&fake, ROBOT);
     settings.private = true;
     settings.unhealthy = false;
-    settings.projects = mimic_core::Globs::new(["proxy-*", "zz-proxy-ecr-api", "zz-proxy-path", "zz-proxy-unhealthy"])
-        .expect("good globs");
+    settings.projects =
+        mimic_core::internal::Globs::new(["proxy-*", "zz-proxy-ecr-api", "zz-proxy-path", "zz-proxy-unhealthy"])
+            .expect("good globs");
     settings.overrides = Overrides::parse(
         "zz-proxy-ecr-api=42.dkr.ecr.eu-west-1.amazonaws.com, zz-proxy-path=artifactory.example.com/docker-remote, no=a.b",
     )
@@ -226,7 +227,7 @@ async fn a_project_of_no_use_is_left_out_and_harms_no_other() {
     let reasons = left_out(&report).join("\n");
     for reason in [
         "proxy-quay: it mirrors the Harbor that it is in",
-        "not_.a-name: location `harbor.example.com/not_.a-name` has a path that no image can have",
+        "not_.a-name: location `harbor.example.com/not_.a-name` has an invalid path",
     ] {
         assert!(reasons.contains(reason), "{reasons}");
     }

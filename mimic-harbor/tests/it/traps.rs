@@ -223,7 +223,7 @@ async fn a_projects_filter_becomes_its_rules_filter() {
     ] {
         assert_eq!(rewrite(image), at.map(|at| format!("harbor.example.com/{at}")), "{image}");
     }
-    let broken = "proxy-quay: its filter `{acme` cannot be understood: it has a brace without its partner".to_owned();
+    let broken = "proxy-quay: its filter `{acme` cannot be understood: it has an unmatched brace".to_owned();
     assert!(left_out(&report).contains(&broken), "{:?}", left_out(&report));
 }
 

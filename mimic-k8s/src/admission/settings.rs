@@ -1,6 +1,6 @@
 //! Settings for all reviews.
 
-use mimic_core::Globs;
+use mimic_core::internal::Globs;
 
 /// Settings that apply to all reviews.
 #[derive(Debug, Clone)]

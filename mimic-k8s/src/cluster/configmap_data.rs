@@ -1,7 +1,8 @@
 //! Parsing a ConfigMap with mirrors.
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use mimic_core::{Problem, Rule, RuleList, nearest, parse_rules_file};
+use mimic_core::internal::nearest;
+use mimic_core::{Problem, Rule, RuleList, parse_rules_file};
 
 /// The key whose value has the format of the file `mirrors.yaml`.
 pub const RULES_FILE_KEY: &str = "mirrors.yaml";

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mimic_core::{Problem, nearest};
+use mimic_core::Problem;
+use mimic_core::internal::nearest;
 use saphyr_parser::{Event, Parser, ScanError};
 
 use super::candidate;

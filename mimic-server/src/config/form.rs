@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mimic_core::Globs;
+use mimic_core::internal::Globs;
 use mimic_harbor::Overrides;
 
 /// A way to write values of type `T`.

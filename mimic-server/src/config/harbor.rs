@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mimic_core::Globs;
+use mimic_core::internal::Globs;
 use mimic_harbor::{Address, Credentials, Timeouts};
 
 use super::load::Layers;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use mimic_core::{Problem, nearest};
+use mimic_core::Problem;
+use mimic_core::internal::nearest;
 
 use super::candidate;
 use super::table::{CONFIG_VARIABLE, Row, TABLE};

@@ -98,7 +98,7 @@ fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
         }
         log::debug!(
             namespace, pod, owner, operation, container_kind = image.kind.as_str(), container = image.name,
-            image = image.image, outcome = image.outcome.as_str(), reason = image.outcome.reason(), rule, source;
+            image = image.image, outcome = image.outcome.as_str(), reason = image.outcome.reason().as_str(), rule, source;
             "image processed"
         );
     }

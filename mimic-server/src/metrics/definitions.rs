@@ -1,6 +1,6 @@
 //! The definitions of all metrics. `/metrics` and the page `docs/metrics.md` are generated from them.
 
-use mimic_core::Outcome;
+use mimic_core::ReasonCode;
 use mimic_k8s::admission::Skip;
 use prometheus::{HistogramOpts, Opts};
 
@@ -116,7 +116,7 @@ pub(crate) static DURATION: Metric = Metric {
 pub(crate) static IMAGES: Metric = Metric {
     name: "mimic_images_total",
     kind: Kind::Counter,
-    labels: &[Label { name: "reason", values: Values::Closed(&Outcome::REASONS) }],
+    labels: &[Label { name: "reason", values: Values::Closed(&REASONS) }],
     help: "Images processed, by outcome.",
     about: "The reasons are explained in [how-it-decides.md](how-it-decides.md).",
 };
@@ -225,6 +225,17 @@ const SKIPS: [&str; Skip::ALL.len()] = {
     let mut index = 0;
     while index < names.len() {
         names[index] = Skip::ALL[index].as_str();
+        index += 1;
+    }
+    names
+};
+
+/// The same for the reasons of outcomes.
+const REASONS: [&str; ReasonCode::ALL.len()] = {
+    let mut names = [""; ReasonCode::ALL.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = ReasonCode::ALL[index].as_str();
         index += 1;
     }
     names

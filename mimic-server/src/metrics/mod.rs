@@ -8,7 +8,7 @@ mod state;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mimic_core::{Catalog, Rewriter};
+use mimic_core::{Catalog, Snapshot};
 use mimic_k8s::admission::{Review, Verdict};
 use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, Registry, Result, TextEncoder};
 
@@ -85,10 +85,10 @@ impl Metrics {
     }
 
     /// Counts a review that was processed with the rules of `rewriter`.
-    pub(crate) fn decided(&self, review: &Review<'_>, verdict: &Verdict<'_>, rewriter: &Rewriter, took: Duration) {
+    pub(crate) fn decided(&self, review: &Review<'_>, verdict: &Verdict<'_>, rewriter: &Snapshot, took: Duration) {
         let mut rewritten = false;
         for image in verdict.images() {
-            self.images.count(image.outcome.reason());
+            self.images.count(image.outcome.reason().as_str());
             rewritten |= image.outcome.rewritten().is_some();
             if let Some(rule) = image.outcome.rule() {
                 rewriter.note_use(rule);

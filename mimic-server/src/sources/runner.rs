@@ -3,7 +3,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mimic_core::{Catalog, Hint as _, MirrorSource, RuleList, SourceError};
+use mimic_core::{Catalog, Hint as _, MirrorSource, RuleList, SourceError, Warning};
 
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -18,7 +18,7 @@ pub(crate) struct Runner {
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     /// The warnings of the table in use, so that one that stays is logged once.
-    warned: Arc<Mutex<BTreeSet<String>>>,
+    warned: Arc<Mutex<BTreeSet<Warning>>>,
 }
 
 impl Runner {
@@ -34,14 +34,14 @@ impl Runner {
         for problem in list.problems.iter().filter(|problem| !before.contains(problem)) {
             log::error!(source, problem:% = problem.full_message(); "an entry of a mirror source was skipped");
         }
-        self.catalog.publish(source, list.rules);
+        let warnings = self.catalog.publish(source, list.rules);
         self.metrics.source_loaded(source);
         log::info!(source, rules, skipped; "mirrors loaded");
 
-        let current: BTreeSet<String> = self.catalog.rewriter().warnings().iter().cloned().collect();
+        let current = BTreeSet::from_iter(warnings);
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in current.difference(&warned) {
-            log::warn!(warning = warning.as_str(); "the mirror rules have a flaw");
+            log::warn!(warning:%; "the mirror rules have a flaw");
         }
         *warned = current;
     }
@@ -90,7 +90,7 @@ impl Runner {
             source = name, error:%, kind, failures, retry_in:? = wait;
             "a mirror source failed and keeps its last list"
         );
-        self.catalog.fail(name, &error.to_string());
+        self.catalog.fail(name, error.to_string());
         self.metrics.source_failed(name);
     }
 }

@@ -1,4 +1,4 @@
-//! The index over all rules: what a lookup costs depends on the image, not on the number of rules.
+//! The index over all rules. The cost of a lookup depends on the image, not on the number of rules.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -7,27 +7,27 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
+use crate::grammar::REPOSITORY_MAX;
 use crate::location::Claim;
 use crate::outcome::RuleRef;
-use crate::reference::REPOSITORY_MAX;
-use crate::rewriter::Subject;
 use crate::rule::Rule;
+use crate::subject::Subject;
 use crate::upstream::{Upstream, anchored};
 
-/// Keys come from configuration only, so nobody can choose them to collide.
+/// The hash needs no random seed, because all keys come from the configuration.
 type Map<T> = HashMap<Box<[u8]>, T, FixedState>;
 
-/// Expressions tried in one pass; more in one automaton would make it slow to build.
+/// Expressions per automaton. With more of them, building it is slow.
 const PATTERN_GROUP: usize = 64;
-/// Largest automaton of such a group, in bytes.
+/// Largest automaton, in bytes.
 const PATTERN_GROUP_LIMIT: usize = 32 << 20;
 
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct RuleIndex {
     lists: Vec<List>,
     registries: Map<Registry>,
-    /// By the text after the star, `.gcr.io`.
-    domains: Map<Place>,
+    /// By domain with its leading dot, as in `.gcr.io`.
+    domains: Map<PrefixEntry>,
     domain_locations: bool,
     patterns: Vec<PatternGroup>,
     all: Vec<RuleId>,
@@ -41,26 +41,26 @@ struct List {
     before: usize,
 }
 
-/// A registry, and the prefixes in it that rules or locations name.
+/// A registry and the prefixes in it that are upstreams or locations.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    pub(crate) whole: Place,
-    pub(crate) paths: Map<Place>,
+    pub(crate) whole: PrefixEntry,
+    pub(crate) paths: Map<PrefixEntry>,
     /// Length of the longest of `paths`, in bytes.
     longest: usize,
     has_locations: bool,
 }
 
-/// What is known of one prefix. A long table has tens of thousands of them, so they are small.
+/// One prefix. There can be tens of thousands, so they are small.
 #[derive(Debug, Default)]
-pub(crate) struct Place {
-    /// Rules that name it as upstream, in order of precedence.
+pub(crate) struct PrefixEntry {
+    /// Rules with this upstream, in order of precedence.
     pub(crate) rules: RuleIds,
-    /// The location that lies here.
+    /// The location at this prefix.
     pub(crate) location: Option<LocationId>,
 }
 
-/// Several rules, or the one that most places have.
+/// Rules of one prefix. Most prefixes have exactly one.
 #[derive(Debug, Default)]
 pub(crate) enum RuleIds {
     #[default]
@@ -69,7 +69,7 @@ pub(crate) enum RuleIds {
     Several(Vec<RuleId>),
 }
 
-/// A mirror of a rule, whose location it is.
+/// A location: the rule and its mirror.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LocationId {
     rule: RuleId,
@@ -78,7 +78,7 @@ pub(crate) struct LocationId {
 
 #[derive(Debug)]
 struct PatternGroup {
-    /// `None` when the automaton would be too large; then the expressions are tried one by one.
+    /// `None` if the automaton would be too large. The expressions are then tried one by one.
     set: Option<RegexSet>,
     rules: Vec<RuleId>,
 }
@@ -89,9 +89,9 @@ pub(crate) struct RuleId {
     rule: u32,
 }
 
-impl Table {
+impl RuleIndex {
     pub(crate) fn new(lists: Vec<(Box<str>, Arc<[Rule]>)>) -> Self {
-        let mut table = Self {
+        let mut index = Self {
             lists: Vec::new(),
             registries: Map::default(),
             domains: Map::default(),
@@ -102,19 +102,19 @@ impl Table {
         let mut patterns = Vec::new();
         for (list, (_, rules)) in (0..).zip(&lists) {
             for (rule, content) in (0..).zip(rules.iter()) {
-                table.insert(RuleId { list, rule }, content, &mut patterns);
+                index.insert(RuleId { list, rule }, content, &mut patterns);
             }
         }
         let mut before = 0;
         for (source, rules) in lists {
             let list = List { source, rules, before };
             before += list.rules.len();
-            table.lists.push(list);
+            index.lists.push(list);
         }
-        table.patterns = patterns
+        index.patterns = patterns
             .chunks(PATTERN_GROUP)
             .map(|rules| {
-                let texts = rules.iter().filter_map(|&id| match table.rule(id).rule.upstream() {
+                let texts = rules.iter().filter_map(|&id| match index.rule(id).rule.upstream() {
                     Upstream::Pattern(pattern) => Some(anchored(pattern.as_str())),
                     _ => None,
                 });
@@ -122,33 +122,33 @@ impl Table {
                 PatternGroup { set: set.ok(), rules: rules.to_vec() }
             })
             .collect();
-        table
+        index
     }
 
     fn insert(&mut self, id: RuleId, rule: &Rule, patterns: &mut Vec<RuleId>) {
         match rule.upstream() {
-            Upstream::Prefix { registry, path } => self.place(registry, path).rules.push(id),
+            Upstream::Prefix { registry, path } => self.entry(registry, path).rules.push(id),
             Upstream::Wildcard(domain) => self.domains.entry(domain.as_bytes().into()).or_default().rules.push(id),
             Upstream::All => self.all.push(id),
             Upstream::Pattern(_) => patterns.push(id),
         }
         for (mirror, content) in (0..).zip(rule.mirrors()) {
             let location = content.location();
-            let place = match location.claim() {
+            let entry = match location.claim() {
                 Claim::Prefix { registry, path } => {
                     self.registries.entry(registry.as_bytes().into()).or_default().has_locations = true;
-                    self.place(registry, path)
+                    self.entry(registry, path)
                 }
                 Claim::Domain(domain) => {
                     self.domain_locations = true;
                     self.domains.entry(domain.as_bytes().into()).or_default()
                 }
             };
-            place.location.get_or_insert(LocationId { rule: id, mirror });
+            entry.location.get_or_insert(LocationId { rule: id, mirror });
         }
     }
 
-    fn place(&mut self, registry: &str, path: &str) -> &mut Place {
+    fn entry(&mut self, registry: &str, path: &str) -> &mut PrefixEntry {
         let registry = self.registries.entry(registry.as_bytes().into()).or_default();
         if path.is_empty() {
             return &mut registry.whole;
@@ -174,30 +174,32 @@ impl Table {
         self.lists.iter().flat_map(|list| (0..list.rules.len()).map(|index| list.rule(index)))
     }
 
+    #[cfg(feature = "lint")]
     pub(crate) fn registries(&self) -> &Map<Registry> {
         &self.registries
     }
 
     /// Rules that share an upstream, in order of precedence.
+    #[cfg(feature = "lint")]
     pub(crate) fn same_upstream(&self) -> impl Iterator<Item = &[RuleId]> {
         let in_registries =
             self.registries.values().flat_map(|registry| registry.paths.values().chain([&registry.whole]));
-        in_registries.chain(self.domains.values()).map(|place| &*place.rules).chain([&*self.all])
+        in_registries.chain(self.domains.values()).map(|entry| &*entry.rules).chain([&*self.all])
     }
 
-    /// The location that the image lies at already.
+    /// The location that the image already points at.
     pub(crate) fn location_of(&self, subject: &Subject<'_>) -> Option<&str> {
         let mut found = None;
         if let Some(registry) = self.registries.get(subject.registry().as_bytes()).filter(|r| r.has_locations) {
-            found = registry.places(subject.repository_parts(), |place| place.location.is_some());
+            found = registry.prefixes(subject.repository_parts(), |entry| entry.location.is_some());
         }
         if found.is_none() && self.domain_locations {
-            found = self.domains_of(subject.registry()).find(|place| place.location.is_some());
+            found = self.domains_of(subject.registry()).find(|entry| entry.location.is_some());
         }
-        found.and_then(|place| place.location).map(|location| self.location(location))
+        found.and_then(|entry| entry.location).map(|location| self.location(location))
     }
 
-    /// The first rule, most specific first, that matches and that `applies` accepts.
+    /// The most specific rule that matches and that `applies` accepts.
     pub(crate) fn find<'t>(
         &'t self,
         subject: &Subject<'_>,
@@ -209,15 +211,18 @@ impl Table {
             winner.is_some()
         };
         let registry = self.registries.get(subject.registry().as_bytes());
-        let _ = registry.is_some_and(|r| r.places(subject.repository_parts(), |place| among(&place.rules)).is_some())
-            || self.domains_of(subject.registry()).any(|place| among(&place.rules))
+        if registry.is_some_and(|r| r.prefixes(subject.repository_parts(), |entry| among(&entry.rules)).is_some())
+            || self.domains_of(subject.registry()).any(|entry| among(&entry.rules))
             || self.patterns.iter().any(|group| group.matches(self, subject.text(), |id| among(&[id])))
-            || among(&self.all);
-        winner
+            || among(&self.all)
+        {
+            return winner;
+        }
+        None
     }
 
-    /// Domains that a registry lies below, the longest first.
-    fn domains_of<'t, 'r>(&'t self, registry: &'r str) -> impl Iterator<Item = &'t Place> + use<'t, 'r> {
+    /// Domains of which the registry is a subdomain, the longest first.
+    fn domains_of<'t, 'r>(&'t self, registry: &'r str) -> impl Iterator<Item = &'t PrefixEntry> + use<'t, 'r> {
         let dots = if self.domains.is_empty() { "" } else { registry };
         dots.match_indices('.').filter_map(|(dot, _)| self.domains.get(&registry.as_bytes()[dot..]))
     }
@@ -225,7 +230,7 @@ impl Table {
 
 impl List {
     fn rule(&self, index: usize) -> RuleRef<'_> {
-        RuleRef { rule: &self.rules[index], source: &self.source, position: self.before + index }
+        RuleRef { rule: &self.rules[index], source: &self.source, number: self.before + index }
     }
 }
 
@@ -252,12 +257,12 @@ impl Deref for RuleIds {
 }
 
 impl Registry {
-    /// The first place, the longest prefix first, that `wanted` accepts.
-    pub(crate) fn places<'t>(
+    /// The longest prefix that `wanted` accepts.
+    pub(crate) fn prefixes<'t>(
         &'t self,
         (library, path): (&str, &str),
-        mut wanted: impl FnMut(&'t Place) -> bool,
-    ) -> Option<&'t Place> {
+        mut wanted: impl FnMut(&'t PrefixEntry) -> bool,
+    ) -> Option<&'t PrefixEntry> {
         if !self.paths.is_empty() {
             let mut buffer = [0; REPOSITORY_MAX];
             let repository = if library.is_empty() {
@@ -271,10 +276,10 @@ impl Registry {
             let mut end = repository.len();
             loop {
                 if end <= self.longest
-                    && let Some(place) = self.paths.get(&repository[..end])
-                    && wanted(place)
+                    && let Some(entry) = self.paths.get(&repository[..end])
+                    && wanted(entry)
                 {
-                    return Some(place);
+                    return Some(entry);
                 }
                 match repository[..end].iter().rposition(|&b| b == b'/') {
                     Some(slash) => end = slash,
@@ -287,11 +292,11 @@ impl Registry {
 }
 
 impl PatternGroup {
-    /// Whether one of the expressions that match is `wanted`, asked in the order written.
-    fn matches(&self, table: &Table, text: &str, mut wanted: impl FnMut(RuleId) -> bool) -> bool {
+    /// Whether `wanted` accepts one of the expressions that match, tried in the order written.
+    fn matches(&self, index: &RuleIndex, text: &str, mut wanted: impl FnMut(RuleId) -> bool) -> bool {
         match &self.set {
             Some(set) => set.matches(text.as_bytes()).iter().any(|index| wanted(self.rules[index])),
-            None => self.rules.iter().any(|&id| match table.rule(id).rule.upstream() {
+            None => self.rules.iter().any(|&id| match index.rule(id).rule.upstream() {
                 Upstream::Pattern(pattern) => pattern.regex().is_match(text.as_bytes()) && wanted(id),
                 _ => false,
             }),

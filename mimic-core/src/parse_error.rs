@@ -1,0 +1,104 @@
+//! Why a string is not an image reference.
+
+use std::fmt;
+
+/// The longest part of the input that an error repeats, in bytes.
+const FRAGMENT_MAX: usize = 80;
+
+/// Why a string is not an image reference, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} `{fragment}` at byte {offset}")]
+pub struct ParseError {
+    kind: ParseErrorKind,
+    offset: usize,
+    fragment: Box<str>,
+}
+
+impl ParseError {
+    #[cold]
+    pub(crate) fn new(kind: ParseErrorKind, image: &str, offset: usize) -> Self {
+        let mut end = image.len().min(FRAGMENT_MAX);
+        while !image.is_char_boundary(end) {
+            end -= 1;
+        }
+        let dots = if end < image.len() { "…" } else { "" };
+        // The message may be printed to a terminal or a log.
+        let fragment = image[..end].escape_debug();
+        Self { kind, offset, fragment: format!("{fragment}{dots}").into() }
+    }
+
+    /// What is wrong.
+    pub fn kind(&self) -> ParseErrorKind {
+        self.kind
+    }
+
+    /// The position in the input, in bytes; at most its length.
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+}
+
+/// What is wrong with a string that is not an image reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ParseErrorKind {
+    /// The string is empty.
+    Empty,
+    /// 64 hex digits and nothing else: an image ID, which cannot be pulled.
+    ImageId,
+    /// The part before the first `/` looks like a registry but is not a valid `host[:port]`.
+    RegistryInvalid,
+    /// A character that is not allowed in a repository, or an empty component.
+    RepositoryInvalid,
+    /// An upper-case letter in the repository.
+    RepositoryUppercase,
+    /// A repository of more than [`REPOSITORY_MAX`](crate::REPOSITORY_MAX) bytes.
+    RepositoryTooLong,
+    /// An empty tag, or a character that is not allowed in a tag.
+    TagInvalid,
+    /// A tag of more than [`TAG_MAX`](crate::TAG_MAX) bytes.
+    TagTooLong,
+    /// Not `algorithm:lower-case-hex`.
+    DigestInvalid,
+    /// An algorithm other than sha256, sha384 and sha512.
+    DigestUnsupported,
+    /// A wrong number of hex digits for the algorithm.
+    DigestLength,
+}
+
+impl ParseErrorKind {
+    /// A stable identifier, such as `tag_invalid`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::ImageId => "image_id",
+            Self::RegistryInvalid => "registry_invalid",
+            Self::RepositoryInvalid => "repository_invalid",
+            Self::RepositoryUppercase => "repository_uppercase",
+            Self::RepositoryTooLong => "repository_too_long",
+            Self::TagInvalid => "tag_invalid",
+            Self::TagTooLong => "tag_too_long",
+            Self::DigestInvalid => "digest_invalid",
+            Self::DigestUnsupported => "digest_unsupported",
+            Self::DigestLength => "digest_length",
+        }
+    }
+}
+
+impl fmt::Display for ParseErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "empty image",
+            Self::ImageId => "image ID where a reference is expected:",
+            Self::RegistryInvalid => "invalid registry in",
+            Self::RepositoryInvalid => "invalid repository in",
+            Self::RepositoryUppercase => "upper-case letter in the repository of",
+            Self::RepositoryTooLong => "repository of more than 255 bytes in",
+            Self::TagInvalid => "invalid tag in",
+            Self::TagTooLong => "tag of more than 128 bytes in",
+            Self::DigestInvalid => "invalid digest in",
+            Self::DigestUnsupported => "unsupported digest algorithm in",
+            Self::DigestLength => "digest of the wrong length in",
+        })
+    }
+}

@@ -1,0 +1,33 @@
+//! Rules on one line: `upstream=mirror,upstream=mirror`.
+
+use crate::problem::Problem;
+use crate::rule::Rule;
+use crate::rule_list::RuleList;
+
+/// Parses rules on one line, as in `docker.io=harbor.example.com/dockerhub,quay.io=…`. `origin` names the text in
+/// problems.
+///
+/// Empty entries and white space around entries are ignored. An invalid entry is skipped and reported.
+///
+/// ```
+/// let list = mimic_core::parse_short_form("MIRRORS", "docker.io=harbor.example.com/dockerhub, quay.io");
+/// assert_eq!(list.rules.len(), 1);
+/// assert_eq!(list.problems[0].to_string(), "MIRRORS: entry `quay.io` has no `=`");
+/// ```
+pub fn parse_short_form(origin: &str, text: &str) -> RuleList {
+    let mut list = RuleList::default();
+    for entry in text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
+        let Some((upstream, location)) = entry.split_once('=') else {
+            list.problems.push(
+                Problem::new(origin, format!("entry `{entry}` has no `=`"))
+                    .with_hint("an entry is `upstream=mirror`, as in `docker.io=harbor.example.com/dockerhub`"),
+            );
+            continue;
+        };
+        match Rule::mirror(upstream.trim(), location.trim()) {
+            Ok(rule) => list.rules.push(rule),
+            Err(error) => list.problems.push(Problem::from_error(origin, &error)),
+        }
+    }
+    list
+}

@@ -1,0 +1,103 @@
+//! What is suspicious about a set of rules.
+
+use std::fmt;
+
+use crate::outcome::RuleRef;
+
+/// Something suspicious about the rules of a [`Rewriter`](crate::Rewriter). It does not change any outcome.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The rule never applies, because an earlier one has the same upstream and no conditions.
+    Shadowed {
+        /// The rule that never applies.
+        rule: RuleName,
+        /// The earlier rule.
+        by: RuleName,
+        /// The upstream of both.
+        upstream: String,
+    },
+    /// The rule never applies, because its upstream is on a mirror, where images are not rewritten.
+    UpstreamOnMirror {
+        /// The rule.
+        rule: RuleName,
+        /// The location of the mirror.
+        location: String,
+    },
+    /// The rule maps to a location that another rule matches. Images are rewritten only once.
+    Chained {
+        /// The rule.
+        rule: RuleName,
+        /// Its location.
+        location: String,
+        /// The rule that matches the location.
+        next: RuleName,
+    },
+    /// The rule maps several registries to one location, so that equal image names collide.
+    ManyRegistries {
+        /// The rule.
+        rule: RuleName,
+        /// Its location.
+        location: String,
+    },
+    /// Rules with different upstreams map to one location, so that equal image names collide.
+    SharedLocation {
+        /// One rule.
+        rule: RuleName,
+        /// An earlier rule.
+        other: RuleName,
+        /// The location of both.
+        location: String,
+    },
+    /// There are more warnings, which are not listed.
+    More {
+        /// Number of warnings that are listed.
+        listed: usize,
+    },
+}
+
+/// The name of a rule and of its source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleName {
+    /// Name of the rule.
+    pub rule: String,
+    /// Name of its source.
+    pub source: String,
+}
+
+impl From<RuleRef<'_>> for RuleName {
+    fn from(rule: RuleRef<'_>) -> Self {
+        Self { rule: rule.rule.name().to_owned(), source: rule.source.to_owned() }
+    }
+}
+
+impl fmt::Display for RuleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rule `{}` of {}", self.rule, self.source)
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shadowed { rule, by, upstream } => {
+                write!(f, "{rule} never applies: {by} has the same upstream `{upstream}` and comes first")
+            }
+            Self::UpstreamOnMirror { rule, location } => {
+                write!(f, "{rule} never applies: its upstream is itself on the mirror `{location}`")
+            }
+            Self::Chained { rule, location, next } => {
+                write!(f, "{rule} maps to `{location}`, which {next} matches; images are rewritten only once")
+            }
+            Self::ManyRegistries { rule, location } => write!(
+                f,
+                "{rule} maps several registries to one location, `{location}`: equal image names collide \
+                 (hint: use `{{registry}}` in the location)"
+            ),
+            Self::SharedLocation { rule, other, location } => {
+                write!(f, "{rule} and {other} map to one location, `{location}`: equal image names collide")
+            }
+            Self::More { listed } => write!(f, "more than {listed} warnings; the others are not listed"),
+        }
+    }
+}
