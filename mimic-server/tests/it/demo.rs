@@ -1,4 +1,4 @@
-//! `mimic-server --demo`, the log, and what the server says of itself at the start.
+//! `mimic-server --demo`, and the log.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use crate::common::process::{Process, command, free_port};
 use crate::common::{REVIEW, eventually};
 
 #[test]
-fn the_demo_serves_example_mirrors_and_says_how_to_try_them() {
+fn the_demo_serves_example_mirrors_and_shows_how_to_try_them() {
     let port = free_port().to_string();
     let server = Process::start(&["--demo"], &[("MIMIC_ADMIN_LISTENPORT", &port), ("MIMIC_DRAIN", "0s")]);
     let address = server.address();
@@ -65,7 +65,7 @@ fn the_environment_wins_over_the_demo() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_in_words() {
+fn a_port_in_use_is_reported() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let server = Process::start(&["--demo"], &[("MIMIC_LISTENPORT", &port), ("MIMIC_ADMIN_LISTENPORT", "0")]);
@@ -85,7 +85,7 @@ fn levels_can_be_set_by_module() {
 }
 
 #[test]
-fn pods_do_not_wait_for_whoever_reads_the_log() {
+fn blocked_log_output_does_not_delay_pods() {
     let port = free_port();
     let variables = [
         ("MIMIC_ADMIN_LISTENPORT", port.to_string()),
@@ -94,12 +94,12 @@ fn pods_do_not_wait_for_whoever_reads_the_log() {
         ("MIMIC_DRAIN", "0s".to_owned()),
     ];
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    // Nobody reads this pipe.
+    // No process reads this pipe.
     let (_reader, log) = std::io::pipe().unwrap();
     let mut server = command(&["--demo"], &variables).stderr(log).stdout(Stdio::piped()).spawn().unwrap();
-    let mut invitation = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut invitation).unwrap();
-    let address = invitation.split(['/', ' ']).find_map(|word| word.parse().ok()).expect("it says where it listens");
+    let mut instructions = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut instructions).unwrap();
+    let address = instructions.split(['/', ' ']).find_map(|word| word.parse().ok()).expect("they have the address");
 
     let mut connection = Connection::open(address).unwrap();
     let all_kept = || plain_get(([127, 0, 0, 1], port).into(), "/metrics").1.contains("mimic_log_lines_lost_total 0\n");
@@ -109,5 +109,5 @@ fn pods_do_not_wait_for_whoever_reads_the_log() {
     assert_eq!(connection.review(REVIEW).unwrap().status, 200);
 
     assert!(Command::new("kill").arg(server.id().to_string()).status().unwrap().success());
-    assert!(eventually("it leaves all the same", || server.try_wait().unwrap()).success());
+    assert!(eventually("it exits nevertheless", || server.try_wait().unwrap()).success());
 }

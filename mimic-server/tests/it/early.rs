@@ -95,7 +95,7 @@ fn a_client_that_stops_sending_gets_the_response_and_the_end_at_once() {
                 assert_eq!(connection.receive().expect("the server answers").status, 100);
             }
             assert_eq!(connection.receive().expect("the server answers").status, *status, "{line} {header}");
-            // The server waits for five minutes, the client for twenty seconds.
+            // The server lingers for five minutes, the client waits for one.
             assert_eq!(end(&mut connection), 0);
         }
     }

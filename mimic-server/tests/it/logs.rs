@@ -1,4 +1,4 @@
-//! The page of log messages says what the code says.
+//! The page of log messages agrees with the code.
 
 use std::collections::BTreeSet;
 use std::fs;

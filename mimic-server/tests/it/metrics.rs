@@ -28,7 +28,7 @@ fn post(server: &TestServer, body: &[u8]) -> u16 {
 }
 
 #[test]
-fn what_is_served_is_counted() {
+fn requests_are_counted() {
     let server = TestServer::start(&[("MIMIC_MIRRORS", "docker.io=harbor.example.com/dockerhub")]);
     let before = samples(&server);
     assert_eq!(post(&server, REVIEW.as_bytes()), 200);
@@ -77,7 +77,7 @@ fn sources_certificate_and_readiness_are_observed() {
     assert!((loaded - started).abs() < 3600.0, "{loaded} {started}");
     let expires = first["mimic_certificate_expiry_timestamp_seconds"];
     let days = (expires - loaded) / 86_400.0;
-    assert!((364.9..=365.1).contains(&days), "a self-signed certificate is good for a year: {days}");
+    assert!((364.9..=365.1).contains(&days), "a self-signed certificate is valid for a year: {days}");
 
     replace(&file, "mirrors: {docker.io: a.example.com/hub, quay.io: 'https://a.example.com'}");
     let second = eventually("the skipped entry shows", || {
@@ -95,7 +95,7 @@ fn sources_certificate_and_readiness_are_observed() {
 }
 
 #[test]
-fn a_client_that_does_not_get_through_the_handshake_is_counted() {
+fn a_failed_handshake_is_counted() {
     let server = TestServer::start(&[]);
     let mut stream = TcpStream::connect(server.address).expect("the server listens");
     stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("it is accepted");
@@ -119,7 +119,7 @@ fn the_names_are_those_of_the_documentation() {
 }
 
 #[test]
-fn what_requests_say_makes_no_new_samples() {
+fn requests_add_no_samples() {
     let server = TestServer::start(&[("MIMIC_MIRRORS", "docker.io=harbor.example.com/dockerhub")]);
     post(&server, REVIEW.as_bytes());
     let before: Vec<String> = samples(&server).into_keys().collect();

@@ -1,4 +1,4 @@
-//! The alerting rules and the dashboard that are shipped speak of metrics that the server exposes.
+//! The alerting rules and the dashboard use metrics that the server exposes.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ const DASHBOARD: &str = include_str!("../../../deploy/monitoring/dashboard.json"
 /// Names of the samples that a server exposes.
 fn exposed() -> BTreeSet<String> {
     let server = TestServer::start(&[("MIMIC_MIRRORS", "docker.io=harbor.example.com/dockerhub")]);
-    Connection::open(server.address).expect("the server listens").review(REVIEW).expect("it is answered");
+    Connection::open(server.address).expect("the server listens").review(REVIEW).expect("the server answers");
     let (_, page) = plain_get(server.admin, "/metrics");
     let samples = page.lines().filter(|line| !line.starts_with('#'));
     samples.filter_map(|line| line.split(['{', ' ']).next()).map(str::to_owned).collect()
@@ -49,10 +49,13 @@ fn every_alert_is_explained() {
 fn the_dashboard_and_its_panels_are_whole() {
     let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).expect("it is JSON");
     let panels = dashboard["panels"].as_array().expect("it has panels");
-    let mut places = BTreeSet::new();
+    let mut positions = BTreeSet::new();
     for panel in panels {
         let position = &panel["gridPos"];
-        assert!(places.insert((position["y"].as_u64(), position["x"].as_u64())), "two panels at one place: {panel}");
+        assert!(
+            positions.insert((position["y"].as_u64(), position["x"].as_u64())),
+            "two panels at one position: {panel}"
+        );
         let targets = panel["targets"].as_array().expect("a panel asks for something");
         assert!(targets.iter().all(|target| target["expr"].as_str().is_some_and(|expr| !expr.is_empty())), "{panel}");
     }

@@ -1,4 +1,4 @@
-//! Whatever arrives, the handler answers: a review is allowed, all else is told what is wrong with it.
+//! The handler responds to every input: it allows reviews, and returns an error message for all else.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -158,9 +158,9 @@ fn ten_thousand_mutated_reviews_never_give_a_server_error_or_a_refused_pod() {
             let status = response.status();
             let answer = web::read_body(response).await;
             if status == StatusCode::BAD_REQUEST {
-                let sentence = String::from_utf8_lossy(&answer);
-                assert_eq!(sentence.find(char::is_control), Some(sentence.len() - 1), "round {round}: {}", shown());
-                assert!(sentence.len() > 10, "round {round}: no sentence for {}", shown());
+                let message = String::from_utf8_lossy(&answer);
+                assert_eq!(message.find(char::is_control), Some(message.len() - 1), "round {round}: {}", shown());
+                assert!(message.len() > 10, "round {round}: no message for {}", shown());
                 refused += 1;
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Clients that hide nothing: one request after the other on one connection, HTTP/1.1 by hand, HTTP/2 by `h2`.
+//! Simple clients: one request after the other on one connection; HTTP/1.1 by hand, HTTP/2 with `h2`.
 
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslStream, SslVerifyMode};
 use openssl::x509::X509;
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -28,13 +28,13 @@ impl Response {
         serde_json::from_slice(&self.body).expect("the body is JSON")
     }
 
-    /// Whether the server is about to close the connection.
+    /// Whether the server closes the connection after this response.
     pub(crate) fn is_last(&self) -> bool {
         self.header("connection") == Some("close")
     }
 }
 
-/// A TLS context that trusts everybody, as a client that only wants to look.
+/// A TLS context that does not verify the server.
 pub(crate) fn trusting(protocols: &[u8]) -> SslContext {
     let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
     context.set_verify(SslVerifyMode::NONE);
@@ -50,7 +50,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
         let tcp = TcpStream::connect(address)?;
-        tcp.set_read_timeout(Some(Duration::from_secs(20)))?;
+        tcp.set_read_timeout(Some(Duration::from_mins(1)))?;
         tcp.set_nodelay(true)?;
         let ssl = Ssl::new(&trusting(b"\x08http/1.1")).unwrap();
         let stream = ssl.connect(tcp).map_err(|error| io::Error::other(error.to_string()))?;
@@ -117,9 +117,9 @@ fn read_response(stream: &mut impl io::BufRead) -> io::Result<Response> {
     Ok(response)
 }
 
-/// Status and body of a request to the second port.
+/// Status and body of a request to the admin port.
 pub(crate) fn plain_get(address: SocketAddr, path: &str) -> (u16, String) {
-    let response = plain_request(address, "GET", path).expect("the second port answers");
+    let response = plain_request(address, "GET", path).expect("the admin port answers");
     (response.status, response.text().to_owned())
 }
 
@@ -182,18 +182,18 @@ pub(crate) mod http2 {
     }
 
     impl Sender {
-        /// Status and body of an answer.
+        /// Status and body of the response.
         pub(crate) async fn review(&mut self, body: &'static str) -> Result<(u16, Vec<u8>), h2::Error> {
             let request = http::Request::post("https://mimic/mutate?timeout=5s")
                 .header("content-type", "application/json")
                 .body(())
                 .unwrap();
-            let (answer, mut stream) = self.0.send_request(request, false)?;
+            let (response, mut stream) = self.0.send_request(request, false)?;
             stream.send_data(Bytes::from_static(body.as_bytes()), true)?;
-            let answer = answer.await?;
-            let status = answer.status().as_u16();
+            let response = response.await?;
+            let status = response.status().as_u16();
             let mut received = Vec::new();
-            let mut body = answer.into_body();
+            let mut body = response.into_body();
             while let Some(chunk) = body.data().await {
                 let chunk = chunk?;
                 received.extend_from_slice(&chunk);

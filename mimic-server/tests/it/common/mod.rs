@@ -1,4 +1,4 @@
-//! What the tests share: certificates, a server in this process, and plain clients.
+//! Shared by the tests: certificates, a server in this process, and simple clients.
 
 pub(crate) mod client;
 pub(crate) mod pki;
@@ -24,8 +24,8 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// Starts with these variables, on any free ports of loopback, and a self-signed certificate unless they say
-    /// otherwise.
+    /// Starts with these variables, on any free ports of loopback; with a self-signed certificate unless they set another
+    /// source.
     pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
         Self::start_with(variables, |server| server)
     }
@@ -43,7 +43,7 @@ impl TestServer {
             System::new().block_on(async move {
                 let (stop, signals) = Signals::manual();
                 let running = build(Server::new(settings)).start().await.expect("the server starts");
-                let admin = running.admin_address().expect("the second port is on");
+                let admin = running.admin_address().expect("the admin port is on");
                 sender.send((running.address(), admin, stop)).expect("the test waits");
                 running.until(signals).await.expect("the server ends in order");
             });
@@ -69,7 +69,7 @@ impl Drop for TestServer {
     }
 }
 
-/// The settings that these variables give, on loopback.
+/// The settings from these variables, on loopback.
 pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
     let defaults = [
         ("listenhost", "127.0.0.1"),
@@ -79,22 +79,23 @@ pub(crate) fn settings(variables: &[(&str, &str)]) -> Settings {
         ("kubernetes.enabled", "false"),
     ];
     let environment = variables.iter().map(|(name, value)| (name.into(), value.into()));
-    Settings::load(environment, None, &defaults).settings.expect("the settings are good")
+    Settings::load(environment, None, &defaults).settings.expect("the settings are valid")
 }
 
-/// Waits until `probe` gives something, for at most ten seconds.
+/// Waits until `probe` returns a value.
 pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    // Long enough for any machine; a test that passes does not wait for it.
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(found) = probe() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        assert!(Instant::now() < deadline, "timeout: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Replaces a file at one moment.
+/// Replaces a file atomically.
 pub(crate) fn replace(path: &Path, content: impl AsRef<[u8]>) {
     let fresh = path.with_extension("fresh");
     std::fs::write(&fresh, content).expect("the file can be written");

@@ -15,7 +15,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// A self-signed certificate for `name`, good from yesterday until tomorrow.
+    /// A self-signed certificate for `name`, valid from yesterday until tomorrow.
     pub(crate) fn new(name: &str) -> Self {
         Self::valid(name, -1, 1, None)
     }
@@ -25,7 +25,7 @@ impl Identity {
         Self::valid(name, -1, 1, Some(issuer))
     }
 
-    /// A certificate that is good between two days from now, signed by `issuer` or itself.
+    /// A certificate that is valid between two days from now, signed by `issuer` or itself.
     pub(crate) fn valid(name: &str, from: i64, until: i64, issuer: Option<&Self>) -> Self {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The `mimic-server` command in a process of its own.
+//! The `mimic-server` command in a separate process.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpListener};
@@ -8,14 +8,14 @@ use std::thread::JoinHandle;
 
 use super::eventually;
 
-/// A command that knows nothing of this process's environment.
+/// A command without this process's environment.
 pub(crate) fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mimic-server"));
     command.args(args).env_clear().envs(variables.iter().copied());
     command
 }
 
-/// Runs to the end.
+/// Runs the command to its end.
 pub(crate) fn run(args: &[&str], variables: &[(&str, &str)]) -> Output {
     command(args, variables).output().expect("the command runs")
 }
@@ -25,7 +25,7 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("there are free ports").port()
 }
 
-/// A running server whose log is read along. It is killed when dropped.
+/// A running server whose log is collected. It is killed when dropped.
 pub(crate) struct Process {
     child: Child,
     log: Arc<Mutex<Vec<serde_json::Value>>>,
@@ -66,7 +66,7 @@ impl Process {
         self.line("webhook listening")["address"].as_str().expect("an address").parse().expect("an address")
     }
 
-    /// Where the second port listens.
+    /// Where the admin port listens.
     pub(crate) fn admin(&self) -> SocketAddr {
         self.line("second port listening")["address"].as_str().expect("an address").parse().expect("an address")
     }
@@ -79,7 +79,7 @@ impl Process {
     /// Waits for the end: its status, standard output and log.
     pub(crate) fn wait(mut self) -> (ExitStatus, String, Vec<serde_json::Value>) {
         let status = eventually("the process ends", || self.child.try_wait().expect("it can be waited for"));
-        self.reader.take().expect("nobody waited before").join().expect("the log was read");
+        self.reader.take().expect("this is the only call").join().expect("the log was read");
         let mut output = String::new();
         self.child.stdout.take().expect("it is piped").read_to_string(&mut output).expect("the output is text");
         (status, output, self.lines())
