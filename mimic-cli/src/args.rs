@@ -1,26 +1,30 @@
-//! What the command line looks like.
+//! The grammar of the command line. `docs/cli.md` has its reference from here.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use mimic_core::internal::{GlobError, Globs};
-use mimic_core::{Context, Rule};
+use mimic_core::{Context, Hint as _, Problem, Rule, RuleList, parse_short_form};
 use mimic_k8s::admission::ReviewSettings;
 
 use crate::harbor::HarborArgs;
-use crate::rules;
+use crate::output::Format;
 
-/// Shows what Mimic makes of images, by the same code as the webhook.
+/// Name of the source of rules given with `--mirror`.
+pub(crate) const COMMAND_LINE: &str = "command line";
+
+/// Shows how Mimic rewrites images, using the webhook's code.
 ///
-/// Works offline; only `mirrors --harbor` and `doctor` ask a Harbor. Results go to standard output, problems to standard error.
+/// Works offline; only `mirrors --harbor` and `doctor` connect to a Harbor. Results go to standard output, errors and
+/// warnings to standard error.
 ///
-/// Exit status: 0; 1 when some input was bad; 2 when the command was called wrongly.
+/// Exit status: 0 success, 1 invalid input or another error, 2 usage error.
 #[derive(Debug, Parser)]
 #[command(name = "mimic", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// How results are written.
+    /// Output format.
     #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Format,
 
@@ -28,22 +32,11 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// How results are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people, and for `rewrite` one reference a line.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Take references apart: registry, repository, tag and digest.
+    /// Parse references into registry, repository, tag and digest.
     ///
-    /// The parts are normalised as the kubelet does it: `nginx` is `library/nginx` of `docker.io`. A missing tag stays
-    /// missing.
+    /// Normalises as the kubelet does: `nginx` becomes `docker.io/library/nginx`. No tag is added.
     #[command(after_help = "Examples:
   mimic parse nginx:1.27
   mimic parse -o json quay.io/prometheus/node-exporter:v1.9.0 localhost:5000/app
@@ -51,56 +44,57 @@ pub(crate) enum Command {
     Parse(ParseArgs),
     /// Rewrite references to their mirrors.
     ///
-    /// Writes a line for each: the reference at the mirror, or, if nothing is to be changed or it is no reference, what was
-    /// given.
+    /// Prints one line per input: the rewritten reference, or the input if it is unchanged or invalid.
     #[command(after_help = "Examples:
   mimic rewrite -m docker.io=harbor.example.com/dockerhub nginx:1.27
   mimic rewrite -f mirrors.yaml --namespace shop --label tier=web nginx:1.27
   cat images.txt | mimic rewrite -f mirrors.yaml -o json")]
     Rewrite(RewriteArgs),
-    /// Tell every step of a decision.
+    /// Explain a decision step by step.
     ///
-    /// How the reference was taken apart, which rules were candidates, which of them won and why, and the result.
+    /// Prints the parts of the reference, the matching rules, the selected rule and why, and the result.
     #[command(after_help = "Examples:
   mimic explain -m docker.io=harbor.example.com/dockerhub nginx:1.27
   mimic explain -f mirrors.yaml --namespace shop nginx:1.27 ghcr.io/acme/app")]
     Explain(RewriteArgs),
     /// Answer an AdmissionReview as the webhook does.
     ///
-    /// Writes the AdmissionReview that is the answer. Namespace and labels are those of the review, unless they are given
-    /// here. Images that cannot be rewritten are warnings in the answer, not bad input.
+    /// Prints the response as an AdmissionReview. Namespace and labels come from the review unless given here. Images that
+    /// cannot be rewritten produce warnings, not an error exit status.
     #[command(after_help = "Examples:
   mimic review -f mirrors.yaml review.json
   mimic review -f mirrors.yaml --show review.json
   cat review.json | mimic review -m docker.io=harbor.example.com/dockerhub -o json -")]
     Review(ReviewArgs),
-    /// List mirrors: those that are used, and those that are not, with the reason.
+    /// List the mirrors in use, and those not used with the reason.
     ///
-    /// Rules come from the command line, from files, and from the proxy-cache projects of a Harbor, in this order. A rule
-    /// is left out when one before it always applies instead; a project for many reasons, all of which are told.
+    /// Mirrors come from the command line, files and a Harbor's proxy-cache projects, in this order of precedence. A rule is
+    /// not used if an earlier one always applies instead.
     #[command(after_help = "Examples:
   mimic mirrors -f mirrors.yaml
   mimic mirrors --harbor http://harbor.example.com --username 'robot$mimic' --password-file password")]
     Mirrors(MirrorsArgs),
-    /// Look for what is wrong, and say it in plain words.
+    /// Diagnose problems.
     Doctor {
-        /// What is looked at.
+        /// What to check.
         #[command(subcommand)]
         subject: Subject,
     },
-    /// Write a completion script for a shell.
+    /// Print a completion script for a shell.
     #[command(after_help = "Examples:
   mimic completions bash")]
     Completions {
-        /// The shell.
+        /// Shell.
         shell: Shell,
     },
 }
 
-/// What `doctor` looks at.
+/// What `doctor` checks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Subject {
-    /// Ask a Harbor and say what works, what the account can see, and which permission is missing.
+    /// Query a Harbor and report what works, what the account sees, and which permissions are missing.
+    ///
+    /// Prints `ok`, `note` (a warning) or `problem` for each check. With a problem, the exit status is 1.
     #[command(after_help = "Examples:
   mimic doctor harbor --harbor http://harbor.example.com --username 'robot$mimic' --password-file password")]
     #[command(group = ArgGroup::new("address").required(true).args(["harbor"]))]
@@ -126,31 +120,26 @@ pub(crate) struct ParseArgs {
 #[command(group = ArgGroup::new("rules").required(true).multiple(true).args(["mirrors", "files"]))]
 pub(crate) struct RewriteArgs {
     #[command(flatten)]
+    pub(crate) images: ImageArgs,
+    #[command(flatten)]
     pub(crate) rules: RuleArgs,
     #[command(flatten)]
     pub(crate) pod: PodArgs,
-    #[command(flatten)]
-    pub(crate) images: ImageArgs,
 }
 
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("rules").required(true).multiple(true).args(["mirrors", "files"]))]
 pub(crate) struct ReviewArgs {
-    #[command(flatten)]
-    pub(crate) rules: RuleArgs,
-    #[command(flatten)]
-    pub(crate) pod: PodArgs,
-    /// Show what becomes of each image, and apply the patch, instead of writing the answer.
+    /// Show the result for each image instead of the response.
     #[arg(long)]
     pub(crate) show: bool,
-    /// Decide and warn, but patch nothing (the server's `MIMIC_DRYRUN`).
+    /// Return warnings but no patch (the server's `MIMIC_DRYRUN`).
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Do not note the original images in an annotation (the server's `MIMIC_ANNOTATE=false`).
+    /// Do not record the original images in an annotation (`MIMIC_ANNOTATE=false`).
     #[arg(long)]
     pub(crate) no_annotate: bool,
-    /// Leave the pods of these namespaces alone; replaces the default (the server's `MIMIC_EXCLUDE_NAMESPACES`). Can be
-    /// given more than once.
+    /// Skip pods in these namespaces; replaces the default (`MIMIC_EXCLUDE_NAMESPACES`). Repeatable.
     #[arg(
         long = "exclude-namespace",
         value_name = "GLOB",
@@ -158,20 +147,26 @@ pub(crate) struct ReviewArgs {
         value_parser = glob,
     )]
     pub(crate) excluded_namespaces: Vec<String>,
-    /// File with the review, in JSON and of 8 MiB at most; `-` is standard input.
+    /// File with the review, as JSON of at most 8 MiB; `-` for standard input.
     #[arg(default_value = "-")]
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    pub(crate) pod: PodArgs,
 }
 
-/// Where the rules are.
+/// The rules.
 #[derive(Args, Debug)]
 #[group(skip)]
+// Applies to all following arguments of a command, so this group comes after the arguments without a heading.
+#[command(next_help_heading = "Rule options")]
 pub(crate) struct RuleArgs {
-    /// A mirror: images of UPSTREAM are at MIRROR (`docker.io=harbor.example.com/dockerhub`). Several can be separated
-    /// by commas. Comes before files.
-    #[arg(short, long = "mirror", value_name = "UPSTREAM=MIRROR", value_parser = rules::short_form)]
+    /// Map UPSTREAM to MIRROR (`docker.io=harbor.example.com/dockerhub`). Repeatable, or separated by commas. Takes
+    /// precedence over files.
+    #[arg(short, long = "mirror", value_name = "UPSTREAM=MIRROR", value_parser = mirrors)]
     pub(crate) mirrors: Vec<Mirrors>,
-    /// A file of rules, `mirrors.yaml`. Of several, earlier ones come first.
+    /// Rules file (`mirrors.yaml`). Repeatable; earlier files take precedence.
     #[arg(short, long = "file", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -180,24 +175,25 @@ pub(crate) struct RuleArgs {
 #[derive(Clone, Debug)]
 pub(crate) struct Mirrors(pub(crate) Vec<Rule>);
 
-/// What is known of the pod.
+/// The pod that the images belong to.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Pod options")]
 pub(crate) struct PodArgs {
-    /// The pod's namespace; without one, rules for certain namespaces do not apply.
+    /// Namespace of the pod. If omitted, rules with `namespaces.include` do not apply.
     #[arg(long, value_name = "NS")]
     pub(crate) namespace: Option<String>,
-    /// A label of the pod, for rules with a `podSelector`. Can be given more than once.
+    /// Label of the pod, for rules with a `podSelector`. Repeatable.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
 }
 
 impl PodArgs {
-    /// The labels; of one that is given twice, the last counts.
+    /// The labels. If one is given twice, the last one counts.
     pub(crate) fn labels(&self) -> BTreeMap<String, String> {
         self.labels.iter().cloned().collect()
     }
 
-    /// What rules ask of the pod.
+    /// What rules check.
     pub(crate) fn context<'a>(&'a self, labels: &'a BTreeMap<String, String>) -> Context<'a> {
         let context = Context::default().with_labels(labels);
         match &self.namespace {
@@ -209,13 +205,30 @@ impl PodArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ImageArgs {
-    /// Image references. None, or `-`: the lines of standard input.
+    /// Image references. If omitted or `-`, the lines of standard input.
     #[arg(value_name = "REF")]
     pub(crate) references: Vec<String>,
 }
 
+/// Parses the value of `--mirror`.
+fn mirrors(text: &str) -> Result<Mirrors, String> {
+    let RuleList { rules, problems } = parse_short_form(COMMAND_LINE, text);
+    if rules.is_empty() && problems.is_empty() {
+        return Err("no mirror given".into());
+    }
+    if problems.is_empty() {
+        return Ok(Mirrors(rules));
+    }
+    // Without the origin, which clap prints.
+    let message = |problem: &Problem| match problem.hint() {
+        Some(hint) => format!("{} (hint: {hint})", problem.message()),
+        None => problem.message().to_owned(),
+    };
+    Err(problems.iter().map(message).collect::<Vec<_>>().join("; "))
+}
+
 fn label(text: &str) -> Result<(String, String), &'static str> {
-    let (key, value) = text.split_once('=').ok_or("a label is `KEY=VALUE`")?;
+    let (key, value) = text.split_once('=').ok_or("expected `KEY=VALUE`")?;
     Ok((key.to_owned(), value.to_owned()))
 }
 

@@ -1,11 +1,10 @@
 //! `mimic doctor`
 
-use mimic_harbor::{Finding, Verdict, checkup};
+use mimic_harbor::{Finding, FindingLevel, checkup};
 use serde::Serialize;
 
-use crate::args::Format;
 use crate::harbor::{self, HarborArgs};
-use crate::output::Output;
+use crate::output::{Format, Output};
 
 #[derive(Serialize)]
 struct Found<'a> {
@@ -17,14 +16,11 @@ struct Found<'a> {
 /// `mimic doctor harbor`
 pub(crate) fn harbor(args: &HarborArgs, out: &mut Output) -> anyhow::Result<()> {
     let Some(settings) = args.settings()? else { return Ok(()) };
-    for Finding { verdict, text, hint } in checkup(&settings, &harbor::ask(&settings)?) {
-        let verdict = match verdict {
-            Verdict::Bad => {
-                out.fail();
-                verdict.as_str()
-            }
-            Verdict::Good | Verdict::Note => verdict.as_str(),
-        };
+    for Finding { level, text, hint } in checkup(&settings, &harbor::discover(&settings)?) {
+        if level == FindingLevel::Problem {
+            out.fail();
+        }
+        let verdict = level.as_str();
         match out.format() {
             Format::Text => {
                 out.text(format_args!("{verdict:8} {text}"));

@@ -2,18 +2,18 @@
 
 use serde::Serialize;
 
-use crate::args::{Format, RewriteArgs};
-use crate::output::Output;
+use crate::args::RewriteArgs;
+use crate::output::{Format, Output};
 use crate::rewrite::{Why, problem};
 use crate::{input, rules};
 
 #[derive(Serialize)]
 struct Explained<'a> {
-    /// `None` for a line that is no text.
+    /// `None` for a line that is not a string.
     input: Option<&'a str>,
     /// The last one is the result.
     steps: Vec<Step>,
-    /// `None` for a line that is no text.
+    /// `None` for a line that is not a string.
     output: Option<&'a str>,
     #[serde(flatten)]
     why: Why<'a>,

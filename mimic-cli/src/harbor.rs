@@ -1,4 +1,4 @@
-//! Which Harbor is asked, and as whom.
+//! The options that name a Harbor and an account.
 
 use std::env;
 use std::path::PathBuf;
@@ -6,38 +6,40 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use clap::builder::FalseyValueParser;
+use mimic_core::Hint as _;
 use mimic_core::internal::Globs;
-use mimic_harbor::{Address, Credentials, Harbor, HarborError, Overrides, Report, Settings};
+use mimic_harbor::{Address, Credentials, Harbor, HarborError, HarborSettings, Overrides, Report};
 
-/// The only place for a password that is not a file: arguments can be seen by everybody on the machine.
+/// The alternative to a password file. There is no option, because other users can see arguments in the process list.
 const PASSWORD: &str = "MIMIC_HARBOR_ROBOT_PASSWORD";
 
-/// A Harbor, and what to take from it. The server's variables are honoured.
+/// A Harbor, and what to use of it. Each option defaults to a variable of the server.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Harbor options")]
 pub(crate) struct HarborArgs {
-    /// A Harbor: host, host:port or URL; https unless `http://` is written out (the server's `MIMIC_HARBOR_API_HOST`).
+    /// Address of a Harbor: host, host:port or URL; https unless the URL starts with `http://` (`MIMIC_HARBOR_API_HOST`).
     #[arg(long, value_name = "URL", env = "MIMIC_HARBOR_API_HOST", hide_env = true, value_parser = address)]
     harbor: Option<Address>,
-    /// The robot account or user to ask as (`MIMIC_HARBOR_ROBOT_USERNAME`). Its password comes from a file, or from the
-    /// variable `MIMIC_HARBOR_ROBOT_PASSWORD`.
+    /// Robot account or user (`MIMIC_HARBOR_ROBOT_USERNAME`). The password comes from a file, or from the variable
+    /// `MIMIC_HARBOR_ROBOT_PASSWORD`.
     #[arg(long, value_name = "NAME", env = "MIMIC_HARBOR_ROBOT_USERNAME", hide_env = true)]
     username: Option<String>,
-    /// File with the account's password (`MIMIC_HARBOR_ROBOT_PASSWORDFILE`).
+    /// File with the password (`MIMIC_HARBOR_ROBOT_PASSWORDFILE`).
     #[arg(long, value_name = "FILE", env = "MIMIC_HARBOR_ROBOT_PASSWORDFILE", hide_env = true)]
     password_file: Option<PathBuf>,
-    /// PEM file with the authorities that Harbor's certificate is checked against (`MIMIC_HARBOR_API_CAFILE`).
+    /// CA bundle (PEM) for Harbor (`MIMIC_HARBOR_API_CAFILE`).
     #[arg(long, value_name = "FILE", env = "MIMIC_HARBOR_API_CAFILE", hide_env = true)]
     ca_file: Option<PathBuf>,
-    /// Registry address that pods pull from; asked from Harbor when not given (`MIMIC_HARBOR_REGISTRYURL`).
+    /// Registry address for pods; default: as reported by Harbor (`MIMIC_HARBOR_REGISTRYURL`).
     #[arg(long, value_name = "HOST", env = "MIMIC_HARBOR_REGISTRYURL", hide_env = true)]
     registry: Option<String>,
-    /// Use private projects as well (`MIMIC_HARBOR_PRIVATE`).
+    /// Use private projects, too (`MIMIC_HARBOR_PRIVATE`).
     #[arg(long, env = "MIMIC_HARBOR_PRIVATE", hide_env = true, value_parser = FalseyValueParser::new())]
     private: bool,
-    /// Pull secret that rules for private projects name (`MIMIC_HARBOR_PULLSECRET`).
+    /// Pull secret to add for private projects (`MIMIC_HARBOR_PULLSECRET`).
     #[arg(long, value_name = "NAME", env = "MIMIC_HARBOR_PULLSECRET", hide_env = true)]
     pull_secret: Option<String>,
-    /// Projects to use, by name. Several can be separated by commas (`MIMIC_HARBOR_PROJECTS`).
+    /// Projects to use, by name. Repeatable, or separated by commas (`MIMIC_HARBOR_PROJECTS`).
     #[arg(
         long = "project",
         value_name = "GLOB",
@@ -47,8 +49,7 @@ pub(crate) struct HarborArgs {
         default_value = "*"
     )]
     projects: Vec<String>,
-    /// Upstream of a project whose endpoint does not tell it. Several can be separated by commas
-    /// (`MIMIC_HARBOR_OVERRIDES`).
+    /// Set the upstream of a project; several are separated by commas (`MIMIC_HARBOR_OVERRIDES`).
     #[arg(
         long = "override",
         value_name = "PROJECT=UPSTREAM",
@@ -56,25 +57,26 @@ pub(crate) struct HarborArgs {
         hide_env = true,
         default_value = "",
         hide_default_value = true,
-        value_parser = Overrides::parse
+        value_parser = overrides
     )]
     overrides: Overrides,
-    /// Leave out projects whose endpoint is not healthy (`MIMIC_HARBOR_UNHEALTHY=false`).
+    /// Skip projects whose endpoint is unhealthy (`MIMIC_HARBOR_UNHEALTHY=false`).
     #[arg(long)]
     only_healthy: bool,
 }
 
 impl HarborArgs {
-    /// What is asked for; `None` when no Harbor is named.
-    pub(crate) fn settings(&self) -> anyhow::Result<Option<Settings>> {
+    /// The settings; `None` if no Harbor is given.
+    pub(crate) fn settings(&self) -> anyhow::Result<Option<HarborSettings>> {
         let Some(address) = &self.harbor else { return Ok(None) };
         let unhealthy = match env::var("MIMIC_HARBOR_UNHEALTHY").ok().filter(|text| !text.is_empty()) {
             None => true,
-            Some(text) => text.to_lowercase().parse().with_context(|| {
-                format!("`MIMIC_HARBOR_UNHEALTHY` is `{}`, neither `true` nor `false`", text.escape_debug())
-            })?,
+            Some(text) => text
+                .to_lowercase()
+                .parse()
+                .with_context(|| format!("invalid value `{}` of `MIMIC_HARBOR_UNHEALTHY`", text.escape_debug()))?,
         };
-        let mut settings = Settings::new(address.clone());
+        let mut settings = HarborSettings::new(address.clone());
         settings.credentials = self.credentials()?;
         settings.ca_file = given(self.ca_file.as_ref().filter(|path| !path.as_os_str().is_empty()));
         settings.registry = given(self.registry.as_ref().filter(|text| !text.is_empty()));
@@ -96,15 +98,15 @@ impl HarborArgs {
             (Some(name), None, Some(password)) => Ok(Some(Credentials::new(name, password))),
             (Some(name), None, None) => {
                 anyhow::bail!(
-                    "there is no password for `{name}` (hint: `--password-file`, or the variable `{PASSWORD}`)"
+                    "no password for `{name}` (hint: use `--password-file`, or set the variable `{PASSWORD}`)"
                 )
             }
         }
     }
 }
 
-/// Asks a Harbor what it mirrors.
-pub(crate) fn ask(settings: &Settings) -> anyhow::Result<Result<Report, HarborError>> {
+/// Discovers the mirrors of a Harbor.
+pub(crate) fn discover(settings: &HarborSettings) -> anyhow::Result<Result<Report, HarborError>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(async { Harbor::new(settings.clone())?.discover().await }))
 }
@@ -114,5 +116,9 @@ fn given<T: Clone>(value: Option<&T>) -> Option<T> {
 }
 
 fn address(text: &str) -> Result<Address, String> {
-    Address::parse(text).map_err(|error| format!("{error} (hint: {})", error.hint()))
+    Address::parse(text).map_err(|error| error.full_message().to_string())
+}
+
+fn overrides(text: &str) -> Result<Overrides, String> {
+    Overrides::parse(text).map_err(|error| error.full_message().to_string())
 }

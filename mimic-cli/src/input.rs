@@ -1,4 +1,4 @@
-//! The references to work on: arguments, or lines of standard input.
+//! The references to process: arguments, or lines of standard input.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -8,31 +8,31 @@ use memchr::memchr;
 use crate::args::ImageArgs;
 use crate::output::Output;
 
-/// Longest line that is read, in bytes and without its end: far above any reference, and little memory.
+/// Longest line that is read, in bytes without the line end: far longer than any reference, yet little memory.
 pub(crate) const LINE_MAX: usize = 1 << 20;
-/// Most bytes that are asked for at once; they stay in the processor's cache.
+/// Most bytes per read; they fit into the cache of the processor.
 const CHUNK: usize = 128 << 10;
 
 /// One argument or line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Input<'a> {
-    /// The line's number, counted from 1; arguments have none.
+    /// Line number, from 1; `None` for an argument.
     line: Option<u64>,
-    /// What it holds.
+    /// The content.
     pub(crate) text: Result<&'a str, Unreadable<'a>>,
 }
 
-/// A line that is no text.
+/// A line that is not a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable<'a> {
-    /// Other bytes than UTF-8, the first of them at `offset`.
+    /// Invalid UTF-8 at `offset`.
     NotUtf8 { bytes: &'a [u8], offset: usize },
     /// More than [`LINE_MAX`] bytes; they are skipped.
     TooLong,
 }
 
 impl Input<'_> {
-    /// Reports something about this input.
+    /// Reports an error in this input.
     pub(crate) fn error(&self, out: &mut Output, message: impl fmt::Display) {
         match self.line {
             Some(line) => out.error(format_args!("line {line}: {message}")),
@@ -42,7 +42,7 @@ impl Input<'_> {
 }
 
 impl<'a> Unreadable<'a> {
-    /// A stable word for programs, beside those of [`mimic_core::ParseErrorKind`].
+    /// One stable word, in addition to those of [`mimic_core::ParseErrorKind`].
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Self::NotUtf8 { .. } => "not_utf8",
@@ -58,7 +58,7 @@ impl<'a> Unreadable<'a> {
         }
     }
 
-    /// The line as it was given, where it is known.
+    /// The line as read; empty if it was skipped.
     pub(crate) fn bytes(self) -> &'a [u8] {
         match self {
             Self::NotUtf8 { bytes, .. } => bytes,
@@ -76,7 +76,7 @@ impl fmt::Display for Unreadable<'_> {
     }
 }
 
-/// Hands every reference that the arguments name to `each`, with results written out in between.
+/// Calls `each` for every reference, and writes the results in between.
 pub(crate) fn for_each(
     images: &ImageArgs,
     out: &mut Output,
@@ -96,15 +96,15 @@ pub(crate) fn for_each(
     Ok(())
 }
 
-/// Hands every line to `each`. Before it waits for more lines it writes out what is known, so that a program at the
-/// other end of two pipes can ask and be answered.
+/// Calls `each` for every line. Writes the results before it waits for more lines, so that another program can use the
+/// command as a co-process.
 fn lines(
     mut reader: impl Read,
     out: &mut Output,
     each: &mut impl FnMut(Input<'_>, &mut Output) -> io::Result<()>,
 ) -> anyhow::Result<()> {
     let mut buffer = vec![0; LINE_MAX + CHUNK];
-    // The start of a line whose end is still to come lies at the start of the buffer.
+    // An incomplete line is kept at the start of the buffer.
     let mut begun = 0;
     let mut skipping = false;
     let mut number = 0;
@@ -134,7 +134,7 @@ fn lines(
         if skipping {
             begun = 0;
         } else if begun > LINE_MAX {
-            // One more byte could be the carriage return of the line's end, but nobody's reference is this long.
+            // The extra byte could be the carriage return of the line end, but no reference is this long.
             number += 1;
             each(Input { line: Some(number), text: Err(Unreadable::TooLong) }, out)?;
             skipping = true;
@@ -147,7 +147,7 @@ fn lines(
     Ok(())
 }
 
-/// A line without its end.
+/// The line without its end.
 fn line(number: u64, bytes: &[u8]) -> Input<'_> {
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let text = if bytes.len() > LINE_MAX {
@@ -161,9 +161,9 @@ fn line(number: u64, bytes: &[u8]) -> Input<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Format;
+    use crate::output::Format;
 
-    /// Hands out `size` bytes at a time, as pipes do.
+    /// Returns `size` bytes per read, as pipes do.
     struct Pieces<'a> {
         bytes: &'a [u8],
         size: usize,
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_the_same_however_they_arrive() {
+    fn lines_do_not_depend_on_how_the_input_is_split() {
         let text = b"nginx\r\n\nquay.io/a/b\nlast";
         for size in 1..=text.len() {
             let expected = [&b"nginx"[..], b"", b"quay.io/a/b", b"last"];
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_one_error_and_its_neighbours_are_read() {
+    fn a_line_that_is_too_long_is_one_error_and_the_others_are_read() {
         for length in [LINE_MAX + 1, LINE_MAX + CHUNK, 3 * LINE_MAX] {
             for size in [4096, CHUNK, usize::MAX] {
                 let mut text = b"first\n".to_vec();

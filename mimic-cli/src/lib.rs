@@ -1,7 +1,7 @@
-//! The `mimic` command: Mimic's decisions about images, offline, and a look at where mirrors come from.
+//! The `mimic` command: rewrites images offline as the webhook does, explains the result, and lists mirrors.
 //!
-//! It takes no decision of its own: references are parsed and rewritten by [`mimic_core`], reviews are answered by
-//! [`mimic_k8s`], and a Harbor is asked by [`mimic_harbor`], as in the server.
+//! It uses the same code as the server: [`mimic_core`] parses and rewrites references, [`mimic_k8s`] answers reviews, and
+//! [`mimic_harbor`] discovers mirrors.
 
 mod args;
 mod doctor;
@@ -25,13 +25,13 @@ use crate::output::Output;
 
 /// Runs the command with the arguments of this process.
 ///
-/// Exit status: 0; 1 when some input was bad; 2 when the command was called wrongly. When nobody reads the results any
-/// more (`mimic … | head`), it ends with 0.
+/// The exit status is 0 for success, 1 for invalid input or another error, and 2 for a usage error. If the reader closes
+/// the pipe (`mimic … | head`), it is 0.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Nobody to tell when this fails.
+            // A failure to print cannot be reported.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
@@ -42,13 +42,13 @@ pub fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         out.error(format_args!("{error:#}"));
-        // Results that cannot be written are what the error is about.
+        // If this fails too, the error is already about results that cannot be written.
         let _ = out.flush();
     }
     if out.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// The command line's grammar, from which the reference page is made.
+/// The grammar of the command line, from which the reference page is generated.
 pub fn command() -> clap::Command {
     Cli::command()
 }

@@ -2,25 +2,25 @@
 
 use std::collections::HashMap;
 
-use mimic_core::{Hint as _, Rule, RuleRef};
-use mimic_harbor::{Entry, Filter, Report};
+use mimic_core::{Hint, Rule, RuleRef};
+use mimic_harbor::{Filter, ProxyProject, Report};
 use serde::Serialize;
 
-use crate::args::{Format, MirrorsArgs};
+use crate::args::MirrorsArgs;
 use crate::harbor;
-use crate::output::Output;
+use crate::output::{Format, Output};
 use crate::rules::{self, Lists};
 
-/// The source of what a Harbor mirrors, as in the server.
+/// Name of the source of mirrors that a Harbor gives, as in the server.
 const HARBOR: &str = "harbor";
 
 /// One mirror, used or not.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
-    /// `None` for a project whose upstream is not known.
+    /// `None` for a project whose upstream is unknown.
     upstream: Option<String>,
-    /// In order of preference; none for a rule that keeps what it matches.
+    /// In order of preference; empty for a rule with `keep`.
     mirrors: Vec<String>,
     source: String,
     rule: String,
@@ -32,21 +32,18 @@ struct Row {
     used: bool,
     /// Why it is not used.
     reason: Option<String>,
-    hint: Option<&'static str>,
+    hint: Option<String>,
 }
 
 pub(crate) fn run(args: MirrorsArgs, out: &mut Output) -> anyhow::Result<()> {
-    // What is wrong has been reported.
+    // The errors have been reported.
     let Some(mut lists) = rules::lists(args.rules, out) else { return Ok(()) };
     let report = match args.harbor.settings()? {
         None => None,
-        Some(settings) => match harbor::ask(&settings)? {
+        Some(settings) => match harbor::discover(&settings)? {
             Ok(report) => Some(report),
             Err(error) => {
-                match error.hint() {
-                    Some(hint) => out.error(format_args!("{error} (hint: {hint})")),
-                    None => out.error(error),
-                }
+                out.error(error.full_message());
                 None
             }
         },
@@ -59,7 +56,7 @@ pub(crate) fn run(args: MirrorsArgs, out: &mut Output) -> anyhow::Result<()> {
     }
     let rows = rows(&lists, report.as_ref());
     match out.format() {
-        // The reason has been told.
+        // The errors have been reported.
         _ if rows.is_empty() && out.failed() => {}
         Format::Json => rows.iter().try_for_each(|row| out.json(row))?,
         Format::Text => write(&rows, out),
@@ -67,34 +64,34 @@ pub(crate) fn run(args: MirrorsArgs, out: &mut Output) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All rules in order of precedence, then the projects that gave none.
+/// All rules in order of precedence, then the projects without a rule.
 fn rows(lists: &Lists, report: Option<&Report>) -> Vec<Row> {
     let rewriter = rules::compile(lists);
-    let entries: HashMap<&str, &Entry> =
-        report.iter().flat_map(|report| &report.projects).map(|entry| (entry.project.as_str(), entry)).collect();
+    let projects: HashMap<&str, &ProxyProject> =
+        report.iter().flat_map(|report| &report.projects).map(|project| (project.name.as_str(), project)).collect();
     let mut first: HashMap<String, RuleRef<'_>> = HashMap::new();
     let mut rows = Vec::new();
     for rule in rewriter.rules() {
         let upstream = rule.rule.upstream().to_string();
-        let entry = entries.get(rule.rule.name()).copied().filter(|_| rule.source == HARBOR);
+        let project = projects.get(rule.rule.name()).copied().filter(|_| rule.source == HARBOR);
         let before = first.get(&upstream).copied();
         if before.is_none() && !rule.rule.is_conditional() {
             first.insert(upstream.clone(), rule);
         }
-        let mut row = match entry {
-            Some(entry) => of_project(entry),
-            None => of_rule(rule.rule, rule.source, upstream),
+        let mut row = match project {
+            Some(project) => project_row(project),
+            None => rule_row(rule.rule, rule.source, upstream),
         };
         row.used = before.is_none();
-        row.reason = before.map(|before| format!("{before} is for the same upstream and comes first"));
+        row.reason = before.map(|before| format!("{before} has precedence for the same upstream"));
         rows.push(row);
     }
-    let left_out = report.iter().flat_map(|report| &report.projects).filter(|entry| entry.left_out.is_some());
-    rows.extend(left_out.map(of_project));
+    let skipped = report.iter().flat_map(|report| &report.projects).filter(|project| project.skipped.is_some());
+    rows.extend(skipped.map(project_row));
     rows
 }
 
-fn of_rule(rule: &Rule, source: &str, upstream: String) -> Row {
+fn rule_row(rule: &Rule, source: &str, upstream: String) -> Row {
     Row {
         upstream: Some(upstream),
         mirrors: rule.mirrors().iter().map(|mirror| mirror.location().as_str().to_owned()).collect(),
@@ -105,26 +102,26 @@ fn of_rule(rule: &Rule, source: &str, upstream: String) -> Row {
     }
 }
 
-fn of_project(entry: &Entry) -> Row {
+fn project_row(project: &ProxyProject) -> Row {
     Row {
-        upstream: entry.upstream.clone(),
-        mirrors: vec![entry.mirror.clone()],
+        upstream: project.upstream.clone(),
+        mirrors: vec![project.mirror.clone()],
         source: HARBOR.to_owned(),
-        rule: entry.project.clone(),
-        access: Some(if entry.public { "public" } else { "private" }),
-        health: entry.health.clone(),
-        filter: entry.filter.clone(),
-        pull_secret: entry.pull_secret.clone(),
-        used: entry.left_out.is_none(),
-        reason: entry.left_out.as_ref().map(ToString::to_string),
-        hint: entry.left_out.as_ref().and_then(mimic_harbor::LeftOut::hint),
+        rule: project.name.clone(),
+        access: Some(if project.public { "public" } else { "private" }),
+        health: project.health.clone(),
+        filter: project.filter.clone(),
+        pull_secret: project.pull_secret.clone(),
+        used: project.skipped.is_none(),
+        reason: project.skipped.as_ref().map(ToString::to_string),
+        hint: project.skipped.as_ref().and_then(Hint::hint).map(Into::into),
     }
 }
 
-/// A table of what is used, and a list of what is not.
+/// A table of the mirrors in use, and a list of those not used.
 fn write(rows: &[Row], out: &mut Output) {
     const HEAD: [&str; 7] = ["UPSTREAM", "MIRROR", "SOURCE", "RULE", "ACCESS", "HEALTH", "FILTER"];
-    let (used, left_out): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.used);
+    let (used, unused): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.used);
     let table: Vec<[String; 7]> =
         std::iter::once(HEAD.map(str::to_owned)).chain(used.iter().map(|row| cells(row))).collect();
     let width = |column: usize| table.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
@@ -133,15 +130,15 @@ fn write(rows: &[Row], out: &mut Output) {
         let cells: Vec<String> = line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         out.text(cells.join("  ").trim_end());
     }
-    if left_out.is_empty() {
+    if unused.is_empty() {
         return;
     }
-    out.text("\nleft out:");
-    for row in left_out {
+    out.text("\nnot used:");
+    for row in unused {
         let upstream = row.upstream.as_ref().map(|upstream| format!(" ({upstream})")).unwrap_or_default();
         let reason = row.reason.as_deref().unwrap_or_default();
         out.text(format_args!("  {} of {}{upstream}: {reason}", row.rule, row.source));
-        if let Some(hint) = row.hint {
+        if let Some(hint) = &row.hint {
             out.text(format_args!("    hint: {hint}"));
         }
     }
@@ -149,7 +146,7 @@ fn write(rows: &[Row], out: &mut Output) {
 
 fn cells(row: &Row) -> [String; 7] {
     let or_dash = |text: Option<String>| text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned());
-    let mirrors = if row.mirrors.is_empty() { "(left as they are)".to_owned() } else { row.mirrors.join(", ") };
+    let mirrors = if row.mirrors.is_empty() { "(not rewritten)".to_owned() } else { row.mirrors.join(", ") };
     [
         or_dash(row.upstream.clone()),
         mirrors,

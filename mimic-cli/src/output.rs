@@ -1,38 +1,47 @@
-//! Where results and problems go.
+//! Writes results to standard output, and errors and warnings to standard error.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::args::Format;
+/// Buffered results and messages are written at this size in bytes, and before the command waits for input.
+const BUFFER_SIZE: usize = 256 << 10;
 
-/// Results and problems are written out when this many bytes of them have come together, or before waiting for input.
-const ENOUGH: usize = 256 << 10;
+/// Output format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Human-readable; `rewrite` prints one reference per line.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
 
-/// Collects results for standard output and problems for standard error, and remembers whether there were errors.
+/// Buffers results and messages, and records whether there were errors.
 pub(crate) struct Output {
     format: Format,
     results: Vec<u8>,
-    problems: Vec<u8>,
+    messages: Vec<u8>,
     failed: bool,
 }
 
 impl Output {
     pub(crate) fn new(format: Format) -> Self {
-        Self { format, results: Vec::new(), problems: Vec::new(), failed: false }
+        Self { format, results: Vec::new(), messages: Vec::new(), failed: false }
     }
 
     pub(crate) fn format(&self) -> Format {
         self.format
     }
 
-    /// Whether there was an error.
+    /// Whether an error was reported.
     pub(crate) fn failed(&self) -> bool {
         self.failed
     }
 
-    /// The results, to add to.
+    /// The buffer of the results.
     pub(crate) fn results(&mut self) -> &mut Vec<u8> {
         &mut self.results
     }
@@ -43,47 +52,47 @@ impl Output {
         self.results.push(b'\n');
     }
 
-    /// Adds a text of one or more lines to the results.
+    /// Adds a string of one or more lines to the results.
     pub(crate) fn text(&mut self, text: impl Display) {
         append(&mut self.results, format_args!("{text}\n"));
     }
 
-    /// Adds an object on a line of its own to the results.
+    /// Adds an object to the results, on its own line.
     pub(crate) fn json(&mut self, object: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.results, object)?;
         self.results.push(b'\n');
         Ok(())
     }
 
-    /// Reports bad input; the exit status will be 1.
+    /// Reports an error; the exit status will be 1.
     pub(crate) fn error(&mut self, message: impl Display) {
         self.failed = true;
-        append(&mut self.problems, format_args!("error: {message}\n"));
+        append(&mut self.messages, format_args!("error: {message}\n"));
     }
 
-    /// Notes that something is wrong that the results tell; the exit status will be 1.
+    /// Records an error that the results already show; the exit status will be 1.
     pub(crate) fn fail(&mut self) {
         self.failed = true;
     }
 
-    /// Reports what is odd but no error.
+    /// Reports a warning.
     pub(crate) fn warning(&mut self, message: impl Display) {
-        append(&mut self.problems, format_args!("warning: {message}\n"));
+        append(&mut self.messages, format_args!("warning: {message}\n"));
     }
 
-    /// Writes out what has come together if it is enough to be worth it.
+    /// Writes the buffers if they are full.
     pub(crate) fn flush_if_full(&mut self) -> io::Result<()> {
-        if self.results.len() + self.problems.len() < ENOUGH { Ok(()) } else { self.flush() }
+        if self.results.len() + self.messages.len() < BUFFER_SIZE { Ok(()) } else { self.flush() }
     }
 
-    /// Writes out all that has come together.
+    /// Writes the buffers.
     ///
     /// # Errors
-    /// Those of standard output; problems that nobody reads are dropped.
+    /// Those of standard output. Errors of standard error are ignored.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        if !self.problems.is_empty() {
-            let _ = io::stderr().lock().write_all(&self.problems);
-            self.problems.clear();
+        if !self.messages.is_empty() {
+            let _ = io::stderr().lock().write_all(&self.messages);
+            self.messages.clear();
         }
         if !self.results.is_empty() {
             let mut stdout = io::stdout().lock();
@@ -96,5 +105,5 @@ impl Output {
 }
 
 fn append(buffer: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
-    buffer.write_fmt(text).expect("writing to memory cannot fail, and our Display implementations do not");
+    buffer.write_fmt(text).expect("writing to memory and our Display implementations never fail");
 }

@@ -3,9 +3,9 @@
 use mimic_core::ImageRef;
 use serde::Serialize;
 
-use crate::args::{Format, ParseArgs};
+use crate::args::ParseArgs;
 use crate::input;
-use crate::output::Output;
+use crate::output::{Format, Output};
 
 #[derive(Serialize)]
 struct Parsed<'a> {
@@ -18,8 +18,8 @@ struct Parsed<'a> {
 }
 
 #[derive(Serialize)]
-struct Refused<'a> {
-    /// `None` for a line that is no text.
+struct Invalid<'a> {
+    /// `None` for a line that is not a string.
     input: Option<&'a str>,
     error: Error<'a>,
 }
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &ParseArgs, out: &mut Output) -> anyhow::Result<()> {
             Format::Text => Ok(()),
             Format::Json => {
                 let error = Error { kind, message: &message, offset };
-                out.json(&Refused { input: input.text.ok(), error })
+                out.json(&Invalid { input: input.text.ok(), error })
             }
         }
     })
@@ -56,7 +56,7 @@ fn write(input: &str, image: &ImageRef<'_>, out: &mut Output) -> std::io::Result
     match out.format() {
         Format::Json => out.json(&Parsed { input, registry, repository, tag, digest, canonical: image.to_string() }),
         Format::Text => {
-            // Neither a tag nor a digest can be a dash.
+            // Neither a tag nor a digest can be `-`.
             let (tag, digest) = (tag.unwrap_or("-"), digest.unwrap_or("-"));
             out.text(format_args!(
                 "{input}\n  registry:   {registry}\n  repository: {repository}\n  tag:        {tag}\n  \

@@ -14,12 +14,12 @@ use mimic_k8s::admission::{ContainerKind, Decision, Review, ReviewSettings, Verd
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::args::{Format, PodArgs, ReviewArgs};
-use crate::output::Output;
+use crate::args::{PodArgs, ReviewArgs};
+use crate::output::{Format, Output};
 use crate::rewrite::Why;
 use crate::rules;
 
-/// Largest review, in bytes: the server's default.
+/// Largest review, in bytes: the default of the server.
 const REVIEW_MAX: u64 = 8 << 20;
 
 pub(crate) fn run(args: ReviewArgs, out: &mut Output) -> anyhow::Result<()> {
@@ -29,10 +29,10 @@ pub(crate) fn run(args: ReviewArgs, out: &mut Output) -> anyhow::Result<()> {
         dry_run: args.dry_run,
         excluded_namespaces: Globs::new(&args.excluded_namespaces)?,
     };
-    let body = as_if(&args.pod, read(&args.file)?);
+    let body = with_pod_options(&args.pod, read(&args.file)?);
     let review = Review::parse(&body)?;
     if let Some(reason) = review.unreadable() {
-        out.error(format_args!("the pod cannot be read: {reason}"));
+        out.error(format_args!("cannot read the pod: {reason}"));
     }
     let verdict = review.decide(&rewriter, &settings);
     let response = verdict.to_response();
@@ -42,7 +42,7 @@ pub(crate) fn run(args: ReviewArgs, out: &mut Output) -> anyhow::Result<()> {
     match out.format() {
         Format::Json => out.line(&response),
         Format::Text => {
-            // Member by member, so that they stay in their order.
+            // Transcoded, so that the members stay in order.
             let mut from = serde_json::Deserializer::from_slice(&response);
             let mut to = serde_json::Serializer::pretty(out.results());
             serde_transcode::transcode(&mut from, &mut to)?;
@@ -66,9 +66,9 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// The review as if its pod were in another namespace or had other labels; as it is if neither is given or it is not
-/// of the right shape, which will be said later.
-fn as_if(pod: &PodArgs, body: Vec<u8>) -> Vec<u8> {
+/// The review with the given namespace and labels. It is unchanged if neither is given, or if it is invalid, which is
+/// reported later.
+fn with_pod_options(pod: &PodArgs, body: Vec<u8>) -> Vec<u8> {
     let labels = pod.labels();
     if pod.namespace.is_none() && labels.is_empty() {
         return body;
@@ -80,11 +80,11 @@ fn as_if(pod: &PodArgs, body: Vec<u8>) -> Vec<u8> {
     }
     if let Some(metadata) = request.pointer_mut("/object/metadata").filter(|metadata| metadata.is_object()) {
         for (key, value) in labels {
-            let known = &mut metadata["labels"];
-            if !known.is_object() {
-                *known = Value::Object(serde_json::Map::new());
+            let labels = &mut metadata["labels"];
+            if !labels.is_object() {
+                *labels = Value::Object(serde_json::Map::new());
             }
-            known[key] = value.into();
+            labels[key] = value.into();
         }
     }
     review.to_string().into_bytes()
@@ -105,8 +105,8 @@ struct Skipped {
     skipped: &'static str,
 }
 
-/// Writes what became of each image. What is shown as the image after is read from the pod that the answer's patch was
-/// applied to.
+/// Prints the result for each image. `after` is read from a copy of the pod to which the patch of the response was
+/// applied.
 fn show(body: &[u8], verdict: &Verdict<'_>, response: &[u8], out: &mut Output) -> anyhow::Result<()> {
     if let Some(skip) = verdict.skipped() {
         match out.format() {
@@ -121,7 +121,7 @@ fn show(body: &[u8], verdict: &Verdict<'_>, response: &[u8], out: &mut Output) -
     for decision in verdict.images() {
         let after = image(&pod, decision);
         let expected = if patch.is_empty() { None } else { decision.outcome.rewritten() }.unwrap_or(decision.image);
-        anyhow::ensure!(after == expected, "the patch makes `{after}` of an image that is to be `{expected}`");
+        anyhow::ensure!(after == expected, "the patch changes an image to `{after}`, expected `{expected}`");
         match out.format() {
             Format::Json => out.json(&Shown {
                 place: decision.kind.as_str(),
@@ -130,7 +130,7 @@ fn show(body: &[u8], verdict: &Verdict<'_>, response: &[u8], out: &mut Output) -
                 after,
                 why: Why::new(&decision.outcome),
             })?,
-            // What a pod holds may be anything, and this may be a terminal.
+            // Escaped: a pod can hold anything, and the output can be a terminal.
             Format::Text => out.text(format_args!(
                 "{} {}\n  before: {}\n  after:  {}\n  reason: {}",
                 decision.kind.as_str(),
@@ -153,7 +153,7 @@ fn show(body: &[u8], verdict: &Verdict<'_>, response: &[u8], out: &mut Output) -
     Ok(())
 }
 
-/// Why, where the image after is told apart.
+/// The reason, without the rewritten image, which is shown as `after`.
 fn reason(outcome: &Outcome<'_>) -> String {
     match outcome {
         Outcome::Rewritten { rule, .. } => format!("rewritten by {rule}"),
@@ -161,7 +161,7 @@ fn reason(outcome: &Outcome<'_>) -> String {
     }
 }
 
-/// The patch as the API server takes it from the answer; an empty one if there is none.
+/// The patch as the API server reads it from the response; empty if there is none.
 fn patch(response: &[u8]) -> anyhow::Result<Patch> {
     let response: Value = serde_json::from_slice(response)?;
     let Some(patch) = response["response"]["patch"].as_str() else { return Ok(Patch(Vec::new())) };
@@ -169,7 +169,7 @@ fn patch(response: &[u8]) -> anyhow::Result<Patch> {
     serde_json::from_slice(&patch).context("the patch is not a JSON Patch")
 }
 
-/// The image that a decision was about; empty if there is none.
+/// The image of a decision in a pod; empty if it has none.
 fn image<'p>(pod: &'p Value, decision: &Decision<'_>) -> &'p str {
     let spec = &pod["spec"];
     let image = match decision.kind {

@@ -3,21 +3,21 @@
 use mimic_core::{Outcome, Reason};
 use serde::Serialize;
 
-use crate::args::{Format, RewriteArgs};
-use crate::output::Output;
+use crate::args::RewriteArgs;
+use crate::output::{Format, Output};
 use crate::{input, rules};
 
 #[derive(Serialize)]
 struct Rewritten<'a> {
-    /// `None` for a line that is no text.
+    /// `None` for a line that is not a string.
     input: Option<&'a str>,
-    /// `None` for a line that is no text.
+    /// `None` for a line that is not a string.
     output: Option<&'a str>,
     #[serde(flatten)]
     why: Why<'a>,
 }
 
-/// What became of an image, and why.
+/// The outcome for an image, and why.
 #[derive(Serialize)]
 pub(crate) struct Why<'a> {
     outcome: &'a str,
@@ -37,13 +37,13 @@ impl<'a> Why<'a> {
         }
     }
 
-    /// Of a line that is no text.
+    /// For a line that is not a string.
     pub(crate) fn unreadable() -> Self {
         Self { outcome: "invalid", reason: "invalid_reference", rule: None, source: None }
     }
 }
 
-/// What is wrong with an image, if something is.
+/// The error in an image, if there is one.
 pub(crate) fn problem(image: &str, outcome: &Outcome<'_>) -> Option<String> {
     match outcome {
         Outcome::Invalid(error) => Some(error.to_string()),

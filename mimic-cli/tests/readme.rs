@@ -1,4 +1,4 @@
-//! What the README shows is what happens.
+//! The samples in the README agree with the command.
 
 use std::process::Command;
 
@@ -14,11 +14,11 @@ fn mimic(arguments: &str) -> String {
 }
 
 #[test]
-fn the_answers_in_the_readme_are_those_that_come() {
+fn the_samples_in_the_readme_agree_with_the_command() {
     let readme = include_str!("../../README.md");
-    // The server answers by the very same code.
+    // The server uses the same code.
     let answer = mimic("review -o json -f examples/mirrors.yaml examples/review.json");
-    assert_eq!(include_str!("../../examples/response.json"), answer, "examples/response.json is stale");
+    assert_eq!(include_str!("../../examples/response.json"), answer, "examples/response.json is outdated");
     let (_, rest) = readme.split_once("```json\n").expect("the README shows the answer");
     let (begin, _) = rest.split_once("…\n```").expect("it shows the beginning of it");
     assert!(begin.contains("\"patch\":\"") && answer.starts_with(begin), "the README shows\n{begin}");

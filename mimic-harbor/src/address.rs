@@ -1,15 +1,17 @@
-//! Where a Harbor is.
+//! The address of a Harbor.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use url::Url;
+use mimic_core::Hint;
+use url::{ParseError, Url};
 
 /// The versioned part of every path of Harbor's API.
 const API: &str = "api/v2.0/";
 
-/// The address of a Harbor: a host, `host:port` or URL, with a path in front of the API where a proxy adds one.
+/// The address of a Harbor: a host, `host:port` or URL, with the path that a proxy may add before the API.
 ///
-/// The scheme is https unless `http://` is written out.
+/// The scheme is https unless the URL starts with `http://`.
 ///
 /// ```
 /// use mimic_harbor::Address;
@@ -24,54 +26,55 @@ pub struct Address {
     api: Url,
 }
 
-/// Why a text is not the address of a Harbor.
+/// Why a string is not the address of a Harbor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{shown} {reason}")]
 pub struct AddressError {
-    /// What was written, unless that holds a password.
+    /// The input, unless that holds a password.
     shown: String,
-    reason: String,
+    reason: &'static str,
     hint: &'static str,
+    #[source]
+    cause: Option<ParseError>,
 }
 
-impl AddressError {
-    /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        self.hint
+impl Hint for AddressError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        Some(self.hint.into())
     }
 }
 
 impl Address {
-    /// Parses an address as configuration writes it.
+    /// Parses an address as written in a configuration.
     ///
     /// # Errors
-    /// [`AddressError`] says what is wrong with it.
+    /// [`AddressError`] if Mimic cannot use the address.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         const FORMS: &str = "write a host, host:port or URL, such as `harbor.example.com`";
         let text = text.trim();
-        let error = |reason: &str, hint| {
-            Err(AddressError { shown: format!("`{}`", text.escape_debug()), reason: reason.to_owned(), hint })
+        let error = |reason, cause| {
+            Err(AddressError { shown: format!("`{}`", text.escape_debug()), reason, hint: FORMS, cause })
         };
         if text.is_empty() {
-            return error("is empty", FORMS);
+            return error("is empty", None);
         }
         let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let mut api = match Url::parse(&full) {
             Ok(url) => url,
-            Err(reason) => return error(&format!("is not an address: {reason}"), FORMS),
+            Err(cause) => return error("is not an address", Some(cause)),
         };
         if !matches!(api.scheme(), "http" | "https") {
-            return error("is neither http nor https", FORMS);
+            return error("is neither http nor https", None);
         }
         if !api.username().is_empty() || api.password().is_some() {
             let shown = "the address".to_owned();
-            let hint = "leave them out and set the account's name and password";
-            return Err(AddressError { shown, reason: "has credentials in it".to_owned(), hint });
+            let hint = "remove them, and set the account's name and password";
+            return Err(AddressError { shown, reason: "contains credentials", hint, cause: None });
         }
         if api.query().is_some() || api.fragment().is_some() {
-            return error("has a query or a fragment", FORMS);
+            return error("has a query or a fragment", None);
         }
-        // Whoever copied the address of the API itself means the same.
+        // The address of the API itself is accepted, too.
         let path = api.path().trim_end_matches('/');
         let prefix = ["/api/v2.0", "/api"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);
         let path = format!("{}/{API}", prefix.trim_end_matches('/'));
@@ -79,7 +82,7 @@ impl Address {
         Ok(Self { api })
     }
 
-    /// The URL of a path of the API, such as `systeminfo`; `path` may carry a query and is taken as it is.
+    /// The URL of a path of the API, such as `systeminfo`. `path` may have a query and must be encoded.
     pub(crate) fn endpoint(&self, path: &str) -> String {
         format!("{}{path}", self.api)
     }
@@ -90,7 +93,7 @@ impl Address {
         self.api.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// Whether nothing on the way can read what is sent.
+    /// Whether connections are encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.api.scheme() == "https"
     }
@@ -114,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_an_address_leads_to_the_api() {
+    fn every_form_of_an_address_gives_the_url_of_the_api() {
         for (text, systeminfo) in [
             ("harbor.example.com", "https://harbor.example.com/api/v2.0/systeminfo"),
             (" harbor.example.com/ ", "https://harbor.example.com/api/v2.0/systeminfo"),
@@ -134,17 +137,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_the_reason() {
+    fn an_invalid_address_is_an_error_with_the_reason() {
         for (text, message) in [
             ("", "`` is empty"),
             ("ftp://harbor.example.com", "`ftp://harbor.example.com` is neither http nor https"),
             ("harbor example", "`harbor example` is not an address: invalid international domain name"),
             ("https://", "`https://` is not an address: empty host"),
             ("harbor:80x", "`harbor:80x` is not an address: invalid port number"),
-            ("https://robot:secret@harbor.example.com", "the address has credentials in it"),
+            ("https://robot:secret@harbor.example.com", "the address contains credentials"),
             ("harbor.example.com?x=1", "`harbor.example.com?x=1` has a query or a fragment"),
         ] {
-            assert_eq!(Address::parse(text).map_err(|error| error.to_string()), Err(message.to_owned()), "{text}");
+            let error = Address::parse(text).expect_err("it is no address").full_message().to_string();
+            assert_eq!(error.split_once(" (hint: ").map(|(error, _)| error), Some(message), "{text}");
         }
     }
 }

@@ -1,20 +1,20 @@
-//! The parts of Harbor's answers that Mimic reads. Everything else in them is passed over.
+//! The parts of Harbor's responses that Mimic reads. It ignores all other fields.
 
 use serde::Deserialize;
 
-/// Answer to `systeminfo`.
+/// Response to `systeminfo`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SystemInfo {
-    /// There for everybody: the mark of a Harbor.
+    /// Present for all clients: identifies a Harbor.
     pub(crate) auth_mode: Option<String>,
-    /// `host[:port]`; told to accounts only.
+    /// `host[:port]`; for accounts only.
     pub(crate) registry_url: Option<String>,
-    /// Told to accounts only.
+    /// For accounts only.
     pub(crate) harbor_version: Option<String>,
 }
 
 impl SystemInfo {
-    /// Whether Harbor knows who asked. An account that it does not accept is answered as if nobody had asked.
+    /// Whether Harbor accepted the account. Otherwise it responds as to an anonymous client.
     pub(crate) fn is_identified(&self) -> bool {
         self.registry_url.is_some() || self.harbor_version.is_some()
     }
@@ -26,18 +26,18 @@ pub(crate) struct Project {
     #[serde(rename = "project_id")]
     pub(crate) id: u64,
     pub(crate) name: String,
-    /// The registry endpoint of a proxy-cache project; absent or zero on ordinary ones.
+    /// ID of the registry endpoint of a proxy-cache project; absent or zero for ordinary projects.
     pub(crate) registry_id: Option<u64>,
     pub(crate) metadata: Option<Metadata>,
 }
 
-/// What is set on a project. All values are text.
+/// The settings of a project. All values are strings.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) public: Option<String>,
     pub(crate) proxy_cache_filter_pattern: Option<String>,
     pub(crate) proxy_cache_filter_pattern_kind: Option<String>,
-    /// The same under the name that some releases give it.
+    /// The name of the same field in some releases.
     pub(crate) proxy_cache_filter_kind: Option<String>,
 }
 
@@ -46,7 +46,7 @@ impl Project {
         self.metadata.as_ref().and_then(|metadata| metadata.public.as_deref()) == Some("true")
     }
 
-    /// The registry endpoint, for a proxy-cache project.
+    /// ID of the registry endpoint, for a proxy-cache project.
     pub(crate) fn endpoint(&self) -> Option<u64> {
         self.registry_id.filter(|id| *id > 0)
     }
@@ -64,38 +64,38 @@ pub(crate) struct Registry {
     pub(crate) status: String,
 }
 
-/// Answer to `projects/{name}/summary`.
+/// Response to `projects/{name}/summary`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Summary {
     pub(crate) registry: Option<Registry>,
 }
 
-/// Body of every refusal and failure.
+/// Body of every error response.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Failure {
-    pub(crate) errors: Vec<Mishap>,
+pub(crate) struct ErrorBody {
+    pub(crate) errors: Vec<ErrorEntry>,
 }
 
-/// One of the reasons in a [`Failure`].
+/// One entry of an [`ErrorBody`].
 #[derive(Debug, Deserialize)]
-pub(crate) struct Mishap {
+pub(crate) struct ErrorEntry {
     #[serde(default)]
     pub(crate) message: String,
 }
 
-/// An element of a list, told apart by its number.
-pub(crate) trait Numbered {
-    fn number(&self) -> u64;
+/// An element of a list that has an ID.
+pub(crate) trait Identified {
+    fn id(&self) -> u64;
 }
 
-impl Numbered for Project {
-    fn number(&self) -> u64 {
+impl Identified for Project {
+    fn id(&self) -> u64 {
         self.id
     }
 }
 
-impl Numbered for Registry {
-    fn number(&self) -> u64 {
+impl Identified for Registry {
+    fn id(&self) -> u64 {
         self.id
     }
 }

@@ -1,142 +1,148 @@
-//! What a discovery says about a Harbor and the account, in plain words.
+//! Checks a Harbor and the account, from the result of a discovery.
 
 use std::borrow::Cow;
 
-use mimic_core::{Hint as _, Problem};
+use mimic_core::{Hint, Problem};
 
 use crate::error::HarborError;
-use crate::report::{Entry, LeftOut, Report, Way};
-use crate::settings::Settings;
+use crate::report::{DiscoveryMethod, ProxyProject, Report, SkipReason};
+use crate::settings::HarborSettings;
 
-/// One thing that was found out.
+/// One result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How it is.
-    pub verdict: Verdict,
-    /// What was found, as a sentence without its full stop.
+    /// How serious it is.
+    pub level: FindingLevel,
+    /// What was found, without a full stop.
     pub text: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 
-/// How a [`Finding`] is.
+/// How serious a [`Finding`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// As it should be.
-    Good,
-    /// It works, but somebody should know.
+pub enum FindingLevel {
+    /// The check succeeded.
+    Ok,
+    /// A warning: Mimic works, but may not do what was intended.
     Note,
-    /// It does not work.
-    Bad,
+    /// An error: Mimic does not work, or skips projects.
+    Problem,
 }
 
-impl Verdict {
+impl FindingLevel {
     /// One stable word: `ok`, `note` or `problem`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Good => "ok",
+            Self::Ok => "ok",
             Self::Note => "note",
-            Self::Bad => "problem",
+            Self::Problem => "problem",
         }
     }
 }
 
 impl Finding {
-    fn good(text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Good, text: text.into(), hint: None }
+    fn ok(text: impl Into<String>) -> Self {
+        Self { level: FindingLevel::Ok, text: text.into(), hint: None }
     }
 
     fn note(text: impl Into<String>, hint: &str) -> Self {
         let hint = (!hint.is_empty()).then(|| hint.to_owned());
-        Self { verdict: Verdict::Note, text: text.into(), hint }
+        Self { level: FindingLevel::Note, text: text.into(), hint }
     }
 
-    fn bad(text: impl Into<String>, hint: Option<String>) -> Self {
-        Self { verdict: Verdict::Bad, text: text.into(), hint }
+    fn problem(text: impl Into<String>, hint: Option<String>) -> Self {
+        Self { level: FindingLevel::Problem, text: text.into(), hint }
     }
 }
 
-/// Puts into words what [`Harbor::discover`](crate::Harbor::discover) gave.
-pub fn checkup(settings: &Settings, discovered: &Result<Report, HarborError>) -> Vec<Finding> {
+/// Lists the results of the checks that [`Harbor::discover`](crate::Harbor::discover) implies.
+pub fn checkup(settings: &HarborSettings, discovered: &Result<Report, HarborError>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if settings.credentials.is_some() && !settings.address.is_encrypted() {
         findings.push(Finding::note(
-            "the password is sent over a connection that is not encrypted",
-            "use https, with `harbor.api.cafile` for an authority of your own",
+            "password sent over an unencrypted connection",
+            "use https, with `harbor.api.cafile` for a private CA",
         ));
     }
     match discovered {
         Ok(report) => seen(settings, report, &mut findings),
         Err(error) => {
             if matches!(error, HarborError::CredentialsNotAccepted { .. } | HarborError::PermissionMissing { .. }) {
-                findings.push(Finding::good(format!("Harbor answers at {}", settings.address)));
+                findings.push(Finding::ok(format!("Harbor responds at {}", settings.address)));
             }
-            findings.push(Finding::bad(error.to_string(), error.hint()));
+            let problem = Problem::from_error("", error);
+            findings.push(Finding::problem(problem.message(), problem.hint().map(Cow::into_owned)));
         }
     }
     findings
 }
 
-fn seen(settings: &Settings, report: &Report, findings: &mut Vec<Finding>) {
+fn seen(settings: &HarborSettings, report: &Report, findings: &mut Vec<Finding>) {
     let version = report.version.as_deref().map(|version| format!(" {}", version.escape_debug())).unwrap_or_default();
-    findings.push(Finding::good(format!("Harbor{version} answers at {}", report.harbor)));
+    findings.push(Finding::ok(format!("Harbor{version} responds at {}", report.harbor)));
     findings.push(match &report.account {
-        Some(account) => Finding::good(format!("it accepts the credentials of `{account}`")),
-        None => Finding::note("it is asked without an account, so public projects are all that can be seen", ""),
+        Some(account) => Finding::ok(format!("credentials of `{account}` accepted")),
+        None => Finding::note("no account configured: only public projects are visible", ""),
     });
-    let told = if settings.registry.is_some() { "as configured" } else { "as Harbor says" };
-    findings.push(Finding::good(format!("pods pull from `{}`, {told}", report.registry)));
+    let origin = if settings.registry.is_some() { "configured" } else { "reported by Harbor" };
+    findings.push(Finding::ok(format!("registry address ({origin}): {}", report.registry)));
 
-    let count = |is: &dyn Fn(&Entry) -> bool| report.projects.iter().filter(|entry| is(entry)).count();
-    let (public, private) = (count(&|entry| entry.public), count(&|entry| !entry.public));
+    let count = |is: &dyn Fn(&ProxyProject) -> bool| report.projects.iter().filter(|project| is(project)).count();
+    let (public, private) = (count(&|project| project.public), count(&|project| !project.public));
     let text =
-        format!("{} proxy-cache projects can be seen: {public} public, {private} private", report.projects.len());
+        format!("{} visible: {public} public, {private} private", projects(report.projects.len(), "proxy-cache "));
     findings.push(if report.projects.is_empty() {
-        Finding::bad("no proxy-cache project can be seen", Some(NOTHING.to_owned()))
+        Finding::problem("no proxy-cache projects visible", Some(NOTHING.to_owned()))
     } else {
-        Finding::good(text)
+        Finding::ok(text)
     });
     if report.account.is_some() {
-        match report.way {
-            Way::Endpoints => {
-                findings.push(Finding::good("registry endpoints may be listed: one question tells all upstreams"));
+        match report.discovery_method {
+            DiscoveryMethod::Endpoints => {
+                findings.push(Finding::ok("permission to list registry endpoints: all upstreams read in one request"));
             }
-            Way::Summaries => findings.push(Finding::note(
-                "registry endpoints may not be listed, so projects are asked one by one",
-                "give the robot account the system permission `Registry: List`",
+            DiscoveryMethod::Summaries => findings.push(Finding::note(
+                "no permission to list registry endpoints; querying each project separately",
+                "grant the robot account the system permission `Registry: List`",
             )),
-            Way::None => {}
+            DiscoveryMethod::None => {}
         }
     }
     if settings.private && settings.pull_secret.is_none() {
         findings.push(Finding::note(
-            "private projects are used without a pull secret",
-            "set `harbor.pullsecret`, unless the nodes have credentials of their own",
+            "private projects used without a pull secret",
+            "set `harbor.pullsecret`, unless the nodes have credentials",
         ));
     }
-    let used = count(&|entry| entry.left_out.is_none());
+    let used = count(&|project| project.skipped.is_none());
     if used > 0 {
-        findings.push(Finding::good(format!("{used} of the projects are used")));
+        findings.push(Finding::ok(format!("using {}", projects(used, ""))));
     } else if !report.projects.is_empty() {
-        findings.push(Finding::bad("none of the projects is used", Some("`mimic mirrors` says why".to_owned())));
+        findings.push(Finding::problem("no project is used", Some("`mimic mirrors` lists the reasons".to_owned())));
     }
-    let hidden = count(&|entry| entry.left_out == Some(LeftOut::Private));
+    let hidden = count(&|project| project.skipped == Some(SkipReason::Private));
     if hidden > 0 {
         findings.push(Finding::note(
-            format!("{hidden} private projects are left out"),
+            format!("{} skipped", projects(hidden, "private ")),
             "set `harbor.private` and `harbor.pullsecret` to use them",
         ));
     }
-    let of = |verdict| {
+    let of = |level| {
         move |problem: &Problem| Finding {
-            verdict,
+            level,
             text: problem.message().to_owned(),
             hint: problem.hint().map(Cow::into_owned),
         }
     };
-    findings.extend(report.warnings().iter().map(of(Verdict::Note)));
-    findings.extend(report.problems().iter().map(of(Verdict::Bad)));
+    findings.extend(report.warnings().iter().map(of(FindingLevel::Note)));
+    findings.extend(report.problems().iter().map(of(FindingLevel::Problem)));
 }
 
-const NOTHING: &str = "make proxy-cache projects in Harbor, or give the robot account the system permission `Project: List` \
-                       to see those that are private";
+/// A number of projects, such as `2 private projects`.
+fn projects(count: usize, kind: &str) -> String {
+    format!("{count} {kind}project{}", if count == 1 { "" } else { "s" })
+}
+
+const NOTHING: &str = "create proxy-cache projects in Harbor, or grant the robot account the system permission \
+                       `Project: List` to see private ones";

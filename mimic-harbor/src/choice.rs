@@ -1,4 +1,4 @@
-//! From projects to rules: which are used, and which of several for one upstream.
+//! Makes rules from projects: which projects are used, and which of several for one upstream.
 
 use std::collections::HashMap;
 
@@ -6,114 +6,121 @@ use mimic_core::{MirrorSpec, References, Rule, RuleSpec};
 
 use crate::api::{Project, Registry};
 use crate::filter::Filter;
-use crate::report::{Entry, LeftOut, is_healthy};
-use crate::settings::Settings;
+use crate::report::{ProxyProject, SkipReason, is_healthy};
+use crate::settings::HarborSettings;
 use crate::upstream::upstream_of;
 
-/// What is known of the registry endpoint of a project.
+/// The registry endpoint of a project.
 #[derive(Clone, Debug)]
 pub(crate) enum Endpoint {
     Known(Registry),
-    /// Nobody asked: the project is not used, or has an override.
-    NotAsked,
+    /// Not needed: the project is not selected, or has an override.
+    NotRequested,
     NotPermitted,
-    Gone,
+    Deleted,
 }
 
-/// Whether a project is to be used, as far as it tells itself.
-pub(crate) fn is_wanted(project: &Project, settings: &Settings) -> Result<(), LeftOut> {
+/// Whether the settings select a project by its name and visibility.
+pub(crate) fn check_selected(project: &Project, settings: &HarborSettings) -> Result<(), SkipReason> {
     if !settings.projects.is_match(&project.name) {
-        Err(LeftOut::NotSelected)
+        Err(SkipReason::NotSelected)
     } else if !settings.private && !project.is_public() {
-        Err(LeftOut::Private)
+        Err(SkipReason::Private)
     } else {
         Ok(())
     }
 }
 
-/// Decides every project, in the order of their names.
-pub(crate) fn choose(projects: Vec<(Project, Endpoint)>, registry: &str, settings: &Settings) -> Vec<Entry> {
-    let mut entries: Vec<Entry> =
-        projects.into_iter().map(|(project, endpoint)| entry(&project, &endpoint, registry, settings)).collect();
-    entries.sort_by(|a, b| a.project.cmp(&b.project));
-    settle(&mut entries);
-    entries
+/// Evaluates all projects and returns them in the order of their names.
+pub(crate) fn choose(
+    projects: Vec<(Project, Endpoint)>,
+    registry: &str,
+    settings: &HarborSettings,
+) -> Vec<ProxyProject> {
+    let mut projects: Vec<ProxyProject> =
+        projects.into_iter().map(|(project, endpoint)| evaluate(&project, &endpoint, registry, settings)).collect();
+    projects.sort_by(|a, b| a.name.cmp(&b.name));
+    skip_outranked(&mut projects);
+    projects
 }
 
-/// What becomes of a project regardless of the others.
-fn entry(project: &Project, endpoint: &Endpoint, registry: &str, settings: &Settings) -> Entry {
+/// Evaluates one project, without regard to the others.
+fn evaluate(project: &Project, endpoint: &Endpoint, registry: &str, settings: &HarborSettings) -> ProxyProject {
     let public = project.is_public();
-    let mut entry = Entry {
-        project: project.name.clone(),
+    let mut evaluated = ProxyProject {
+        name: project.name.clone(),
         public,
         upstream: None,
         mirror: format!("{registry}/{}", project.name),
         health: None,
         filter: project.metadata.as_ref().and_then(Filter::of),
         pull_secret: settings.pull_secret.clone().filter(|_| !public),
-        left_out: None,
+        skipped: None,
         rule: None,
     };
     if let Endpoint::Known(endpoint) = endpoint {
-        entry.health = Some(endpoint.status.clone()).filter(|status| !status.is_empty());
+        evaluated.health = Some(endpoint.status.clone()).filter(|status| !status.is_empty());
     }
     let upstream = match (settings.overrides.get(&project.name), endpoint) {
         (Some(upstream), _) => Ok(upstream.to_owned()),
-        (None, Endpoint::Known(endpoint)) => upstream_of(&endpoint.kind, &endpoint.url).map_err(LeftOut::from),
-        (None, Endpoint::Gone) => Err(LeftOut::NoEndpoint),
-        (None, Endpoint::NotPermitted | Endpoint::NotAsked) => Err(LeftOut::NotPermitted),
+        (None, Endpoint::Known(endpoint)) => upstream_of(&endpoint.kind, &endpoint.url).map_err(SkipReason::from),
+        (None, Endpoint::Deleted) => Err(SkipReason::EndpointDeleted),
+        (None, Endpoint::NotPermitted | Endpoint::NotRequested) => Err(SkipReason::NotPermitted),
     };
-    entry.upstream = upstream.as_ref().ok().cloned();
-    match is_wanted(project, settings).and(upstream).and_then(|upstream| rule(&entry, &upstream, registry, settings)) {
-        Ok(rule) => entry.rule = Some(rule),
-        Err(reason) => entry.left_out = Some(reason),
+    evaluated.upstream = upstream.as_ref().ok().cloned();
+    match check_selected(project, settings)
+        .and(upstream)
+        .and_then(|upstream| rule(&evaluated, &upstream, registry, settings))
+    {
+        Ok(rule) => evaluated.rule = Some(rule),
+        Err(reason) => evaluated.skipped = Some(reason),
     }
-    entry
+    evaluated
 }
 
-fn rule(entry: &Entry, upstream: &str, registry: &str, settings: &Settings) -> Result<Rule, LeftOut> {
+fn rule(project: &ProxyProject, upstream: &str, registry: &str, settings: &HarborSettings) -> Result<Rule, SkipReason> {
     if upstream.split('/').next() == registry.split('/').next() {
-        return Err(LeftOut::Itself);
+        return Err(SkipReason::OwnHarbor);
     }
-    if let Some(health) = entry.health.as_ref().filter(|health| !settings.unhealthy && !is_healthy(health)) {
-        return Err(LeftOut::Unhealthy(health.clone()));
+    if let Some(health) = project.health.as_ref().filter(|health| !settings.unhealthy && !is_healthy(health)) {
+        return Err(SkipReason::Unhealthy(health.clone()));
     }
     let mut spec = RuleSpec {
-        name: Some(entry.project.clone()),
-        pull_secret: entry.pull_secret.clone(),
-        mirrors: vec![MirrorSpec { location: entry.mirror.clone(), references: References::Any }],
+        name: Some(project.name.clone()),
+        pull_secret: project.pull_secret.clone(),
+        mirrors: vec![MirrorSpec { location: project.mirror.clone(), references: References::Any }],
         ..RuleSpec::default()
     };
-    match &entry.filter {
+    match &project.filter {
         None => spec.upstream = Some(upstream.to_owned()),
         Some(filter) => {
             spec.pattern = Some(format!("{}/(?P<rest>{})", regex::escape(upstream), filter.expression()?));
             spec.mirrors[0].location.push_str("/{rest}");
         }
     }
-    spec.check().map_err(|error| LeftOut::Invalid(error.to_string()))
+    spec.check().map_err(SkipReason::from)
 }
 
-/// Lets one project serve an upstream. One without a filter goes before those with one; among those that serve the same,
-/// public goes before private, then healthy before other, then the name decides.
-fn settle(entries: &mut [Entry]) {
-    let rank = |entry: &Entry| {
-        let unhealthy = entry.health.as_deref().is_some_and(|health| !is_healthy(health));
-        (!entry.public, unhealthy, entry.project.clone())
+/// Keeps one project for each upstream. A project without a filter takes precedence over projects with one. Among
+/// projects that serve the same repositories: public before private, then healthy before others, then by name.
+fn skip_outranked(projects: &mut [ProxyProject]) {
+    let rank = |project: &ProxyProject| {
+        let unhealthy = project.health.as_deref().is_some_and(|health| !is_healthy(health));
+        (!project.public, unhealthy, project.name.clone())
     };
-    let mut contenders: Vec<usize> = (0..entries.len()).filter(|&i| entries[i].left_out.is_none()).collect();
-    contenders.sort_by_cached_key(|&i| (entries[i].filter.is_some(), rank(&entries[i])));
+    let mut candidates: Vec<usize> = (0..projects.len()).filter(|&i| projects[i].skipped.is_none()).collect();
+    candidates.sort_by_cached_key(|&i| (projects[i].filter.is_some(), rank(&projects[i])));
     let mut winners: HashMap<(String, Option<Filter>), usize> = HashMap::new();
-    for i in contenders {
-        let upstream = entries[i].upstream.clone().unwrap_or_default();
+    for i in candidates {
+        let upstream = projects[i].upstream.clone().unwrap_or_default();
         let whole = winners.get(&(upstream.clone(), None)).copied();
         let winner = match whole {
             Some(winner) => winner,
-            None => *winners.entry((upstream, entries[i].filter.clone())).or_insert(i),
+            None => *winners.entry((upstream, projects[i].filter.clone())).or_insert(i),
         };
         if winner != i {
-            entries[i].left_out = Some(LeftOut::Lost { to: entries[winner].project.clone() });
-            entries[i].rule = None;
+            projects[i].skipped = Some(SkipReason::Outranked { by: projects[winner].name.clone() });
+            projects[i].rule = None;
         }
     }
 }

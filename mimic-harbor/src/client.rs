@@ -1,6 +1,6 @@
-//! Questions to Harbor's API and what comes back.
+//! Requests to Harbor's API.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -11,26 +11,26 @@ use reqwest::{Certificate, Response, StatusCode};
 use serde::de::DeserializeOwned;
 
 use crate::address::Address;
-use crate::api::Failure;
+use crate::api::ErrorBody;
 use crate::credentials::Basic;
-use crate::error::HarborError;
+use crate::error::{HarborError, RequestError};
 use crate::resolver::{Resolver, Unresolved};
 
-/// Largest answer that is read, unpacked. A page of a hundred projects has 40 kB.
-const LARGEST_ANSWER: usize = 16 << 20;
+/// Largest response that is read, in bytes after decompression. A page of a hundred projects has 40 kB.
+const RESPONSE_MAX: usize = 16 << 20;
 
-/// Most redirects that are followed one after the other.
+/// Most redirects that are followed for one request.
 const REDIRECTS: usize = 5;
 
-/// Longest time that Harbor can ask to be left alone.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+/// Longest `Retry-After` that is respected.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
-/// How long to wait for a Harbor.
+/// How long to wait for Harbor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the connection, with TLS.
+    /// For the connection, including the TLS handshake.
     pub connect: Duration,
-    /// For one request as a whole. A Harbor whose Redis is down takes 13 seconds.
+    /// For a whole request. A Harbor whose Redis is down takes 13 seconds.
     pub request: Duration,
 }
 
@@ -40,8 +40,8 @@ impl Default for Timeouts {
     }
 }
 
-/// Makes the HTTP client for a Harbor. `authorities` are PEM certificates to trust instead of the system's.
-pub(crate) fn http(authorities: Option<(&Path, &[u8])>, timeouts: Timeouts) -> Result<reqwest::Client, HarborError> {
+/// Creates the HTTP client for a Harbor. `ca` is the CA file and its content, to trust instead of the CAs of the system.
+pub(crate) fn http(ca: Option<(&Path, &[u8])>, timeouts: Timeouts) -> Result<reqwest::Client, HarborError> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("mimic/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(timeouts.connect)
@@ -52,24 +52,26 @@ pub(crate) fn http(authorities: Option<(&Path, &[u8])>, timeouts: Timeouts) -> R
             let known = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
             if known && attempt.previous().len() <= REDIRECTS { attempt.follow() } else { attempt.stop() }
         }));
-    let builder = match authorities {
+    let ca_file =
+        |path: &Path, cause: Box<dyn Error + Send + Sync>| HarborError::CaFile { path: path.to_owned(), cause };
+    let builder = match ca {
         None => builder,
         Some((path, pem)) => {
-            let unusable = |reason: String| HarborError::AuthoritiesUnreadable { path: path.to_owned(), reason };
-            let certificates = Certificate::from_pem_bundle(pem).map_err(|error| unusable(innermost(&error)))?;
+            let certificates =
+                Certificate::from_pem_bundle(pem).map_err(|error| ca_file(path, RequestError::from(error).into()))?;
             if certificates.is_empty() {
-                return Err(unusable("there is no certificate in it".to_owned()));
+                return Err(ca_file(path, "it holds no certificate".into()));
             }
             builder.tls_certs_only(certificates)
         }
     };
-    builder.build().map_err(|error| match authorities {
-        Some((path, _)) => HarborError::AuthoritiesUnreadable { path: path.to_owned(), reason: innermost(&error) },
-        None => HarborError::Connection { harbor: "Harbor".to_owned(), reason: innermost(&error) },
+    builder.build().map_err(|error| match ca {
+        Some((path, _)) => ca_file(path, RequestError::from(error).into()),
+        None => HarborError::Connection { harbor: "Harbor".to_owned(), cause: error.into() },
     })
 }
 
-/// One Harbor, asked as one account, for the time of one discovery.
+/// One Harbor and one account, for one discovery.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) address: Address,
@@ -78,48 +80,48 @@ pub(crate) struct Client {
     pub(crate) timeouts: Timeouts,
 }
 
-/// Who asks.
+/// Whose credentials a request carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Who {
-    /// The account, if there is one.
+pub(crate) enum Caller {
+    /// Those of the account, if there is one.
     Account,
-    /// Nobody: some accounts may see less than nobody.
-    Nobody,
+    /// None: some accounts see less than an anonymous client.
+    Anonymous,
 }
 
-/// What Harbor answers.
+/// A response that follows Harbor's API.
 #[derive(Debug)]
 pub(crate) enum Reply<T> {
-    /// What was asked for, and the length of the whole list when it is a page of one.
-    Given(T, Option<usize>),
-    /// Nothing, and why.
+    /// The content, and the length of the whole list if the content is a page of a list.
+    Content(T, Option<usize>),
+    /// A refusal.
     Denied(Denial),
 }
 
-/// Why Harbor gives nothing.
+/// Why Harbor refused a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
-    /// 401: it does not know who asks, or cannot find out.
-    Unknown,
-    /// 403: it knows, and who asks may not.
+    /// 401: Harbor does not accept the credentials, or cannot check them.
+    Unauthorized,
+    /// 403: the account lacks a permission.
     Forbidden,
     /// 404.
-    Absent,
+    NotFound,
 }
 
 impl Client {
-    /// Asks for one path of the API.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, who: Who) -> Result<Reply<T>, HarborError> {
+    /// Requests one path of the API.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, caller: Caller) -> Result<Reply<T>, HarborError> {
         let mut request = self
             .http
             .get(self.address.endpoint(path))
             .header(ACCEPT, "application/json")
-            // A project may be called 42, and is then not project number 42.
+            // Without it, Harbor takes a project name of digits, such as 42, for a project ID.
             .header("X-Is-Resource-Name", "true");
-        if let (Some(account), Who::Account) = (&self.account, who) {
+        if let (Some(account), Caller::Account) = (&self.account, caller) {
             request = request.basic_auth(&account.username, Some(&account.password));
         }
-        let response = request.send().await.map_err(|error| self.failure(&error, path))?;
+        let response = request.send().await.map_err(|error| self.failure(error, path))?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_redirection() {
             let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere").to_owned();
@@ -129,16 +131,18 @@ impl Client {
         let is_json = content_type(&headers).contains("json");
         match status {
             StatusCode::OK if is_json => match serde_json::from_slice(&body) {
-                Ok(value) => Ok(Reply::Given(value, total(&headers))),
-                Err(error) => Err(self.unexpected(path, error.to_string())),
+                Ok(value) => Ok(Reply::Content(value, total(&headers))),
+                Err(error) => Err(self.unexpected(path, error)),
             },
-            StatusCode::UNAUTHORIZED if is_json => Ok(Reply::Denied(Denial::Unknown)),
+            StatusCode::UNAUTHORIZED if is_json => Ok(Reply::Denied(Denial::Unauthorized)),
             StatusCode::FORBIDDEN if is_json => Ok(Reply::Denied(Denial::Forbidden)),
-            StatusCode::NOT_FOUND if is_json => Ok(Reply::Denied(Denial::Absent)),
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Err(self.ill(status, path, &headers, &body)),
-            _ if status.is_server_error() => Err(self.ill(status, path, &headers, &body)),
-            _ if is_json => Err(self.unexpected(path, format!("status {}, {}", status.as_u16(), said(&body)))),
-            _ => Err(HarborError::NotHarbor { harbor: self.harbor(), answer: describe(status, &headers) }),
+            StatusCode::NOT_FOUND if is_json => Ok(Reply::Denied(Denial::NotFound)),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+                Err(self.error_response(status, path, &headers, &body))
+            }
+            _ if status.is_server_error() => Err(self.error_response(status, path, &headers, &body)),
+            _ if is_json => Err(self.unexpected(path, format!("status {}: {}", status.as_u16(), error_message(&body)))),
+            _ => Err(HarborError::NotHarbor { harbor: self.harbor(), response: describe(status, &headers) }),
         }
     }
 
@@ -147,70 +151,52 @@ impl Client {
         self.address.to_string()
     }
 
-    pub(crate) fn unexpected(&self, path: &str, reason: impl Into<String>) -> HarborError {
-        HarborError::Unexpected { harbor: self.harbor(), path: path.to_owned(), reason: reason.into() }
+    pub(crate) fn unexpected(&self, path: &str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> HarborError {
+        HarborError::UnexpectedResponse { harbor: self.harbor(), path: path.to_owned(), cause: cause.into() }
     }
 
     async fn body(&self, mut response: Response, path: &str) -> Result<Vec<u8>, HarborError> {
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error, path))? {
-            if body.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(self.unexpected(path, format!("it is longer than {} MiB", LARGEST_ANSWER >> 20)));
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(error, path))? {
+            if body.len() + chunk.len() > RESPONSE_MAX {
+                return Err(self.unexpected(path, format!("the response is longer than {} MiB", RESPONSE_MAX >> 20)));
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body)
     }
 
-    fn ill(&self, status: StatusCode, path: &str, headers: &HeaderMap, body: &[u8]) -> HarborError {
-        HarborError::Ill {
+    fn error_response(&self, status: StatusCode, path: &str, headers: &HeaderMap, body: &[u8]) -> HarborError {
+        HarborError::ErrorResponse {
             harbor: self.harbor(),
             status: status.as_u16(),
             path: path.to_owned(),
-            message: said(body),
+            message: error_message(body),
             retry_after: retry_after(headers, SystemTime::now()),
         }
     }
 
-    /// Tells apart why there is no answer.
-    fn failure(&self, error: &reqwest::Error, path: &str) -> HarborError {
+    /// Classifies the failure of a request that got no response.
+    fn failure(&self, error: reqwest::Error, path: &str) -> HarborError {
         let harbor = self.harbor();
         let mut cause = error.source();
-        while let Some(error) = cause {
-            if let Some(Unresolved { host, reason }) = error.downcast_ref() {
-                return HarborError::UnknownHost { host: host.clone(), reason: reason.clone() };
+        while let Some(layer) = cause {
+            if let Some(Unresolved { host, .. }) = layer.downcast_ref() {
+                return HarborError::UnknownHost { host: host.clone(), cause: error.into() };
             }
-            if let Some(error) = error.downcast_ref::<native_tls::Error>() {
-                return HarborError::Tls { harbor, reason: plain(&error.to_string()) };
+            if layer.is::<native_tls::Error>() {
+                return HarborError::Tls { harbor, cause: error.into() };
             }
-            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
-                return HarborError::Refused { harbor };
+            if layer.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+                return HarborError::ConnectionRefused { harbor };
             }
-            cause = error.source();
+            cause = layer.source();
         }
         if error.is_timeout() {
             let limit = if error.is_connect() { self.timeouts.connect } else { self.timeouts.request };
             return HarborError::Timeout { harbor, path: path.to_owned(), limit };
         }
-        HarborError::Connection { harbor, reason: innermost(error) }
-    }
-}
-
-/// What lies at the bottom of an error: the messages above it only say where it happened.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(below) = cause.source() {
-        cause = below;
-    }
-    cause.to_string()
-}
-
-/// OpenSSL puts the reason of a refused certificate in parentheses, after the place in its own source.
-fn plain(message: &str) -> String {
-    let reason = message.strip_suffix(')').and_then(|message| message.rsplit_once('(')).map(|(_, reason)| reason);
-    match reason {
-        Some(reason) => format!("its certificate is not valid here: {reason}"),
-        None => message.to_owned(),
+        HarborError::Connection { harbor, cause: error.into() }
     }
 }
 
@@ -222,36 +208,34 @@ fn content_type(headers: &HeaderMap) -> &str {
     headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// What somebody else than Harbor answered.
+/// Describes a response that is not from a Harbor.
 fn describe(status: StatusCode, headers: &HeaderMap) -> String {
     let kind = match content_type(headers) {
-        "" => "something without a type",
+        "" => "no content type",
         html if html.starts_with("text/html") => "a web page",
         other => return format!("status {} with content of type `{}`", status.as_u16(), other.escape_debug()),
     };
     format!("status {} with {kind}", status.as_u16())
 }
 
-/// The message in the body of a failure; never more than a line, and nothing of a body that is not Harbor's.
-fn said(body: &[u8]) -> String {
-    let message = serde_json::from_slice::<Failure>(body)
+/// The message in an error response: one line, and nothing of a body that does not follow Harbor's API.
+fn error_message(body: &[u8]) -> String {
+    let message = serde_json::from_slice::<ErrorBody>(body)
         .ok()
-        .and_then(|failure| failure.errors.into_iter().next())
-        .map(|mishap| {
-            mishap.message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect::<String>()
-        })
+        .and_then(|body| body.errors.into_iter().next())
+        .map(|error| error.message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect::<String>())
         .filter(|message| !message.is_empty());
-    message.unwrap_or_else(|| "it does not say why".to_owned())
+    message.unwrap_or_else(|| "no reason given".to_owned())
 }
 
-/// Reads `Retry-After`, in seconds or as a date.
+/// Parses `Retry-After`, in seconds or as a date.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let asked = match text.parse() {
+    let delay = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
     };
-    Some(asked.min(LONGEST_RETRY_AFTER))
+    Some(delay.min(RETRY_AFTER_MAX))
 }
 
 #[cfg(test)]
@@ -259,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retry_after_is_seconds_or_a_date_and_never_for_ever() {
+    fn retry_after_is_seconds_or_a_date_and_is_limited() {
         let now = httpdate::parse_http_date("Sun, 22 Nov 2026 15:00:00 GMT").expect("a date");
         for (text, expected) in [
             ("7", Some(7)),
@@ -275,12 +259,12 @@ mod tests {
     }
 
     #[test]
-    fn what_harbor_says_of_a_failure_is_one_short_line() {
-        assert_eq!(said(br#"{"errors":[{"code":"UNKNOWN","message":"no\ndatabase"}]}"#), "no database");
+    fn the_message_of_an_error_response_is_one_short_line() {
+        assert_eq!(error_message(br#"{"errors":[{"code":"UNKNOWN","message":"no\ndatabase"}]}"#), "no database");
         for body in ["", "<html>secret</html>", r#"{"errors":[]}"#, r#"{"errors":[{}]}"#] {
-            assert_eq!(said(body.as_bytes()), "it does not say why");
+            assert_eq!(error_message(body.as_bytes()), "no reason given");
         }
         let long = format!(r#"{{"errors":[{{"message":"{}"}}]}}"#, "x".repeat(1000));
-        assert_eq!(said(long.as_bytes()).len(), 200);
+        assert_eq!(error_message(long.as_bytes()).len(), 200);
     }
 }

@@ -1,11 +1,12 @@
-//! Who Harbor is asked as.
+//! The account that Mimic uses at a Harbor.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::HarborError;
 
-/// The name of a robot account or user, and where its password is. The debug form shows no password.
+/// The name of a robot account or user, and its password. `Debug` does not show the password.
 #[derive(Clone)]
 pub struct Credentials {
     username: String,
@@ -19,13 +20,12 @@ enum Password {
 }
 
 impl Credentials {
-    /// A password that is known.
+    /// A password in memory.
     pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
         Self { username: username.into(), password: Password::Text(password.into()) }
     }
 
-    /// A password in a file, read again for every discovery, so that it can be changed. White space at its end does not
-    /// count.
+    /// A password in a file, which is read again for every discovery. White space at its end is removed.
     pub fn from_file(username: impl Into<String>, file: impl Into<PathBuf>) -> Self {
         Self { username: username.into(), password: Password::File(file.into()) }
     }
@@ -35,7 +35,7 @@ impl Credentials {
         &self.username
     }
 
-    /// The file that holds the password, if one does.
+    /// The file with the password, if there is one.
     pub fn file(&self) -> Option<&Path> {
         match &self.password {
             Password::Text(_) => None,
@@ -43,17 +43,17 @@ impl Credentials {
         }
     }
 
-    /// The credentials of this moment.
+    /// The name and the current password.
     pub(crate) fn read(&self) -> Result<Basic, HarborError> {
         let password = match &self.password {
             Password::Text(text) => text.clone(),
             Password::File(path) => {
-                let unreadable = |reason| HarborError::PasswordUnreadable { path: path.clone(), reason };
-                // A file of a few bytes: no other task waits for long.
-                let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+                let unusable = |cause| HarborError::PasswordFile { path: path.clone(), cause };
+                // Blocks only briefly: the file has a few bytes.
+                let text = std::fs::read_to_string(path).map_err(unusable)?;
                 let text = text.trim_end();
                 if text.is_empty() {
-                    return Err(unreadable("it is empty".to_owned()));
+                    return Err(unusable(io::Error::new(io::ErrorKind::InvalidData, "it is empty")));
                 }
                 text.to_owned()
             }
@@ -72,7 +72,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A name and a password, for the time of one discovery.
+/// A name and a password, for one discovery.
 #[derive(Clone)]
 pub(crate) struct Basic {
     pub(crate) username: String,
@@ -87,26 +87,30 @@ impl fmt::Debug for Basic {
 
 #[cfg(test)]
 mod tests {
+    use mimic_core::Hint as _;
+
     use super::*;
 
+    const HINT: &str = " (hint: the file must hold the password and nothing else)";
+
     #[test]
-    fn a_password_never_shows() {
+    fn debug_never_shows_a_password() {
         let credentials = Credentials::new("robot$mimic", "s3cret");
         assert_eq!(format!("{credentials:?}"), "Credentials { username: \"robot$mimic\", password: \"…\" }");
-        let basic = credentials.read().expect("a password that is known needs no file");
+        let basic = credentials.read().expect("a password in memory needs no file");
         assert_eq!(format!("{basic:?}"), "Basic { username: \"robot$mimic\", .. }");
     }
 
     #[test]
-    fn a_password_file_is_read_anew_and_without_its_line_end() {
+    fn a_password_file_is_read_each_time_and_without_its_line_end() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         let credentials = Credentials::from_file("robot$mimic", file.path());
         for (content, password) in [("one\n", Ok("one")), ("two", Ok("two")), ("\n", Err("it is empty"))] {
             std::fs::write(file.path(), content).expect("the file can be written");
-            let read = credentials.read().map(|basic| basic.password).map_err(|error| error.to_string());
+            let read = credentials.read().map(|basic| basic.password).map_err(|error| error.full_message().to_string());
             let expected = password
                 .map(str::to_owned)
-                .map_err(|reason| format!("the password file `{}` cannot be used: {reason}", file.path().display()));
+                .map_err(|reason| format!("cannot use the password file `{}`: {reason}{HINT}", file.path().display()));
             assert_eq!(read, expected);
         }
     }

@@ -1,4 +1,4 @@
-//! The questions that lead to a list of mirrors, as few as the account allows.
+//! Discovers the mirrors of a Harbor, with as few requests as the permissions of the account allow.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,46 +11,46 @@ use url::form_urlencoded::byte_serialize;
 
 use crate::api::{Project, Registry, Summary, SystemInfo};
 use crate::choice::{self, Endpoint};
-use crate::client::{self, Client, Denial, Reply, Who};
+use crate::client::{self, Caller, Client, Denial, Reply};
 use crate::credentials::Credentials;
 use crate::error::HarborError;
 use crate::pages;
-use crate::report::{LeftOut, PERMISSION, Report, Way};
-use crate::settings::Settings;
+use crate::report::{DiscoveryMethod, PERMISSION, Report, SkipReason};
+use crate::settings::HarborSettings;
 
-/// Most summaries asked for at a time.
-const AT_A_TIME: usize = 8;
+/// Most requests for summaries at the same time.
+const CONCURRENT_SUMMARIES: usize = 8;
 
-/// `registry_id=[1~]`: of proxy-cache projects only.
+/// `registry_id=[1~]`: selects proxy-cache projects.
 const PROXY_PROJECTS: &str = "q=registry_id%3D%5B1~%5D";
 
-/// A Harbor that can be asked for its mirrors, again and again.
+/// A Harbor whose mirrors can be discovered, repeatedly.
 ///
 /// ```no_run
-/// use mimic_harbor::{Address, Harbor, Settings};
+/// use mimic_harbor::{Address, Harbor, HarborSettings};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let mut settings = Settings::new(Address::parse("harbor.example.com")?);
+/// let mut settings = HarborSettings::new(Address::parse("harbor.example.com")?);
 /// settings.registry = Some("harbor.example.com".to_owned());
 /// let report = Harbor::new(settings)?.discover().await?;
-/// for entry in report.projects.iter().filter(|entry| entry.left_out.is_none()) {
-///     println!("{} is mirrored at {}", entry.upstream.as_deref().unwrap_or_default(), entry.mirror);
+/// for project in report.projects.iter().filter(|project| project.skipped.is_none()) {
+///     println!("{} is mirrored at {}", project.upstream.as_deref().unwrap_or_default(), project.mirror);
 /// }
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct Harbor {
-    settings: Settings,
+    settings: HarborSettings,
     http: Mutex<Http>,
-    /// The projects and endpoints of last time, by number.
+    /// IDs of the projects and endpoints that the last discovery found.
     known: tokio::sync::Mutex<Known>,
 }
 
-/// The HTTP client, with the authorities that it was made with.
+/// The HTTP client, with the content of the CA file that it trusts.
 #[derive(Debug)]
 struct Http {
-    authorities: Option<Vec<u8>>,
+    ca: Option<Vec<u8>>,
     client: reqwest::Client,
 }
 
@@ -61,31 +61,31 @@ struct Known {
 }
 
 impl Harbor {
-    /// Gets ready; asks nothing yet.
+    /// Prepares the HTTP client. Sends no request.
     ///
     /// # Errors
-    /// When the file of certificate authorities cannot be used, or the configured registry address is none.
-    pub fn new(settings: Settings) -> Result<Self, HarborError> {
+    /// If the CA file cannot be used, or the configured registry address is invalid.
+    pub fn new(settings: HarborSettings) -> Result<Self, HarborError> {
         if let Some(registry) = &settings.registry {
             check_registry(registry)?;
         }
-        let authorities = authorities(&settings)?;
-        let client = make(&settings, authorities.as_deref())?;
-        let http = Mutex::new(Http { authorities, client });
+        let ca = read_ca(&settings)?;
+        let client = http_client(&settings, ca.as_deref())?;
+        let http = Mutex::new(Http { ca, client });
         Ok(Self { settings, http, known: tokio::sync::Mutex::default() })
     }
 
-    /// What was asked for.
-    pub fn settings(&self) -> &Settings {
+    /// The settings.
+    pub fn settings(&self) -> &HarborSettings {
         &self.settings
     }
 
-    /// Finds out what the Harbor mirrors now.
+    /// Discovers what the Harbor mirrors now.
     ///
     /// # Errors
-    /// [`HarborError`], whenever the answers could be incomplete: a list that is only partly known is none.
+    /// [`HarborError`] if any request fails: a partial list is never returned.
     pub async fn discover(&self) -> Result<Report, HarborError> {
-        // Also keeps discoveries of one Harbor apart.
+        // Held to the end, so discoveries of one Harbor never overlap.
         let mut known = self.known.lock().await;
         let client = self.client()?;
         let info = identify(&client).await?;
@@ -95,11 +95,11 @@ impl Harbor {
             Ok(projects) => projects,
             Err(denial) => return Err(denied(&client, "projects", denial).await),
         };
-        // A filter that a Harbor does not know is ignored without a word.
+        // Harbors that do not know this query ignore it.
         let projects: Vec<Project> = projects.into_iter().filter(|project| project.endpoint().is_some()).collect();
-        let (endpoints, way) = self.endpoints(&client, &projects, &mut known.endpoints).await?;
+        let (endpoints, discovery_method) = self.endpoints(&client, &projects, &mut known.endpoints).await?;
 
-        // An account that was switched off meanwhile was answered as if nobody had asked.
+        // If the account was disabled in the meantime, the lists are those for an anonymous client.
         if client.account.is_some() {
             identify(&client).await?;
         }
@@ -114,7 +114,7 @@ impl Harbor {
             .into_iter()
             .map(|project| {
                 let endpoint = project.endpoint().and_then(|id| endpoints.get(&id).cloned());
-                (project, endpoint.unwrap_or(Endpoint::NotAsked))
+                (project, endpoint.unwrap_or(Endpoint::NotRequested))
             })
             .collect();
         let report = Report {
@@ -123,70 +123,70 @@ impl Harbor {
             account: client.account.as_ref().map(|account| account.username.clone()),
             projects: choice::choose(projects, &registry, &self.settings),
             registry,
-            way,
+            discovery_method,
             unused_overrides,
         };
-        refuse_blindness(&client, report)
+        require_visible_endpoint(&client, report)
     }
 
-    /// Registry endpoints by number, as far as they are needed and can be seen.
+    /// Registry endpoints by ID: those that are needed and visible.
     async fn endpoints(
         &self,
         client: &Client,
         projects: &[Project],
         known: &mut Vec<u64>,
-    ) -> Result<(HashMap<u64, Endpoint>, Way), HarborError> {
+    ) -> Result<(HashMap<u64, Endpoint>, DiscoveryMethod), HarborError> {
         let is_needed = |project: &&Project| {
-            choice::is_wanted(project, &self.settings).is_ok() && self.settings.overrides.get(&project.name).is_none()
+            choice::check_selected(project, &self.settings).is_ok()
+                && self.settings.overrides.get(&project.name).is_none()
         };
-        let mut by_endpoint: HashMap<u64, Vec<Witness>> = HashMap::new();
+        let mut by_endpoint: HashMap<u64, Vec<EndpointUser>> = HashMap::new();
         for project in projects.iter().filter(is_needed) {
-            let witness = Witness { project: project.name.clone(), public: project.is_public() };
-            by_endpoint.entry(project.endpoint().unwrap_or_default()).or_default().push(witness);
+            let user = EndpointUser { project: project.name.clone(), public: project.is_public() };
+            by_endpoint.entry(project.endpoint().unwrap_or_default()).or_default().push(user);
         }
         if by_endpoint.is_empty() {
-            return Ok((HashMap::new(), Way::None));
+            return Ok((HashMap::new(), DiscoveryMethod::None));
         }
         let mut endpoints = HashMap::new();
-        let mut way = Way::Summaries;
+        let mut method = DiscoveryMethod::Summaries;
         if client.account.is_some() {
             match pages::read::<Registry>(client, "registries", "sort=id", known).await? {
                 Ok(list) => {
-                    way = Way::Endpoints;
+                    method = DiscoveryMethod::Endpoints;
                     endpoints.extend(list.into_iter().map(|registry| (registry.id, Endpoint::Known(registry))));
                 }
-                // The projects' summaries tell as much, one by one.
+                // The summaries of the projects have the same data.
                 Err(Denial::Forbidden) => {}
                 Err(denial) => return Err(denied(client, "registries", denial).await),
             }
         }
         by_endpoint.retain(|id, _| !endpoints.contains_key(id));
         let mut summaries = futures_util::stream::iter(by_endpoint)
-            .map(|(id, witnesses)| async move { Ok((id, summary(client, witnesses).await?)) })
-            .buffer_unordered(AT_A_TIME);
+            .map(|(id, users)| async move { Ok((id, summary(client, users).await?)) })
+            .buffer_unordered(CONCURRENT_SUMMARIES);
         while let Some(found) = summaries.next().await {
             let (id, endpoint) = found?;
             endpoints.insert(id, endpoint);
         }
         drop(summaries);
-        Ok((endpoints, way))
+        Ok((endpoints, method))
     }
 
-    /// Where pods pull from. Never the address of the API, which may be one that only the cluster knows.
+    /// The registry address. Never the address of the API, which may resolve only in the cluster.
     fn registry(&self, client: &Client, info: &SystemInfo) -> Result<String, HarborError> {
-        let told = self.settings.registry.as_ref().or(info.registry_url.as_ref()).filter(|text| !text.is_empty());
-        let told = told.ok_or_else(|| HarborError::RegistryUnknown { harbor: client.harbor() })?;
-        check_registry(told)
+        let registry = self.settings.registry.as_ref().or(info.registry_url.as_ref()).filter(|text| !text.is_empty());
+        check_registry(registry.ok_or_else(|| HarborError::RegistryUnknown { harbor: client.harbor() })?)
     }
 
-    /// A client of this moment: files may have changed.
+    /// A client with the current content of the password and CA files.
     fn client(&self) -> Result<Client, HarborError> {
         let account = self.settings.credentials.as_ref().map(Credentials::read).transpose()?;
-        let authorities = authorities(&self.settings)?;
+        let ca = read_ca(&self.settings)?;
         let mut http = self.http.lock().unwrap_or_else(PoisonError::into_inner);
-        if http.authorities != authorities {
-            let client = make(&self.settings, authorities.as_deref())?;
-            *http = Http { authorities, client };
+        if http.ca != ca {
+            let client = http_client(&self.settings, ca.as_deref())?;
+            *http = Http { ca, client };
         }
         Ok(Client {
             address: self.settings.address.clone(),
@@ -197,46 +197,44 @@ impl Harbor {
     }
 }
 
-/// An account that may see nothing at all needs a permission; its empty list is not the Harbor's.
-fn refuse_blindness(client: &Client, report: Report) -> Result<Report, HarborError> {
-    let is_used = report.projects.iter().any(|entry| entry.left_out.is_none());
-    let is_hidden = report.projects.iter().any(|entry| entry.left_out == Some(LeftOut::NotPermitted));
+/// Fails if no project is used and some are hidden: the account lacks a permission, and the list is not empty.
+fn require_visible_endpoint(client: &Client, report: Report) -> Result<Report, HarborError> {
+    let is_used = report.projects.iter().any(|project| project.skipped.is_none());
+    let is_hidden = report.projects.iter().any(|project| project.skipped == Some(SkipReason::NotPermitted));
     if is_used || !is_hidden {
         return Ok(report);
     }
     Err(HarborError::PermissionMissing {
         harbor: client.harbor(),
-        who: who(client),
-        what: "see which registries the proxy-cache projects are for",
+        account: account(client),
+        action: "read the registry endpoints of the proxy-cache projects",
         permission: PERMISSION,
     })
 }
 
-fn authorities(settings: &Settings) -> Result<Option<Vec<u8>>, HarborError> {
+fn read_ca(settings: &HarborSettings) -> Result<Option<Vec<u8>>, HarborError> {
     let Some(path) = &settings.ca_file else { return Ok(None) };
-    let unreadable =
-        |error: std::io::Error| HarborError::AuthoritiesUnreadable { path: path.clone(), reason: error.to_string() };
-    std::fs::read(path).map(Some).map_err(unreadable)
+    std::fs::read(path).map(Some).map_err(|error| HarborError::CaFile { path: path.clone(), cause: error.into() })
 }
 
-fn make(settings: &Settings, authorities: Option<&[u8]>) -> Result<reqwest::Client, HarborError> {
+fn http_client(settings: &HarborSettings, ca: Option<&[u8]>) -> Result<reqwest::Client, HarborError> {
     let path = settings.ca_file.as_deref().unwrap_or(Path::new(""));
-    client::http(authorities.map(|pem| (path, pem)), settings.timeouts)
+    client::http(ca.map(|pem| (path, pem)), settings.timeouts)
 }
 
-/// Asks who is there, and makes sure that Harbor knows who asks.
+/// Checks that this is a Harbor, and that it accepts the account.
 async fn identify(client: &Client) -> Result<SystemInfo, HarborError> {
-    let info: SystemInfo = match client.get("systeminfo", Who::Account).await? {
-        Reply::Given(info, _) => info,
-        Reply::Denied(Denial::Unknown) if client.account.is_some() => return Err(not_accepted(client).await),
+    let info: SystemInfo = match client.get("systeminfo", Caller::Account).await? {
+        Reply::Content(info, _) => info,
+        Reply::Denied(Denial::Unauthorized) if client.account.is_some() => return Err(not_accepted(client).await),
         Reply::Denied(_) => {
-            let answer = "it has no public `systeminfo`".to_owned();
-            return Err(HarborError::NotHarbor { harbor: client.harbor(), answer });
+            let response = "no public `systeminfo`".to_owned();
+            return Err(HarborError::NotHarbor { harbor: client.harbor(), response });
         }
     };
     if info.auth_mode.is_none() {
-        let answer = "its `systeminfo` names no `auth_mode`".to_owned();
-        return Err(HarborError::NotHarbor { harbor: client.harbor(), answer });
+        let response = "`systeminfo` has no `auth_mode`".to_owned();
+        return Err(HarborError::NotHarbor { harbor: client.harbor(), response });
     }
     if client.account.is_some() && !info.is_identified() {
         return Err(not_accepted(client).await);
@@ -244,7 +242,8 @@ async fn identify(client: &Client) -> Result<SystemInfo, HarborError> {
     Ok(info)
 }
 
-/// Why Harbor does not know the account. Without its database it knows nobody, but cannot list projects either.
+/// Why Harbor treats the account as anonymous. It also does so while its database is down, but then cannot list
+/// projects either.
 async fn not_accepted(client: &Client) -> HarborError {
     match probe(client).await {
         Err(error) => error,
@@ -255,57 +254,59 @@ async fn not_accepted(client: &Client) -> HarborError {
     }
 }
 
-/// Whether projects can be listed, by whomever.
+/// Checks that projects can be listed with any result.
 async fn probe(client: &Client) -> Result<(), HarborError> {
     let path = format!("projects?page=1&page_size={}&{PROXY_PROJECTS}", pages::PAGE);
-    client.get::<IgnoredAny>(&path, Who::Account).await.map(drop)
+    client.get::<IgnoredAny>(&path, Caller::Account).await.map(drop)
 }
 
-/// Why a list is denied. 401 to an account that is known is what a Harbor without its database answers.
+/// Why a list is denied. A Harbor whose database is down responds with 401 to a valid account.
 async fn denied(client: &Client, list: &'static str, denial: Denial) -> HarborError {
     match denial {
-        Denial::Unknown if client.account.is_some() => {
+        Denial::Unauthorized if client.account.is_some() => {
             if let Err(error) = identify(client).await {
                 return error;
             }
             match probe(client).await {
                 Err(error) => error,
-                Ok(()) => client.unexpected(list, "status 401 to an account that it knows"),
+                Ok(()) => client.unexpected(list, "status 401 for an account that it accepts"),
             }
         }
-        Denial::Absent => client.unexpected(list, "status 404"),
-        Denial::Unknown | Denial::Forbidden => HarborError::PermissionMissing {
+        Denial::NotFound => client.unexpected(list, "status 404"),
+        Denial::Unauthorized | Denial::Forbidden => HarborError::PermissionMissing {
             harbor: client.harbor(),
-            who: who(client),
-            what: "list projects",
-            permission: "give the robot account the system permission `Project: List`",
+            account: account(client),
+            action: "list projects",
+            permission: "grant the robot account the system permission `Project: List`",
         },
     }
 }
 
-/// A project that can tell about its registry endpoint.
-struct Witness {
+/// A project whose summary describes its registry endpoint.
+struct EndpointUser {
     project: String,
     public: bool,
 }
 
-/// Asks projects that share an endpoint for it, public ones first, until one tells.
-async fn summary(client: &Client, mut witnesses: Vec<Witness>) -> Result<Endpoint, HarborError> {
-    witnesses.sort_by_key(|witness| !witness.public);
+/// Reads the summaries of the projects that share an endpoint, public ones first, until one has the endpoint.
+async fn summary(client: &Client, mut users: Vec<EndpointUser>) -> Result<Endpoint, HarborError> {
+    users.sort_by_key(|user| !user.public);
     let mut found = Endpoint::NotPermitted;
-    for Witness { project, public } in witnesses {
+    for EndpointUser { project, public } in users {
         let path = format!("projects/{}/summary", byte_serialize(project.as_bytes()).collect::<String>());
-        // A robot account may be denied what everybody may see.
-        for who in [Who::Account, Who::Nobody] {
-            if who == Who::Nobody && (client.account.is_none() || !public) {
+        // A robot account can be denied what an anonymous client can read.
+        for caller in [Caller::Account, Caller::Anonymous] {
+            if caller == Caller::Anonymous && (client.account.is_none() || !public) {
                 continue;
             }
-            match client.get::<Summary>(&path, who).await? {
-                Reply::Given(Summary { registry: Some(registry) }, _) => return Ok(Endpoint::Known(registry)),
-                // The project was removed since it was listed, or its endpoint was.
-                Reply::Given(Summary { registry: None }, _) | Reply::Denied(Denial::Absent) => found = Endpoint::Gone,
-                Reply::Denied(Denial::Unknown) if who == Who::Account && client.account.is_some() => {
-                    return Err(denied(client, "projects", Denial::Unknown).await);
+            match client.get::<Summary>(&path, caller).await? {
+                Reply::Content(Summary { registry: Some(registry) }, _) => return Ok(Endpoint::Known(registry)),
+                // The project or its endpoint was deleted after it was listed.
+                Reply::Content(Summary { registry: None }, _) | Reply::Denied(Denial::NotFound) => {
+                    found = Endpoint::Deleted
+                }
+                Reply::Denied(Denial::Unauthorized) if caller == Caller::Account && client.account.is_some() => {
+                    return Err(denied(client, "projects", Denial::Unauthorized).await);
                 }
                 Reply::Denied(_) => {}
             }
@@ -314,11 +315,15 @@ async fn summary(client: &Client, mut witnesses: Vec<Witness>) -> Result<Endpoin
     Ok(found)
 }
 
-fn who(client: &Client) -> String {
-    client.account.as_ref().map_or_else(|| "nobody".to_owned(), |account| format!("`{}`", account.username))
+/// The account, as messages name it.
+fn account(client: &Client) -> String {
+    client
+        .account
+        .as_ref()
+        .map_or_else(|| "an anonymous client".to_owned(), |account| format!("`{}`", account.username))
 }
 
-/// The registry address as rules need it. People write it as a URL, too.
+/// The registry address as rules need it. A URL is accepted, too.
 fn check_registry(text: &str) -> Result<String, HarborError> {
     let bare = text.trim();
     let bare = ["https://", "http://"].iter().find_map(|scheme| bare.strip_prefix(scheme)).unwrap_or(bare);
@@ -328,6 +333,6 @@ fn check_registry(text: &str) -> Result<String, HarborError> {
             let location = rule.mirrors().first().map(|mirror| mirror.location().as_str()).unwrap_or_default();
             Ok(location.strip_suffix("/project").unwrap_or(location).to_owned())
         }
-        Err(error) => Err(HarborError::RegistryInvalid { registry: text.to_owned(), reason: error.to_string() }),
+        Err(cause) => Err(HarborError::RegistryInvalid { registry: text.to_owned(), cause }),
     }
 }

@@ -1,71 +1,78 @@
 //! What can go wrong between Mimic and a Harbor.
 
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mimic_core::{SourceError, SourceErrorKind};
+use mimic_core::{Hint, RuleError, SourceError, SourceErrorKind};
 
-/// Why a Harbor's mirrors are not known. Each has a [`hint`](HarborError::hint) where something can be done about it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why the mirrors of a Harbor could not be discovered.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HarborError {
-    /// The host's name leads nowhere.
-    #[error("cannot find the host `{host}`: {reason}")]
+    /// The name of the host does not resolve.
+    #[error("cannot find the host `{host}`")]
     UnknownHost {
         /// The name that was looked up.
         host: String,
-        /// What the resolver said.
-        reason: String,
+        /// What the resolver reported.
+        #[source]
+        cause: RequestError,
     },
-    /// Nobody listens there.
+    /// Nothing listens on the port.
     #[error("cannot connect to {harbor}: connection refused")]
-    Refused {
+    ConnectionRefused {
         /// Address of the Harbor.
         harbor: String,
     },
-    /// No secure connection can be made.
-    #[error("cannot connect to {harbor} securely: {reason}")]
+    /// The TLS handshake failed.
+    #[error("cannot connect to {harbor} over TLS")]
     Tls {
         /// Address of the Harbor.
         harbor: String,
-        /// What is wrong with its certificate, or with the handshake.
-        reason: String,
+        /// What is wrong with the certificate, or with the handshake.
+        #[source]
+        cause: RequestError,
     },
-    /// It takes too long.
-    #[error("no answer from {harbor} within {limit:?} to `{path}`")]
+    /// The connection or the response took too long.
+    #[error("no response from {harbor} to `{path}` within {limit:?}")]
     Timeout {
         /// Address of the Harbor.
         harbor: String,
-        /// The path of the API that was asked for.
+        /// The path of the API that was requested.
         path: String,
-        /// How long was waited.
+        /// How long Mimic waited.
         limit: Duration,
     },
-    /// The connection failed in another way, or broke off.
-    #[error("the connection to {harbor} failed: {reason}")]
+    /// The connection failed in another way, or was interrupted.
+    #[error("connection to {harbor} failed")]
     Connection {
         /// Address of the Harbor.
         harbor: String,
-        /// What the system says.
-        reason: String,
+        /// What the operating system or the HTTP client reported.
+        #[source]
+        cause: RequestError,
     },
-    /// Something else answers at this address.
-    #[error("{harbor} does not answer as Harbor does: {answer}")]
+    /// Another service responds at this address.
+    #[error("{harbor} is not a Harbor: {response}")]
     NotHarbor {
-        /// Address that was asked.
+        /// Address of the request.
         harbor: String,
-        /// What came instead.
-        answer: String,
+        /// What was received.
+        response: String,
     },
-    /// It sends elsewhere, where credentials do not belong.
+    /// The response redirects to another host, which must not get the credentials.
     #[error("{harbor} redirects to `{location}`")]
     Redirected {
-        /// Address that was asked.
+        /// Address of the request.
         harbor: String,
-        /// Where it leads.
+        /// Where it redirects to.
         location: String,
     },
-    /// Harbor treats the account as nobody: it is unknown, disabled or expired, or the password is wrong.
+    /// Harbor treats the account as anonymous: it is unknown, disabled or expired, or the password is wrong.
     #[error("{harbor} does not accept the credentials of `{username}`")]
     CredentialsNotAccepted {
         /// Address of the Harbor.
@@ -73,150 +80,191 @@ pub enum HarborError {
         /// Name of the account.
         username: String,
     },
-    /// The file with the password is of no use.
-    #[error("the password file `{}` cannot be used: {reason}", path.display())]
-    PasswordUnreadable {
+    /// The file with the password cannot be read, or is empty.
+    #[error("cannot use the password file `{}`", path.display())]
+    PasswordFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        #[source]
+        cause: io::Error,
     },
-    /// The file with the certificate authorities is of no use.
-    #[error("the file of certificate authorities `{}` cannot be used: {reason}", path.display())]
-    AuthoritiesUnreadable {
+    /// The file with the CA certificates cannot be read, or holds none.
+    #[error("cannot use the CA file `{}`", path.display())]
+    CaFile {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
     },
-    /// The account may not see what is needed.
-    #[error("{who} may not {what} at {harbor}")]
+    /// The account lacks a permission.
+    #[error("{account} has no permission to {action} at {harbor}")]
     PermissionMissing {
         /// Address of the Harbor.
         harbor: String,
-        /// The account, in backticks, or `nobody`.
-        who: String,
-        /// What it may not do.
-        what: &'static str,
-        /// What to give it.
+        /// The account, in backticks, or `an anonymous client`.
+        account: String,
+        /// What the account is not permitted to do.
+        action: &'static str,
+        /// How to grant the permission.
         permission: &'static str,
     },
-    /// Harbor answers that it cannot.
-    #[error("{harbor} is ill: it answers {status} to `{path}`: {message}")]
-    Ill {
+    /// Harbor reports a failure of its own, or that it is overloaded.
+    #[error("{harbor} returned HTTP {status} for `{path}`: {message}")]
+    ErrorResponse {
         /// Address of the Harbor.
         harbor: String,
         /// HTTP status.
         status: u16,
-        /// The path of the API that was asked for.
+        /// The path of the API that was requested.
         path: String,
-        /// What it says about it.
+        /// Harbor's own message.
         message: String,
-        /// How long it asks to be left alone.
+        /// How long Harbor asks clients to wait (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// An answer that the API does not have.
-    #[error("{harbor} gives an answer to `{path}` that its API does not have: {reason}")]
-    Unexpected {
+    /// The response does not follow Harbor's API.
+    #[error("unexpected response from {harbor} to `{path}`")]
+    UnexpectedResponse {
         /// Address of the Harbor.
         harbor: String,
-        /// The path of the API that was asked for.
+        /// The path of the API that was requested.
         path: String,
-        /// What is wrong with the answer.
-        reason: String,
+        /// What is wrong with the response.
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
     },
-    /// A list of several pages was never twice the same.
-    #[error("the list `{path}` of {harbor} changes faster than it can be read")]
-    Unsteady {
+    /// No two readings of a list of several pages were the same.
+    #[error("the list `{path}` of {harbor} keeps changing while being read")]
+    ListChanging {
         /// Address of the Harbor.
         harbor: String,
-        /// The path of the API that was asked for.
+        /// The path of the API that was requested.
         path: String,
     },
-    /// Nobody says where pods pull from.
-    #[error("{harbor} does not tell which registry address pods pull from")]
+    /// Neither the settings nor Harbor give the registry address.
+    #[error("{harbor} did not report its registry address")]
     RegistryUnknown {
         /// Address of the Harbor.
         harbor: String,
     },
-    /// The registry address is of no use as a mirror.
-    #[error("the registry address `{registry}` cannot be used: {reason}")]
+    /// The registry address cannot be part of a mirror.
+    #[error("invalid registry address `{registry}`")]
     RegistryInvalid {
-        /// What was configured, or what Harbor says of itself.
+        /// What was configured, or what Harbor reported.
         registry: String,
         /// What is wrong with it.
-        reason: String,
+        #[source]
+        cause: RuleError,
     },
 }
 
-impl HarborError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::UnknownHost { .. } => {
-                "check the name in `harbor.api.host`, and the DNS of the place that Mimic runs in"
+/// Why an HTTP request failed.
+///
+/// `Display` writes the innermost cause: the layers of the HTTP client above it only name the step that failed.
+#[derive(Debug)]
+pub struct RequestError(reqwest::Error);
+
+impl From<reqwest::Error> for RequestError {
+    fn from(error: reqwest::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut innermost: &dyn Error = &self.0;
+        while let Some(cause) = innermost.source() {
+            if let Some(tls) = cause.downcast_ref::<native_tls::Error>() {
+                return write_tls_error(&tls.to_string(), f);
             }
-            Self::Refused { .. } => "check the port in `harbor.api.host`, and that Harbor runs",
-            Self::Tls { reason, .. } if reason.contains("wrong version number") => {
-                "the port does not speak TLS: write `http://` in front of the host if that is meant"
+            innermost = cause;
+        }
+        write!(f, "{innermost}")
+    }
+}
+
+impl Error for RequestError {}
+
+/// OpenSSL writes the reason for rejecting a certificate in parentheses, after a position in its own source.
+fn write_tls_error(message: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let reason = message.strip_suffix(')').and_then(|message| message.rsplit_once('(')).map(|(_, reason)| reason);
+    match reason {
+        Some(reason) => write!(f, "certificate verification failed: {reason}"),
+        None => f.write_str(message),
+    }
+}
+
+impl Hint for HarborError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        let hint = match self {
+            Self::UnknownHost { .. } => "check the name in `harbor.api.host`, and DNS where Mimic runs",
+            Self::ConnectionRefused { .. } => "check the port in `harbor.api.host`, and that Harbor runs",
+            Self::Tls { cause, .. } if cause.to_string().contains("wrong version number") => {
+                "the port does not use TLS: write `http://` before the host if that is intended"
             }
             Self::Tls { .. } => {
-                "name the authority that signed Harbor's certificate in `harbor.api.cafile`, and the host that the \
-                 certificate is for in `harbor.api.host`"
+                "set `harbor.api.cafile` to the CA that signed Harbor's certificate, and `harbor.api.host` to a host that \
+                 the certificate names"
             }
             Self::Timeout { .. } => "raise `harbor.timeout.request` if Harbor is that slow",
-            Self::NotHarbor { .. } => "check `harbor.api.host`: host, port and path of Harbor itself",
+            Self::NotHarbor { .. } => "set `harbor.api.host` to the host, port and path of Harbor",
             Self::Redirected { location, .. } => {
-                return Some(format!("if that is Harbor, write its address in `harbor.api.host`: {location}"));
+                return Some(format!("if that is the right Harbor, set `harbor.api.host` to {location}").into());
             }
             Self::CredentialsNotAccepted { .. } => {
-                "check name and password; a robot account's name begins with `robot$`, and it may be disabled or expired"
+                "check the name and the password; the name of a robot account begins with `robot$`, and the account can \
+                 be disabled or expired"
             }
-            Self::PasswordUnreadable { .. } => "the file holds the password and nothing else",
-            Self::AuthoritiesUnreadable { .. } => "the file holds certificates in PEM form",
+            Self::PasswordFile { .. } => "the file must hold the password and nothing else",
+            Self::CaFile { .. } => "the file must hold certificates in PEM format",
             Self::PermissionMissing { permission, .. } => permission,
             Self::RegistryUnknown { .. } => {
-                "set `harbor.registryurl` to the registry address that pods pull from; Harbor tells it only to accounts"
+                "set `harbor.registryurl` to the address that pods pull from; Harbor reports it only to accounts"
             }
             Self::RegistryInvalid { .. } => "set `harbor.registryurl` to `host` or `host:port`",
-            Self::Connection { .. } | Self::Ill { .. } | Self::Unexpected { .. } | Self::Unsteady { .. } => {
-                return None;
-            }
+            Self::Connection { .. }
+            | Self::ErrorResponse { .. }
+            | Self::UnexpectedResponse { .. }
+            | Self::ListChanging { .. } => return None,
         };
-        Some(hint.to_owned())
+        Some(hint.into())
     }
+}
 
+impl HarborError {
     fn kind(&self) -> SourceErrorKind {
         match self {
             Self::CredentialsNotAccepted { .. } | Self::PermissionMissing { .. } => SourceErrorKind::Forbidden,
             Self::NotHarbor { .. }
             | Self::Redirected { .. }
-            | Self::Unexpected { .. }
-            | Self::PasswordUnreadable { .. }
-            | Self::AuthoritiesUnreadable { .. }
+            | Self::UnexpectedResponse { .. }
+            | Self::PasswordFile { .. }
+            | Self::CaFile { .. }
             | Self::RegistryUnknown { .. }
             | Self::RegistryInvalid { .. } => SourceErrorKind::Invalid,
             Self::UnknownHost { .. }
-            | Self::Refused { .. }
+            | Self::ConnectionRefused { .. }
             | Self::Tls { .. }
             | Self::Timeout { .. }
             | Self::Connection { .. }
-            | Self::Ill { .. }
-            | Self::Unsteady { .. } => SourceErrorKind::Unavailable,
+            | Self::ErrorResponse { .. }
+            | Self::ListChanging { .. } => SourceErrorKind::Unavailable,
         }
     }
 }
 
 impl From<HarborError> for SourceError {
     fn from(error: HarborError) -> Self {
-        let message = match error.hint() {
-            Some(hint) => format!("{error} (hint: {hint})"),
-            None => error.to_string(),
+        let retry_after = match error {
+            HarborError::ErrorResponse { retry_after, .. } => retry_after,
+            _ => None,
         };
-        let source_error = Self::new(error.kind(), message);
-        match error {
-            HarborError::Ill { retry_after: Some(delay), .. } => source_error.with_retry_after(delay),
-            _ => source_error,
+        let error = Self::from_error(error.kind(), error);
+        match retry_after {
+            Some(delay) => error.with_retry_after(delay),
+            None => error,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which repositories a project lets through, as a regular expression.
+//! The filter of a project, as a regular expression over repositories.
 
 use std::fmt;
 
@@ -7,20 +7,20 @@ use serde::Serialize;
 
 use crate::api::Metadata;
 
-/// A filter that is set on a project (Harbor 2.16 and later): repositories that it does not match are not served.
+/// The filter of a project (Harbor 2.16 and later). The project does not serve repositories that do not match it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Filter {
-    /// What must match the whole repository.
+    /// Must match the whole repository.
     pub pattern: String,
-    /// The language of the pattern.
+    /// The syntax of the pattern.
     pub kind: FilterKind,
 }
 
-/// The language of a [`Filter`].
+/// The syntax of a [`Filter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FilterKind {
-    /// Globs as [doublestar](https://github.com/bmatcuk/doublestar) has them.
+    /// Globs of [doublestar](https://github.com/bmatcuk/doublestar).
     Doublestar,
     /// Go's regular expressions.
     Regex,
@@ -36,16 +36,16 @@ impl fmt::Display for Filter {
     }
 }
 
-/// A filter that cannot be understood; Harbor then serves nothing.
+/// A filter that cannot be parsed. Harbor serves nothing through a project with such a filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its filter `{pattern}` cannot be understood: {reason}")]
-pub(crate) struct FilterError {
-    pub(crate) pattern: String,
-    pub(crate) reason: String,
+#[error("cannot parse its filter `{pattern}`: {reason}")]
+pub struct FilterError {
+    pattern: String,
+    reason: String,
 }
 
 impl Filter {
-    /// The filter of a project, unless it has none.
+    /// The filter of a project, if it has one.
     pub(crate) fn of(metadata: &Metadata) -> Option<Self> {
         let pattern = metadata.proxy_cache_filter_pattern.as_deref()?.trim();
         let kind = metadata.proxy_cache_filter_pattern_kind.as_ref().or(metadata.proxy_cache_filter_kind.as_ref());
@@ -56,14 +56,14 @@ impl Filter {
         (!pattern.is_empty()).then(|| Self { pattern: pattern.to_owned(), kind })
     }
 
-    /// A regular expression for whole repositories, to be put into another one.
+    /// A regular expression for whole repositories, to embed in another one.
     pub(crate) fn expression(&self) -> Result<String, FilterError> {
         let error = |reason: &str| FilterError { pattern: self.pattern.clone(), reason: reason.to_owned() };
         let expression = match self.kind {
             FilterKind::Regex => self.pattern.clone(),
             FilterKind::Doublestar => doublestar(&self.pattern).map_err(error)?,
         };
-        // On its own first: `a)|(b` would be an expression only inside of another, and mean something else there.
+        // Compiled separately first: `a)|(b` is valid only inside of another expression, with another meaning.
         match RegexBuilder::new(&expression).unicode(false).build() {
             Ok(_) => Ok(expression),
             Err(reason) => Err(error(reason.to_string().lines().last().unwrap_or_default().trim())),
@@ -77,7 +77,7 @@ fn doublestar(glob: &str) -> Result<String, &'static str> {
     let mut braces = 0_usize;
     let mut rest = glob;
     while let Some(c) = rest.chars().next() {
-        // Two stars that are a whole component are any number of components, also none.
+        // Two stars that are a whole component match any number of components, including none.
         let begins = out.is_empty() || ["/", "(?:", "|"].iter().any(|before| out.ends_with(before));
         rest = &rest[c.len_utf8()..];
         let after = rest.strip_prefix('*').filter(|_| c == '*' && begins);
@@ -85,9 +85,13 @@ fn doublestar(glob: &str) -> Result<String, &'static str> {
         match c {
             '*' if after.is_some_and(ends) => {
                 rest = after.unwrap_or_default();
-                // At the end, the slash before them may be missing as well.
-                let below = out.ends_with('/') && out.pop().is_some();
-                out.push_str(if below { "(?:/.*)?" } else { ".*" });
+                // At the end, the slash before them is optional, too.
+                if out.ends_with('/') {
+                    out.pop();
+                    out.push_str("(?:/.*)?");
+                } else {
+                    out.push_str(".*");
+                }
             }
             '*' if after.is_some_and(|after| after.starts_with('/')) => {
                 rest = after.unwrap_or_default().trim_start_matches('/');
@@ -121,23 +125,23 @@ fn doublestar(glob: &str) -> Result<String, &'static str> {
                 rest = after;
             }
             '\\' => {
-                let escaped = rest.chars().next().ok_or("it ends in the middle of an escape")?;
+                let escaped = rest.chars().next().ok_or("incomplete escape at the end")?;
                 rest = &rest[escaped.len_utf8()..];
                 out.push_str(&regex::escape(escaped.encode_utf8(&mut [0; 4])));
             }
             _ => out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
         }
     }
-    if braces > 0 { Err("it has an unmatched brace") } else { Ok(out) }
+    if braces > 0 { Err("unclosed brace") } else { Ok(out) }
 }
 
 /// Translates a class; `rest` is what follows its opening bracket.
 fn class(rest: &str) -> Result<(String, &str), &'static str> {
-    const OPEN: &str = "it has a bracket without its partner";
+    const OPEN: &str = "unclosed bracket";
     let mut out = String::from("[");
     let mut chars = rest.char_indices().peekable();
     if chars.next_if(|(_, c)| matches!(c, '^' | '!')).is_some() {
-        // Not even a negated class crosses components.
+        // A negated class does not match `/` either.
         out.push_str("^/");
     }
     let start = out.len();
@@ -164,9 +168,9 @@ mod tests {
 
     fn matches(kind: FilterKind, pattern: &str, repository: &str) -> bool {
         let filter = Filter { pattern: pattern.to_owned(), kind };
-        let expression = filter.expression().expect("the filter can be understood");
+        let expression = filter.expression().expect("the filter can be parsed");
         let whole = RegexBuilder::new(&format!("^(?:{expression})$")).unicode(false).build();
-        whole.expect("it can be put into another").is_match(repository.as_bytes())
+        whole.expect("it can be embedded").is_match(repository.as_bytes())
     }
 
     #[test]
@@ -219,13 +223,13 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_cannot_be_understood_says_why() {
+    fn a_filter_that_cannot_be_parsed_is_an_error_with_the_reason() {
         for (kind, pattern, reason) in [
             (FilterKind::Regex, "a)|(b", "error: unopened group"),
             (FilterKind::Regex, "(", "error: unclosed group"),
-            (FilterKind::Doublestar, "{a", "it has an unmatched brace"),
-            (FilterKind::Doublestar, "[a", "it has a bracket without its partner"),
-            (FilterKind::Doublestar, "a\\", "it ends in the middle of an escape"),
+            (FilterKind::Doublestar, "{a", "unclosed brace"),
+            (FilterKind::Doublestar, "[a", "unclosed bracket"),
+            (FilterKind::Doublestar, "a\\", "incomplete escape at the end"),
         ] {
             let filter = Filter { pattern: pattern.to_owned(), kind };
             let expected = FilterError { pattern: pattern.to_owned(), reason: reason.to_owned() };
@@ -234,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn both_names_of_the_kind_are_read_and_an_empty_pattern_is_none() {
+    fn both_names_of_the_kind_are_read_and_an_empty_pattern_is_no_filter() {
         let of = |json: &str| Filter::of(&serde_json::from_str(json).expect("metadata"));
         let regex = |pattern: &str| Some(Filter { pattern: pattern.to_owned(), kind: FilterKind::Regex });
         let pattern = r#""proxy_cache_filter_pattern":" a.* ""#;

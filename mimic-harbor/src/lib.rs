@@ -2,10 +2,10 @@
 //!
 //! ```no_run
 //! use mimic_core::{Catalog, MirrorSource};
-//! use mimic_harbor::{Address, Credentials, Harbor, HarborSource, Settings};
+//! use mimic_harbor::{Address, Credentials, Harbor, HarborSettings, HarborSource};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut settings = Settings::new(Address::parse("harbor.example.com")?);
+//! let mut settings = HarborSettings::new(Address::parse("harbor.example.com")?);
 //! settings.credentials = Some(Credentials::from_file("robot$mimic", "/harbor/password"));
 //! let source = HarborSource::new("harbor", Harbor::new(settings)?);
 //!
@@ -15,13 +15,13 @@
 //! # }
 //! ```
 //!
-//! * [`Harbor::discover`] asks a Harbor what it mirrors; its [`Report`] names every project, used or left out and why.
-//! * [`HarborSource`] is the same as a [`MirrorSource`](mimic_core::MirrorSource).
-//! * [`checkup`] says in plain words what works and which permission is missing.
+//! * [`Harbor::discover`] queries a Harbor. Its [`Report`] lists every project, used or skipped, with the reason.
+//! * [`HarborSource`] provides the discovered mirrors as a [`MirrorSource`](mimic_core::MirrorSource).
+//! * [`checkup`] lists what works and which permission is missing.
 //!
 //! # What this crate does not do
 //!
-//! It changes nothing in Harbor, pulls no image, and has no clock of its own: whoever uses it says when to ask again.
+//! It changes nothing in Harbor, pulls no images, and has no timer: the caller decides when to query again.
 
 mod address;
 mod api;
@@ -40,12 +40,13 @@ mod source;
 mod upstream;
 
 pub use address::{Address, AddressError};
-pub use checkup::{Finding, Verdict, checkup};
+pub use checkup::{Finding, FindingLevel, checkup};
 pub use client::Timeouts;
 pub use credentials::Credentials;
 pub use discovery::Harbor;
-pub use error::HarborError;
-pub use filter::{Filter, FilterKind};
-pub use report::{Entry, LeftOut, Report, Way};
-pub use settings::{OverrideError, Overrides, Settings};
+pub use error::{HarborError, RequestError};
+pub use filter::{Filter, FilterError, FilterKind};
+pub use report::{DiscoveryMethod, ProxyProject, Report, SkipReason};
+pub use settings::{HarborSettings, OverrideError, Overrides};
 pub use source::HarborSource;
+pub use upstream::UnmappableEndpoint;

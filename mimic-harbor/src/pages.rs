@@ -1,26 +1,27 @@
-//! Lists that come in pages.
+//! Reads lists that Harbor returns in pages.
 
 use serde::de::DeserializeOwned;
 
-use crate::api::Numbered;
-use crate::client::{Client, Denial, Reply, Who};
+use crate::api::Identified;
+use crate::client::{Caller, Client, Denial, Reply};
 use crate::error::HarborError;
 
-/// Elements of a page: the most that Harbor gives.
+/// Elements of a page: the largest number that Harbor allows.
 pub(crate) const PAGE: usize = 100;
 
-/// How often a list is read that changes meanwhile.
+/// How often a list is read that keeps changing.
 const ATTEMPTS: usize = 5;
 
-/// Most pages of a list, so that a Harbor gone mad cannot fill the memory.
+/// Most pages of a list, to limit memory if the responses never end.
 const PAGES: usize = 1000;
 
-/// Reads a whole list. `known` is the order of its elements when it was last read, and is brought up to date.
+/// Reads a whole list. `known` holds the IDs of its elements as last read, in their order, and is updated.
 ///
-/// Pages are counted, so an element that is removed from a page that was read already pulls another one from the next
-/// page onto it, and that one is never seen. The list's length does not tell, as one may be added at the same time.
-/// Hence a list of more than one page counts when it was read twice alike, or is as it was last time.
-pub(crate) async fn read<T: DeserializeOwned + Numbered>(
+/// Harbor numbers the pages. If an element of a page that was already read is deleted, the first element of the next page
+/// moves up and is never seen. The length of the list does not show this, because another element may be added at the
+/// same time. So a list of several pages is valid only if two readings are the same, or if it has not changed since the
+/// last time.
+pub(crate) async fn read<T: DeserializeOwned + Identified>(
     client: &Client,
     list: &str,
     query: &str,
@@ -31,19 +32,19 @@ pub(crate) async fn read<T: DeserializeOwned + Numbered>(
             Ok(read) => read,
             Err(denial) => return Ok(Err(denial)),
         };
-        let order: Vec<u64> = elements.iter().map(T::number).collect();
+        let order: Vec<u64> = elements.iter().map(T::id).collect();
         if pages <= 1 || order == *known {
             *known = order;
             return Ok(Ok(elements));
         }
         *known = order;
     }
-    // What was read last may have holes, and must not be taken for what is known.
+    // The last reading may be incomplete, so the next discovery must not compare with it.
     known.clear();
-    Err(HarborError::Unsteady { harbor: client.harbor(), path: list.to_owned() })
+    Err(HarborError::ListChanging { harbor: client.harbor(), path: list.to_owned() })
 }
 
-/// Reads all pages once, and says how many there were.
+/// Reads all pages once and returns their number.
 async fn pass<T: DeserializeOwned>(
     client: &Client,
     list: &str,
@@ -52,13 +53,13 @@ async fn pass<T: DeserializeOwned>(
     let mut all = Vec::new();
     for page in 1..=PAGES {
         let path = format!("{list}?page={page}&page_size={PAGE}&{query}");
-        let (elements, total): (Vec<T>, _) = match client.get(&path, Who::Account).await? {
-            Reply::Given(elements, total) => (elements, total),
+        let (elements, total): (Vec<T>, _) = match client.get(&path, Caller::Account).await? {
+            Reply::Content(elements, total) => (elements, total),
             Reply::Denied(denial) => return Ok(Err(denial)),
         };
         let found = elements.len();
         all.extend(elements);
-        // A page past the end is empty. Where the length of the list is not told, a page that is not full is the last.
+        // A page past the end is empty. If Harbor does not report the length of the list, a page that is not full is the last.
         let at_end = total.map_or(found < PAGE, |total| page * PAGE >= total);
         if found == 0 || at_end {
             return Ok(Ok((page, all)));

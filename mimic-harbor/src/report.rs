@@ -1,44 +1,44 @@
-//! What a discovery found: every proxy-cache project, used or not, and why not.
+//! What a discovery found: every proxy-cache project, used or skipped, and why.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 
-use mimic_core::{Problem, Rule, RuleList};
+use mimic_core::{Hint, Problem, Rule, RuleError, RuleList};
 use serde::{Serialize, Serializer};
 
 use crate::filter::{Filter, FilterError};
-use crate::upstream::Unmappable;
+use crate::upstream::UnmappableEndpoint;
 
-/// What a Harbor was found to mirror.
+/// What a Harbor mirrors.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Report {
     /// Address of the Harbor.
     pub harbor: String,
-    /// Harbor's version; told to accounts only.
+    /// Harbor's version, which it reports to accounts only.
     pub version: Option<String>,
-    /// The account that was accepted; nobody if there is none.
+    /// The account that was accepted; `None` for an anonymous client.
     pub account: Option<String>,
     /// Registry address that pods pull from.
     pub registry: String,
-    /// How the upstreams were learnt.
-    pub way: Way,
-    /// Every proxy-cache project that can be seen, by name.
-    pub projects: Vec<Entry>,
-    /// Overrides for projects that are not there.
+    /// How the upstreams were discovered.
+    pub discovery_method: DiscoveryMethod,
+    /// Every proxy-cache project that is visible, by name.
+    pub projects: Vec<ProxyProject>,
+    /// Overrides for projects that are not visible.
     pub unused_overrides: Vec<String>,
 }
 
-/// How the upstreams of projects were learnt.
+/// How the upstreams of projects were discovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Way {
+pub enum DiscoveryMethod {
     /// From the list of all registry endpoints.
     Endpoints,
-    /// From the projects' summaries, one by one.
+    /// From the summaries of the projects, one request for each endpoint.
     Summaries,
-    /// There was no project to learn it of.
+    /// No project needed it.
     None,
 }
 
@@ -46,168 +46,150 @@ pub enum Way {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct Entry {
+pub struct ProxyProject {
     /// Its name.
-    pub project: String,
-    /// Whether everybody may pull from it.
+    pub name: String,
+    /// Whether anonymous clients can pull from it.
     pub public: bool,
-    /// The registry that it mirrors, where that is known.
+    /// The registry that it mirrors, if known.
     pub upstream: Option<String>,
-    /// Where pods would pull from.
+    /// Where pods pull from.
     pub mirror: String,
-    /// What Harbor says of the endpoint's health, where that is known: `healthy` or another word.
+    /// The health of the endpoint as Harbor reports it, if known: `healthy` or another word.
     pub health: Option<String>,
-    /// Which repositories it serves; all if there is no filter.
+    /// Which repositories it serves; `None` for all.
     pub filter: Option<Filter>,
-    /// Pull secret that its rule names.
+    /// Pull secret that its rule adds to pods.
     pub pull_secret: Option<String>,
-    /// Why it is not used; it is used if there is no reason.
-    pub left_out: Option<LeftOut>,
-    /// The rule made of it, if it is used.
+    /// Why the project is skipped; `None` if it is used.
+    pub skipped: Option<SkipReason>,
+    /// The rule made from the project, if it is used.
     #[serde(skip)]
     pub(crate) rule: Option<Rule>,
 }
 
-/// Why a project is not used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a project is skipped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum LeftOut {
-    /// Its name is none of those to use.
+pub enum SkipReason {
+    /// The settings do not select its name.
+    #[error("its name does not match `harbor.projects`")]
     NotSelected,
-    /// It is private, and private projects are not asked for.
+    /// It is private, and the settings select public projects only.
+    #[error("it is private, and `harbor.private` is off")]
     Private,
-    /// The account may not see which registry it is for.
+    /// The account has no permission to read its registry endpoint.
+    #[error("the account has no permission to read its registry endpoint")]
     NotPermitted,
-    /// Its registry endpoint is gone.
-    NoEndpoint,
-    /// Its endpoint does not tell which images it has.
-    Unmappable(String),
+    /// Its registry endpoint was deleted.
+    #[error("its registry endpoint no longer exists")]
+    EndpointDeleted,
+    /// Its endpoint cannot be mapped to the registry of image references.
+    #[error(transparent)]
+    Unmappable(#[from] UnmappableEndpoint),
     /// It mirrors the Harbor that it is in.
-    Itself,
-    /// Its filter cannot be understood, so Harbor serves nothing.
-    Filter(String),
-    /// Its endpoint is not healthy, and such projects are not asked for.
+    #[error("it points to its own Harbor")]
+    OwnHarbor,
+    /// Its filter cannot be parsed, so Harbor serves nothing through it.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// Its endpoint is unhealthy, and the settings skip such projects.
+    #[error("its endpoint is `{}`, and `harbor.unhealthy` is off", .0.escape_debug())]
     Unhealthy(String),
-    /// No rule can be made of it.
-    Invalid(String),
+    /// No valid rule can be made from it.
+    #[error(transparent)]
+    InvalidRule(#[from] RuleError),
     /// Another project serves the same upstream.
-    Lost {
+    #[error("project `{by}` takes precedence for the same upstream")]
+    Outranked {
         /// Name of the other project.
-        to: String,
+        by: String,
     },
 }
 
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotSelected => f.write_str("its name is not among `harbor.projects`"),
-            Self::Private => f.write_str("it is private, and `harbor.private` is off"),
-            Self::NotPermitted => f.write_str("the account may not see which registry it is for"),
-            Self::NoEndpoint => f.write_str("its registry endpoint is gone"),
-            Self::Unmappable(reason) | Self::Filter(reason) | Self::Invalid(reason) => f.write_str(reason),
-            Self::Itself => f.write_str("it mirrors the Harbor that it is in"),
-            Self::Unhealthy(status) => {
-                write!(f, "its endpoint is `{}`, and `harbor.unhealthy` is off", status.escape_debug())
-            }
-            Self::Lost { to } => write!(f, "`{to}` serves the same upstream"),
-        }
-    }
-}
-
-impl Serialize for LeftOut {
+impl Serialize for SkipReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl From<Unmappable> for LeftOut {
-    fn from(reason: Unmappable) -> Self {
-        Self::Unmappable(reason.to_string())
+impl Hint for SkipReason {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        let hint = match self {
+            Self::NotPermitted => PERMISSION,
+            Self::Unmappable(_) => "set its upstream in `harbor.overrides`, as `project=upstream`",
+            Self::Filter(_) => "fix the project's filter in Harbor, which serves nothing until then",
+            Self::EndpointDeleted | Self::InvalidRule(_) => "exclude it with `harbor.projects`",
+            Self::NotSelected | Self::Private | Self::OwnHarbor | Self::Unhealthy(_) | Self::Outranked { .. } => {
+                return None;
+            }
+        };
+        Some(hint.into())
     }
 }
 
-impl From<FilterError> for LeftOut {
-    fn from(error: FilterError) -> Self {
-        Self::Filter(error.to_string())
-    }
-}
-
-impl LeftOut {
-    /// What to do about it, where somebody should.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::NotPermitted => Some(PERMISSION),
-            Self::Unmappable(_) => Some("say what it mirrors in `harbor.overrides`, as `project=upstream`"),
-            Self::Filter(_) => Some("mend the project's filter in Harbor, which serves nothing meanwhile"),
-            Self::NoEndpoint | Self::Invalid(_) => Some("leave it out by `harbor.projects`"),
-            Self::NotSelected | Self::Private | Self::Itself | Self::Unhealthy(_) | Self::Lost { .. } => None,
-        }
-    }
-}
-
-/// What an account needs, in the words of Harbor's forms.
-pub(crate) const PERMISSION: &str = "give the robot account the system permissions `Registry: List` and `Project: List`, or \
-                                     `Project: Read` on the projects";
+/// What an account needs, named as in Harbor's forms.
+pub(crate) const PERMISSION: &str = "grant the robot account the system permissions `Registry: List` and `Project: List`, \
+                                     or `Project: Read` on the projects";
 
 impl Report {
-    /// The rules, by project name, and what somebody should act on.
+    /// The rules, by project name, with the [`problems`](Self::problems).
     pub fn rule_list(&self) -> RuleList {
-        let rules = self.projects.iter().filter_map(|entry| entry.rule.clone()).collect();
+        let rules = self.projects.iter().filter_map(|project| project.rule.clone()).collect();
         RuleList { rules, problems: self.problems() }
     }
 
-    /// What somebody should act on in Mimic's configuration or permissions: projects that the account may not see into,
-    /// together, and overrides without a project.
+    /// Problems with Mimic's configuration or permissions: one for all projects whose endpoint the account has no
+    /// permission to read, and one for each override without a project.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let hidden: Vec<&str> = self
             .projects
             .iter()
-            .filter(|entry| entry.left_out == Some(LeftOut::NotPermitted))
-            .map(|entry| entry.project.as_str())
+            .filter(|project| project.skipped == Some(SkipReason::NotPermitted))
+            .map(|project| project.name.as_str())
             .collect();
         if !hidden.is_empty() {
-            let message = format!("the account may not see which registry is behind {}", names("project", &hidden));
+            let message = format!("no permission to read the registry endpoint of {}", names(&hidden));
             problems.push(Problem::new(&self.harbor, message).with_hint(PERMISSION));
         }
         problems.extend(self.unused_overrides.iter().map(|project| {
-            Problem::new(&self.harbor, format!("override for `{project}`: no proxy-cache project of that name is seen"))
-                .with_hint("mend `harbor.overrides`, or let the account see the project")
+            Problem::new(&self.harbor, format!("override for `{project}`: no such proxy-cache project visible"))
+                .with_hint("fix `harbor.overrides`, or grant the account access to the project")
         }));
         problems
     }
 
-    /// What is odd about the projects themselves: some that are of no use, choices between several, and endpoints that
-    /// are not healthy.
+    /// Problems with the projects themselves: projects that cannot be used, several projects for one upstream, and
+    /// endpoints that are not healthy.
     pub fn warnings(&self) -> Vec<Problem> {
         let warning = |message: String| Problem::new(&self.harbor, message);
-        let useless = |entry: &Entry| {
-            let reason = entry.left_out.as_ref().filter(|reason| **reason != LeftOut::NotPermitted)?;
-            let message = format!("the project `{}` is left out: {reason}", entry.project);
+        let unusable = |project: &ProxyProject| {
+            let reason = project.skipped.as_ref().filter(|reason| **reason != SkipReason::NotPermitted)?;
+            let message = format!("project `{}` skipped: {reason}", project.name);
             Some(warning(message).with_hint(reason.hint()?))
         };
-        let mut warnings: Vec<Problem> = self.projects.iter().filter_map(useless).collect();
-        let mut rivals: HashMap<&str, Vec<&str>> = HashMap::new();
-        for entry in &self.projects {
-            if let Some(LeftOut::Lost { to }) = &entry.left_out {
-                rivals.entry(to).or_default().push(&entry.project);
+        let mut warnings: Vec<Problem> = self.projects.iter().filter_map(unusable).collect();
+        let mut outranked: HashMap<&str, Vec<&str>> = HashMap::new();
+        for project in &self.projects {
+            if let Some(SkipReason::Outranked { by }) = &project.skipped {
+                outranked.entry(by).or_default().push(&project.name);
             }
         }
-        for used in self.projects.iter().filter(|entry| entry.left_out.is_none()) {
-            if let Some(rivals) = rivals.get(used.project.as_str()) {
+        for used in self.projects.iter().filter(|project| project.skipped.is_none()) {
+            let upstream = used.upstream.as_deref().unwrap_or_default();
+            if let Some(others) = outranked.get(used.name.as_str()) {
                 warnings.push(warning(format!(
-                    "the project `{}` is used for `{}`, not {} for the same",
-                    used.project,
-                    used.upstream.as_deref().unwrap_or_default(),
-                    names("project", rivals),
+                    "project `{}` takes precedence over {} for `{upstream}`",
+                    used.name,
+                    names(others),
                 )));
             }
             if let Some(health) = used.health.as_deref().filter(|health| !is_healthy(health)) {
                 warnings.push(warning(format!(
-                    "the endpoint of the project `{}` is `{}`: Harbor serves only what it has cached of `{}`",
-                    used.project,
+                    "endpoint of project `{}` is `{}`: Harbor serves only cached images from `{upstream}`",
+                    used.name,
                     health.escape_debug(),
-                    used.upstream.as_deref().unwrap_or_default(),
                 )));
             }
         }
@@ -215,21 +197,21 @@ impl Report {
     }
 }
 
-/// Whether Harbor finds an endpoint well.
+/// Whether Harbor reports an endpoint as healthy.
 pub(crate) fn is_healthy(status: &str) -> bool {
     status == "healthy"
 }
 
-/// One name, a few, or a few and how many more.
-fn names(noun: &str, names: &[&str]) -> String {
+/// The names of projects; of many, the first few and how many more there are.
+fn names(names: &[&str]) -> String {
     const SHOWN: usize = 5;
     let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
     let plural = if names.len() == 1 { "" } else { "s" };
     match names.len().checked_sub(SHOWN) {
-        Some(more) if more > 0 => format!("the {noun}s {} and {more} more", shown.join(", ")),
+        Some(more) if more > 0 => format!("projects {} and {more} more", shown.join(", ")),
         _ => match shown.split_last() {
-            Some((last, rest)) if !rest.is_empty() => format!("the {noun}{plural} {} and {last}", rest.join(", ")),
-            _ => format!("the {noun} {}", shown.join("")),
+            Some((last, rest)) if !rest.is_empty() => format!("project{plural} {} and {last}", rest.join(", ")),
+            _ => format!("project {}", shown.join("")),
         },
     }
 }
@@ -240,9 +222,9 @@ mod tests {
 
     #[test]
     fn names_are_listed_up_to_a_few() {
-        assert_eq!(names("project", &["a"]), "the project `a`");
-        assert_eq!(names("project", &["a", "b", "c"]), "the projects `a`, `b` and `c`");
+        assert_eq!(names(&["a"]), "project `a`");
+        assert_eq!(names(&["a", "b", "c"]), "projects `a`, `b` and `c`");
         let many = ["a", "b", "c", "d", "e", "f", "g"];
-        assert_eq!(names("project", &many), "the projects `a`, `b`, `c`, `d`, `e` and 2 more");
+        assert_eq!(names(&many), "projects `a`, `b`, `c`, `d`, `e` and 2 more");
     }
 }

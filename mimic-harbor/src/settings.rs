@@ -1,43 +1,44 @@
-//! What is asked for, of which Harbor.
+//! Which Harbor to query, and what to use of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use mimic_core::Upstream;
 use mimic_core::internal::Globs;
+use mimic_core::{Hint, RuleError, Upstream};
 
 use crate::address::Address;
 use crate::client::Timeouts;
 use crate::credentials::Credentials;
 
-/// A Harbor, and what to take from it.
+/// A Harbor, and what to use of it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Settings {
-    /// Where it is.
+pub struct HarborSettings {
+    /// Its address.
     pub address: Address,
-    /// PEM file with the authorities to trust instead of the system's; read again for every discovery.
+    /// PEM file with the CAs to trust instead of those of the system; read again for every discovery.
     pub ca_file: Option<PathBuf>,
-    /// The account to ask as; nobody if there is none.
+    /// The account; `None` for an anonymous client.
     pub credentials: Option<Credentials>,
-    /// How long to wait.
+    /// How long to wait for it.
     pub timeouts: Timeouts,
-    /// Registry address that pods pull from; asked from Harbor if there is none.
+    /// Registry address that pods pull from; `None` for the one that Harbor reports.
     pub registry: Option<String>,
     /// Names of the projects to use.
     pub projects: Globs,
     /// Whether private projects are used.
     pub private: bool,
-    /// Pull secret that rules for private projects name.
+    /// Pull secret that rules for private projects add to pods.
     pub pull_secret: Option<String>,
-    /// Whether projects are used whose endpoint Harbor finds unhealthy: it serves what it has cached.
+    /// Whether projects with an unhealthy endpoint are used. Harbor serves only cached images through them.
     pub unhealthy: bool,
-    /// Upstreams of projects, where the endpoint does not tell them.
+    /// Upstreams of projects, instead of those derived from the endpoint.
     pub overrides: Overrides,
 }
 
-impl Settings {
-    /// All public projects of a Harbor, asked without an account.
+impl HarborSettings {
+    /// All public projects of a Harbor, for an anonymous client.
     pub fn new(address: Address) -> Self {
         Self {
             address,
@@ -45,7 +46,7 @@ impl Settings {
             credentials: None,
             timeouts: Timeouts::default(),
             registry: None,
-            // A glob that is known to be good.
+            // This glob is valid.
             projects: Globs::new(["*"]).unwrap_or_default(),
             private: false,
             pull_secret: None,
@@ -59,16 +60,24 @@ impl Settings {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides(BTreeMap<String, String>);
 
-/// Why a text is not a list of overrides.
+/// Why a string is not a list of overrides.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("entry `{entry}` {reason}")]
 pub struct OverrideError {
     entry: String,
-    reason: String,
+    reason: &'static str,
+    #[source]
+    cause: Option<RuleError>,
+}
+
+impl Hint for OverrideError {
+    fn hint(&self) -> Option<Cow<'_, str>> {
+        self.cause.as_ref()?.hint()
+    }
 }
 
 impl Overrides {
-    /// Reads `project=upstream` pairs, separated by commas. An upstream is a registry or a prefix of its repositories.
+    /// Parses `project=upstream` pairs, separated by commas. An upstream is a registry or a prefix of its repositories.
     ///
     /// ```
     /// # use mimic_harbor::Overrides;
@@ -77,23 +86,23 @@ impl Overrides {
     /// ```
     ///
     /// # Errors
-    /// The first entry that is none.
+    /// The first invalid entry.
     pub fn parse(text: &str) -> Result<Self, OverrideError> {
         let mut overrides = BTreeMap::new();
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            let error = |reason: String| OverrideError { entry: entry.to_owned(), reason };
-            let (project, upstream) = entry.split_once('=').ok_or_else(|| error("has no `=`".to_owned()))?;
+            let error = |reason, cause| OverrideError { entry: entry.to_owned(), reason, cause };
+            let (project, upstream) = entry.split_once('=').ok_or_else(|| error("has no `=`", None))?;
             let (project, upstream) = (project.trim(), upstream.trim());
             if project.is_empty() {
-                return Err(error("names no project".to_owned()));
+                return Err(error("has no project", None));
             }
             let upstream = match Upstream::parse(upstream) {
                 Ok(upstream @ Upstream::Prefix { .. }) => upstream.to_string(),
-                Ok(_) => return Err(error("has a wildcard for an upstream, but a project serves one".to_owned())),
-                Err(reason) => return Err(error(format!("names no upstream: {reason}"))),
+                Ok(_) => return Err(error("has a wildcard as upstream, but a project mirrors one registry", None)),
+                Err(cause) => return Err(error("has an invalid upstream", Some(cause))),
             };
             if overrides.insert(project.to_owned(), upstream).is_some() {
-                return Err(error("names a project that another entry names".to_owned()));
+                return Err(error("repeats the project of another entry", None));
             }
         }
         Ok(Self(overrides))
@@ -104,7 +113,7 @@ impl Overrides {
         self.0.get(project).map(String::as_str)
     }
 
-    /// The projects that are named.
+    /// The projects that have an override.
     pub(crate) fn projects(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
@@ -115,16 +124,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overrides_that_make_no_sense_are_refused() {
+    fn invalid_overrides_are_an_error() {
         for (text, message) in [
-            ("=docker.io", "entry `=docker.io` names no project"),
-            ("a=*", "entry `a=*` has a wildcard for an upstream, but a project serves one"),
-            ("a=b", "entry `a=b` names no upstream: upstream `b` does not start with a registry"),
-            ("a=ghcr.io, a=quay.io", "entry `a=quay.io` names a project that another entry names"),
+            ("=docker.io", "entry `=docker.io` has no project"),
+            ("a=*", "entry `a=*` has a wildcard as upstream, but a project mirrors one registry"),
+            (
+                "a=b",
+                "entry `a=b` has an invalid upstream: upstream `b` does not start with a registry (hint: for Docker Hub write `docker.io/b`)",
+            ),
+            ("a=ghcr.io, a=quay.io", "entry `a=quay.io` repeats the project of another entry"),
         ] {
-            assert_eq!(Overrides::parse(text).map_err(|error| error.to_string()), Err(message.to_owned()));
+            let error = Overrides::parse(text).expect_err("the overrides are invalid");
+            assert_eq!(error.full_message().to_string(), message);
         }
-        let overrides = Overrides::parse("path = example.com/docker-remote ,").expect("good overrides");
+        let overrides = Overrides::parse("path = example.com/docker-remote ,").expect("the overrides are valid");
         assert_eq!(overrides.get("path"), Some("example.com/docker-remote"));
         assert_eq!(overrides.get("other"), None);
     }

@@ -10,24 +10,24 @@ use crate::discovery::Harbor;
 
 /// A [`Harbor`] as a [`MirrorSource`].
 ///
-/// Harbor does not tell when something changes, so [`changed`](MirrorSource::changed) never resolves: the host asks again
-/// as often as it likes, and when one of the [`files`](HarborSource::files) changes. Every load is all or nothing: when
-/// anything could be missing from the list it is an error, and the host keeps the last list.
+/// Harbor does not report changes, so [`changed`](MirrorSource::changed) never resolves: the caller loads again at an
+/// interval, and when one of the [`files`](HarborSource::files) changes. A load fails if anything could be missing from
+/// the list, and the caller keeps the last list.
 #[derive(Debug)]
 pub struct HarborSource {
     name: String,
     harbor: Harbor,
-    /// What was warned about, so that what stays is warned about once.
+    /// The current warnings, each of which is logged once.
     warned: Mutex<BTreeSet<String>>,
 }
 
 impl HarborSource {
-    /// A source of this name.
+    /// A source with this name.
     pub fn new(name: impl Into<String>, harbor: Harbor) -> Self {
         Self { name: name.into(), harbor, warned: Mutex::default() }
     }
 
-    /// Files whose content matters: the password, the certificate authorities. They are read by every load.
+    /// The files that every load reads: the password and the CAs.
     pub fn files(&self) -> Vec<PathBuf> {
         let settings = self.harbor.settings();
         let password = settings.credentials.as_ref().and_then(|credentials| credentials.file().map(PathBuf::from));
@@ -47,7 +47,7 @@ impl MirrorSource for HarborSource {
             report.warnings().iter().map(|warning| warning.full_message().to_string()).collect();
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         for warning in current.difference(&warned) {
-            log::warn!(source = self.name.as_str(), warning = warning.as_str(); "Harbor's projects have a flaw");
+            log::warn!(source = self.name.as_str(), warning = warning.as_str(); "problem with Harbor projects");
         }
         *warned = current;
         Ok(report.rule_list())

@@ -1,37 +1,49 @@
-//! From a registry endpoint of Harbor to the registry that image references name.
+//! Maps a registry endpoint of Harbor to the registry of image references.
 
 use mimic_core::{DOCKER_HUB, Upstream};
 use url::Url;
 
-/// Why nobody can tell which images a registry endpoint has.
+/// Why a registry endpoint cannot be mapped to the registry of image references.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unmappable {
-    #[error("its endpoint `{url}` does not tell the account whose registry it is")]
-    AccountUnknown { url: String },
-    #[error("its endpoint `{url}` has a path, and no image reference names that")]
-    HasPath { url: String },
+#[non_exhaustive]
+pub enum UnmappableEndpoint {
+    /// The endpoint is the API of an AWS region, which serves the registries of all accounts.
+    #[error("its endpoint `{url}` does not contain the AWS account ID")]
+    AccountUnknown {
+        /// URL of the endpoint.
+        url: String,
+    },
+    /// The URL has a path, which a registry in a reference cannot have.
+    #[error("its endpoint `{url}` has a path, so no image reference can match it")]
+    HasPath {
+        /// URL of the endpoint.
+        url: String,
+    },
+    /// The URL has no host that can be a registry.
     #[error("its endpoint `{url}` is not the address of a registry")]
-    NoRegistry { url: String },
+    NotARegistry {
+        /// URL of the endpoint.
+        url: String,
+    },
 }
 
-/// The registry, as references name it, that an endpoint of a type (`docker-hub`, `quay`, …) and URL stands for.
+/// The registry of image references that an endpoint of a type (`docker-hub`, `quay`, …) with a URL mirrors.
 ///
 /// The types are those of [Harbor's adapters](https://github.com/goharbor/harbor/tree/main/src/pkg/reg/adapter).
-pub(crate) fn upstream_of(kind: &str, url: &str) -> Result<String, Unmappable> {
+pub(crate) fn upstream_of(kind: &str, url: &str) -> Result<String, UnmappableEndpoint> {
     if kind == "docker-hub" {
         return Ok(DOCKER_HUB.to_owned());
     }
-    let no_registry = || Unmappable::NoRegistry { url: url.to_owned() };
+    let not_a_registry = || UnmappableEndpoint::NotARegistry { url: url.to_owned() };
     let full = if url.contains("://") { url.to_owned() } else { format!("https://{url}") };
-    let parsed = Url::parse(&full).map_err(|_| no_registry())?;
-    let host = parsed.host_str().filter(|host| !host.is_empty()).ok_or_else(no_registry)?;
+    let parsed = Url::parse(&full).map_err(|_| not_a_registry())?;
+    let host = parsed.host_str().filter(|host| !host.is_empty()).ok_or_else(not_a_registry)?;
     if !matches!(parsed.path(), "" | "/") {
-        return Err(Unmappable::HasPath { url: url.to_owned() });
+        return Err(UnmappableEndpoint::HasPath { url: url.to_owned() });
     }
     let host = match kind {
-        // The API of a region, which serves the registries of all accounts.
         "aws-ecr" if host.starts_with("api.ecr.") || host.starts_with("api.ecr-") => {
-            return Err(Unmappable::AccountUnknown { url: url.to_owned() });
+            return Err(UnmappableEndpoint::AccountUnknown { url: url.to_owned() });
         }
         "ali-acr" => match host.strip_prefix("cr.") {
             Some(rest) if rest.ends_with(".aliyuncs.com") => format!("registry.{rest}"),
@@ -40,10 +52,10 @@ pub(crate) fn upstream_of(kind: &str, url: &str) -> Result<String, Unmappable> {
         _ => host.to_owned(),
     };
     let registry = parsed.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-    // The one place that knows what a registry is called; Docker Hub has several names.
+    // Normalises the name: Docker Hub has several.
     match Upstream::parse(&registry) {
         Ok(upstream @ Upstream::Prefix { .. }) => Ok(upstream.to_string()),
-        _ => Err(no_registry()),
+        _ => Err(not_a_registry()),
     }
 }
 
@@ -52,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endpoints_are_mapped_to_the_registry_that_references_name() {
+    fn endpoints_are_mapped_to_the_registry_of_references() {
         for (kind, url, registry) in [
             ("docker-hub", "https://hub.docker.com", "docker.io"),
             ("docker-hub", "https://a-proxy-in-front.example.com/hub", "docker.io"),
@@ -78,10 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_mapped_says_why() {
+    fn an_endpoint_that_cannot_be_mapped_is_an_error_with_the_reason() {
         for (kind, url, reason) in [
-            ("aws-ecr", "https://api.ecr.eu-west-1.amazonaws.com", "does not tell the account whose registry it is"),
-            ("docker-registry", "https://example.com/docker-remote", "has a path, and no image reference names that"),
+            ("aws-ecr", "https://api.ecr.eu-west-1.amazonaws.com", "does not contain the AWS account ID"),
+            ("docker-registry", "https://example.com/docker-remote", "has a path, so no image reference can match it"),
             ("docker-registry", "", "is not the address of a registry"),
             ("docker-registry", "https://registry", "is not the address of a registry"),
         ] {

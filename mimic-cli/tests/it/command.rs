@@ -1,4 +1,4 @@
-//! What transcripts cannot hold: bytes that are no text, much input, and pipes that end early.
+//! Cases that transcripts cannot hold: input that is not UTF-8, large input, and pipes that are closed early.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-/// One byte more than the longest line that is read.
+/// One byte longer than the longest line that is read.
 const TOO_LONG: usize = (1 << 20) + 1;
 
 const RULES: [&str; 2] = ["-m", "docker.io=harbor.example.com/dockerhub"];
@@ -56,7 +56,7 @@ fn line_ends_become_line_feeds_and_empty_lines_stay() {
 }
 
 #[test]
-fn nothing_in_is_nothing_out() {
+fn empty_input_gives_no_output() {
     for args in [&REWRITE[..], &["parse"], &["explain", RULES[0], RULES[1], "-"]] {
         let output = with_input(args, b"");
         assert_eq!((stdout(&output), stderr(&output), output.status.code()), ("", "", Some(0)), "{args:?}");
@@ -99,7 +99,7 @@ fn lines_that_are_not_utf8_have_no_input_in_json() {
 }
 
 #[test]
-fn parse_and_explain_say_nothing_on_standard_output_of_lines_that_are_no_text() {
+fn parse_and_explain_print_no_result_for_lines_that_are_not_utf8() {
     for args in [&["parse"][..], &["explain", RULES[0], RULES[1]]] {
         let output = with_input(args, b"\xff\n");
         assert_eq!(stdout(&output), "", "{args:?}");
@@ -125,21 +125,21 @@ fn a_line_that_is_too_long_is_an_empty_line_and_an_error() {
 }
 
 #[test]
-fn a_line_without_end_does_not_need_memory_without_end() {
-    // Kilobytes of address space: a fourth of what the line has.
+fn a_line_without_end_needs_bounded_memory() {
+    // Kilobytes of address space: a quarter of the length of the line.
     let script = "ulimit -v 65536; head -c 268435456 /dev/zero | \"$0\" parse";
     let output = Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_mimic")]).output().unwrap();
     assert_eq!((stderr(&output), output.status.code()), ("error: line 1: longer than 1048576 bytes\n", Some(1)));
 }
 
 #[test]
-fn any_bytes_give_as_many_lines_as_they_have() {
-    // Any spread of bytes will do; this one is the same each time.
+fn any_input_gives_as_many_lines_as_it_has() {
+    // Pseudo-random bytes, the same in each run.
     let mut state = 1_u64;
     let bytes: Vec<u8> = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let byte = state.to_be_bytes()[0];
-        // Half of them such that there are references among the lines.
+        // Half of them are characters of references, so that some lines are references.
         if byte < 128 { byte } else { b"abc/:@.\n"[usize::from(byte % 8)] }
     })
     .take(300_000)
@@ -154,7 +154,7 @@ fn any_bytes_give_as_many_lines_as_they_have() {
 }
 
 #[test]
-fn answers_come_before_more_is_asked() {
+fn results_are_written_before_more_input_is_read() {
     let mut child = spawn(&REWRITE);
     let mut stdin = child.stdin.take().unwrap();
     let mut answers = BufReader::new(child.stdout.take().unwrap());
@@ -169,7 +169,7 @@ fn answers_come_before_more_is_asked() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_ends_the_command_quietly() {
+fn a_reader_that_closes_the_pipe_is_no_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("images.txt");
     fs::write(&path, "nginx:1.27\n".repeat(100_000)).unwrap();
@@ -191,14 +191,14 @@ fn results_that_cannot_be_written_are_an_error() {
 }
 
 #[test]
-fn problems_that_cannot_be_written_change_nothing() {
+fn messages_that_cannot_be_written_change_nothing() {
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = mimic(&["parse", "nginx", "x:", "redis"]).stderr(full).output().unwrap();
     assert_eq!((stdout(&output).lines().count(), output.status.code()), (12, Some(1)));
 }
 
 #[test]
-fn much_output_keeps_its_order() {
+fn large_output_keeps_its_order() {
     let images: Vec<String> = (0..50_000).map(|number| format!("quay.io/a/{number}")).collect();
     let input = images.join("\n");
     let output = with_input(&REWRITE, input.as_bytes());
@@ -224,11 +224,11 @@ fn help_and_version_go_to_standard_output() {
 }
 
 #[test]
-fn help_that_nobody_reads_is_no_panic() {
+fn help_with_a_closed_pipe_does_not_panic() {
     let mut child = spawn(&["--help"]);
     drop(child.stdout.take());
-    let mut problems = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut problems).unwrap();
-    assert_eq!(problems, "");
+    let mut messages = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut messages).unwrap();
+    assert_eq!(messages, "");
     child.wait().unwrap();
 }

@@ -1,5 +1,5 @@
-//! The real command, run as its users run it.
-// `cfg(test)` always holds here; with it, clippy knows that helpers in these modules are tests too.
+//! Tests that run the real command.
+// `cfg(test)` is always set here. It tells clippy that helpers in these modules are test code, too.
 
 #[cfg(test)]
 mod command;

@@ -1,7 +1,7 @@
-//! Transcripts: commands as they are typed, with what they print.
+//! Transcripts: commands and their output.
 //!
 //! ```text
-//! # A remark.
+//! # A comment.
 //! $ mimic parse nginx x:
 //! nginx
 //!   …
@@ -9,9 +9,9 @@
 //! [exit 1]
 //! ```
 //!
-//! A command goes to `sh`, with `mimic` on the path and `tests/data/files` as its directory. Below it stand standard
-//! output, standard error with `! ` before each line, and the exit status if it is not 0. All that is asked over HTTP is
-//! answered by a Harbor of recordings, as if by a proxy.
+//! `sh` runs the command, with `mimic` on the path and `tests/data/files` as the working directory. Below the command are
+//! standard output, standard error with `! ` before each line, and the exit status if it is not 0. A fake Harbor that
+//! replays recordings answers all HTTP requests, as a proxy.
 
 use std::env;
 use std::ffi::OsString;
@@ -23,12 +23,12 @@ use std::sync::OnceLock;
 
 use fake_harbor::Fake;
 
-/// The directory in which commands run.
+/// The working directory of the commands.
 pub(crate) fn files() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/files")
 }
 
-/// What stands between the commands and the network.
+/// The HTTP proxy of the commands.
 fn proxy() -> &'static Fake {
     static FAKE: OnceLock<Fake> = OnceLock::new();
     FAKE.get_or_init(Fake::start)
@@ -44,7 +44,7 @@ pub(crate) fn run(command: &str) -> Output {
         .args(["-c", command])
         .current_dir(files())
         .env("PATH", path)
-        // They would decide how wide help is.
+        // They set the width of help texts.
         .env_remove("COLUMNS")
         .env_remove("LINES")
         .envs([("http_proxy", proxy().url()), ("HTTP_PROXY", proxy().url())])
@@ -55,7 +55,7 @@ pub(crate) fn run(command: &str) -> Output {
         .unwrap()
 }
 
-/// The transcript with what its commands print now.
+/// The transcript with the current output of its commands.
 pub(crate) fn replay(transcript: &str) -> String {
     let mut played = String::new();
     let mut printed = false;
@@ -79,7 +79,7 @@ pub(crate) fn replay(transcript: &str) -> String {
 }
 
 fn print(output: &Output, to: &mut String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("transcripts are of UTF-8 only");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("transcripts are UTF-8");
     to.push_str(&text(&output.stdout));
     for line in text(&output.stderr).lines() {
         writeln!(to, "{}", format!("! {line}").trim_end()).unwrap();
@@ -91,7 +91,7 @@ fn print(output: &Output, to: &mut String) {
     }
 }
 
-/// Holds a file to what it should be, or, if the variable is set, makes it so.
+/// Checks that a file has the expected content. If the variable `update` is set, writes the content instead.
 pub(crate) fn hold(path: &Path, expected: &str, update: &str) {
     let found = fs::read_to_string(path).unwrap_or_default();
     if env::var_os(update).is_some() {
@@ -102,7 +102,7 @@ pub(crate) fn hold(path: &Path, expected: &str, update: &str) {
     }
     let name = path.file_name().unwrap().display();
     for (number, (found, expected)) in (1..).zip(found.lines().zip(expected.lines())) {
-        assert_eq!(found, expected, "{name}:{number} is stale; {update}=1 cargo test -p mimic-cli rewrites it");
+        assert_eq!(found, expected, "{name}:{number} is outdated; run {update}=1 cargo test -p mimic-cli");
     }
-    assert_eq!(found, expected, "{name} is stale; {update}=1 cargo test -p mimic-cli rewrites it");
+    assert_eq!(found, expected, "{name} is outdated; run {update}=1 cargo test -p mimic-cli");
 }

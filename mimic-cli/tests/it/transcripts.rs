@@ -1,4 +1,4 @@
-//! Every transcript in `data/transcripts` is what the command prints; a new case is a new file.
+//! Every transcript in `data/transcripts` agrees with the command. A new case is a new file.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::transcript;
 
 #[test]
-fn commands_print_what_their_transcripts_say() {
+fn transcripts_agree_with_the_command() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/transcripts");
     let mut count = 0;
     for entry in fs::read_dir(directory).unwrap() {

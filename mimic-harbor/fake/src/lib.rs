@@ -1,5 +1,5 @@
-//! A Harbor on the loopback that replays recordings, and misbehaves on demand. Blocking and small, so that the tests of
-//! other crates can use it as well.
+//! A fake Harbor on the loopback that replays recordings and misbehaves on demand. It is blocking and small, so that the
+//! tests of other crates can use it, too.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,29 +21,29 @@ pub fn proxy_projects(page: usize) -> String {
     format!("/api/v2.0/projects?page={page}&page_size=100&q=registry_id%3D%5B1~%5D")
 }
 
-/// What was asked.
+/// A request that the fake received.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The credential, as the recordings name it.
+    /// The credential, by its name in the recordings.
     pub by: String,
     /// Path and query.
     pub path: String,
-    /// Headers, by their names in lower case.
+    /// Headers, by name in lower case.
     pub headers: HashMap<String, String>,
 }
 
-/// What is sent.
+/// A response to send.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// Headers, beside those that every answer has.
+    /// Headers, in addition to those of every response.
     pub headers: Vec<(String, String)>,
-    /// The whole body.
+    /// The body.
     pub body: Vec<u8>,
-    /// How much of the body is sent before the connection breaks off.
+    /// How many bytes of the body are sent before the connection is closed, if not all.
     pub breaks_off_at: Option<usize>,
-    /// How long it takes.
+    /// Delay before the response.
     pub delay: Duration,
 }
 
@@ -53,13 +53,13 @@ impl Answer {
         Self::new(status, "application/json; charset=utf-8", body.to_string())
     }
 
-    /// A body of some type.
+    /// A body with a content type.
     pub fn new(status: u16, kind: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("Content-Type".to_owned(), kind.to_owned())];
         Self { status, headers, body: body.into(), breaks_off_at: None, delay: Duration::ZERO }
     }
 
-    /// A refusal or failure in Harbor's words.
+    /// An error response in Harbor's format.
     pub fn error(status: u16, message: &str) -> Self {
         Self::json(status, &json!({"errors": [{"code": "UNKNOWN", "message": message}]}))
     }
@@ -75,7 +75,7 @@ impl Answer {
 type Recordings = HashMap<(String, String), Answer>;
 type Mischief = dyn Fn(&Request, &dyn Fn(&Request) -> Answer) -> Option<Answer> + Send + Sync;
 
-/// A running Harbor. It runs as long as the process, as tests do.
+/// A running fake. It runs until the process exits.
 #[derive(Clone)]
 pub struct Fake {
     address: SocketAddr,
@@ -85,12 +85,12 @@ pub struct Fake {
 struct Shared {
     recordings: Recordings,
     mischief: Mutex<Option<Arc<Mischief>>>,
-    /// `None` when nobody wants to know.
+    /// `None` if requests are not recorded.
     requests: Mutex<Option<Vec<Request>>>,
     connections: Mutex<usize>,
 }
 
-/// A stream that can be spoken on.
+/// A connection.
 pub trait Stream: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Stream for T {}
@@ -102,15 +102,15 @@ impl fmt::Debug for Fake {
 }
 
 impl Fake {
-    /// Over plain HTTP.
+    /// Starts it with plain HTTP.
     pub fn start() -> Self {
         Self::start_with(|stream| Some(Box::new(stream)))
     }
 
-    /// With a layer such as TLS around every connection.
+    /// Starts it with a layer, such as TLS, around every connection.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// If no port is free.
     pub fn start_with(wrap: impl Fn(TcpStream) -> Option<Box<dyn Stream>> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -142,8 +142,8 @@ impl Fake {
         format!("http://{}", self.address)
     }
 
-    /// Has `mischief` asked first for every request; where it gives nothing, the recordings answer. It is given what
-    /// they would say.
+    /// Calls `mischief` for every request. If it returns `None`, the fake responds with the recording. `mischief` gets a
+    /// function that returns the recorded response.
     pub fn misbehave(
         &self,
         mischief: impl Fn(&Request, &dyn Fn(&Request) -> Answer) -> Option<Answer> + Send + Sync + 'static,
@@ -151,7 +151,7 @@ impl Fake {
         *lock(&self.shared.mischief) = Some(Arc::new(mischief));
     }
 
-    /// Takes the projects away that have `part` in their name.
+    /// Removes the projects that have `part` in their name.
     pub fn remove_projects(&self, part: &'static str) {
         self.misbehave(move |request, recorded| {
             let mut answer = recorded(request);
@@ -162,22 +162,22 @@ impl Fake {
         });
     }
 
-    /// Answers with the recordings again.
+    /// Responds with the recordings again.
     pub fn behave(&self) {
         *lock(&self.shared.mischief) = None;
     }
 
-    /// What was asked since this was last called.
+    /// The requests since the last call.
     pub fn take_requests(&self) -> Vec<Request> {
         lock(&self.shared.requests).as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Keeps no requests from now on.
+    /// Stops recording requests.
     pub fn forget_requests(&self) {
         *lock(&self.shared.requests) = None;
     }
 
-    /// How many connections there ever were.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
         *lock(&self.shared.connections)
     }
@@ -193,7 +193,7 @@ impl Fake {
             let answer =
                 mischief.and_then(|mischief| mischief(&request, &recorded)).unwrap_or_else(|| self.recorded(&request));
             thread::sleep(answer.delay);
-            // One write, or every answer would wait for the acknowledgement of its headers. Harbor sets a cookie with each.
+            // In one write: with two, each response would wait for the acknowledgement of its headers. Harbor always sets a cookie.
             let mut head = format!("HTTP/1.1 {} Whatever\r\nSet-Cookie: sid=1; Path=/; HttpOnly\r\n", answer.status);
             for (name, value) in &answer.headers {
                 head.extend([name, ": ", value, "\r\n"]);
@@ -221,7 +221,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn recordings() -> Recordings {
-    let text = std::fs::read_to_string(RECORDINGS).expect("the recordings are there");
+    let text = std::fs::read_to_string(RECORDINGS).expect("the recordings exist");
     let exchange = |line: &str| {
         let exchange: Value = serde_json::from_str(line).expect("a recording is JSON");
         let text = |key: &str| exchange[key].as_str().expect("a recording names it").to_owned();
@@ -238,14 +238,14 @@ fn recordings() -> Recordings {
     text.lines().map(exchange).collect()
 }
 
-/// Reads a request without a body; `None` when the client has gone.
+/// Reads a request without a body; `None` if the client closed the connection.
 fn read(stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
         return Ok(None);
     }
     let target = line.split(' ').nth(1).unwrap_or_default();
-    // A proxy is given the whole URL.
+    // A proxy receives the whole URL.
     let path = target.strip_prefix("http://").and_then(|rest| rest.find('/').map(|at| &rest[at..])).unwrap_or(target);
     let path = path.to_owned();
     let mut headers = HashMap::new();
@@ -261,7 +261,7 @@ fn read(stream: &mut BufReader<Box<dyn Stream>>) -> io::Result<Option<Request>> 
     Ok(Some(Request { by, path, headers }))
 }
 
-/// Whose credentials these are. Harbor tells wrong ones by treating them as none.
+/// The account of the credentials. Harbor treats wrong credentials as none.
 fn account(authorization: Option<&str>) -> String {
     const ACCOUNTS: [&str; 7] = [
         "admin",
@@ -274,7 +274,7 @@ fn account(authorization: Option<&str>) -> String {
     ];
     let Some(authorization) = authorization else { return "anonymous".to_owned() };
     let is_of = |name: &str| authorization == format!("Basic {}", base64(&format!("{name}:{PASSWORD}")));
-    // A robot's name as Harbor has it.
+    // Harbor's form of a robot's name.
     if is_of("robot$mimic") {
         return ACCOUNTS[1].to_owned();
     }

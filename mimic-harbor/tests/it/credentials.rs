@@ -1,9 +1,9 @@
-//! What each of the nine credentials sees. The lists are written down from the recordings: the projects of the page, and
-//! the endpoints in the answers to `registries` and `summary`.
+//! What each of the nine credentials sees. The lists come from the recordings: the projects of the page, and the
+//! endpoints in the responses to `registries` and `summary`.
 
-use mimic_harbor::{HarborError, Way};
+use mimic_harbor::DiscoveryMethod;
 
-use super::{discover, left_out, mirrors, settings};
+use super::{discover, message, mirrors, settings, skipped};
 use fake_harbor::Fake;
 
 /// Public projects that are used, by name.
@@ -26,18 +26,18 @@ const PUBLIC: [&str; 16] = [
     "registry.example.com harbor.example.com/zz-proxy-upper",
 ];
 
-/// Public projects that are not.
-const PUBLIC_LEFT_OUT: [&str; 4] = [
-    "proxy-dockerhub-registry: `proxy-dockerhub` serves the same upstream",
-    "zz-proxy-gitlab-typed: `zz-proxy-gitlab` serves the same upstream",
-    "zz-proxy-path: its endpoint `https://artifactory.example.com/artifactory/docker-remote` has a path, and no image \
-     reference names that",
-    "zz-proxy-quay-typed: `proxy-quay` serves the same upstream",
+/// Public projects that are skipped.
+const PUBLIC_SKIPPED: [&str; 4] = [
+    "proxy-dockerhub-registry: project `proxy-dockerhub` takes precedence for the same upstream",
+    "zz-proxy-gitlab-typed: project `zz-proxy-gitlab` takes precedence for the same upstream",
+    "zz-proxy-path: its endpoint `https://artifactory.example.com/artifactory/docker-remote` has a path, so no image \
+     reference can match it",
+    "zz-proxy-quay-typed: project `proxy-quay` takes precedence for the same upstream",
 ];
 
 const NVCR: &str = "nvcr.io harbor.example.com/proxy-nvcr";
 
-/// Private projects that are used by those who see them.
+/// Private projects that are used by accounts that see them.
 const PRIVATE: [&str; 5] = [
     NVCR,
     "myregistry.azurecr.io harbor.example.com/zz-proxy-acr",
@@ -47,20 +47,23 @@ const PRIVATE: [&str; 5] = [
 ];
 
 /// Private projects of upstreams that public ones serve.
-const RIVALS: [&str; 3] = [
-    "proxy-dockerhub-private: `proxy-dockerhub` serves the same upstream",
-    "proxy-ghcr-private: `proxy-ghcr` serves the same upstream",
-    "zz-proxy-k8s-private: `proxy-k8s` serves the same upstream",
+const OUTRANKED: [&str; 3] = [
+    "proxy-dockerhub-private: project `proxy-dockerhub` takes precedence for the same upstream",
+    "proxy-ghcr-private: project `proxy-ghcr` takes precedence for the same upstream",
+    "zz-proxy-k8s-private: project `proxy-k8s` takes precedence for the same upstream",
 ];
 
-const ECR_API: &str = "zz-proxy-ecr-api: its endpoint `https://api.ecr.eu-west-1.amazonaws.com` does not tell the account \
-                       whose registry it is";
+const ECR_API: &str = "zz-proxy-ecr-api: its endpoint `https://api.ecr.eu-west-1.amazonaws.com` does not contain the AWS \
+                       account ID";
 
 fn not_permitted(projects: &[&str]) -> Vec<String> {
-    projects.iter().map(|project| format!("{project}: the account may not see which registry it is for")).collect()
+    projects
+        .iter()
+        .map(|project| format!("{project}: the account has no permission to read its registry endpoint"))
+        .collect()
 }
 
-/// Projects come by name.
+/// Projects are ordered by name.
 fn sorted(lists: &[Vec<String>], key: impl Fn(&String) -> String) -> Vec<String> {
     let mut all: Vec<String> = lists.concat();
     all.sort_by_key(key);
@@ -71,28 +74,27 @@ fn owned(list: &[&str]) -> Vec<String> {
     list.iter().map(|&line| line.to_owned()).collect()
 }
 
-/// Asks with and without private projects and compares everything.
-async fn sees(credential: &str, way: Way, private: &[&str], private_left_out: Vec<String>) {
+/// Discovers with and without private projects and compares everything.
+async fn sees(credential: &str, method: DiscoveryMethod, private: &[&str], private_skipped: Vec<String>) {
     let fake = Fake::start();
     let mut settings = settings(&fake, credential);
     for with_private in [false, true] {
         settings.private = with_private;
         settings.pull_secret = with_private.then(|| "harbor-pull".to_owned());
         let report = discover(settings.clone()).await.expect("the fake behaves");
-        assert_eq!(report.way, way, "{credential}");
+        assert_eq!(report.discovery_method, method, "{credential}");
 
-        let (private, hidden) =
-            if with_private { (owned(private), private_left_out.clone()) } else { (vec![], vec![]) };
+        let (private, hidden) = if with_private { (owned(private), private_skipped.clone()) } else { (vec![], vec![]) };
         let location = |line: &String| line.split(' ').nth(1).unwrap_or_default().to_owned();
         assert_eq!(mirrors(&report), sorted(&[owned(&PUBLIC), private], location), "{credential}");
         if with_private {
             let project = |line: &String| line.split(':').next().unwrap_or_default().to_owned();
-            assert_eq!(left_out(&report), sorted(&[owned(&PUBLIC_LEFT_OUT), hidden], project), "{credential}");
+            assert_eq!(skipped(&report), sorted(&[owned(&PUBLIC_SKIPPED), hidden], project), "{credential}");
         }
         let list = report.rule_list();
         assert_eq!(list.rules.len(), mirrors(&report).len());
         for rule in list.rules {
-            let is_private = report.projects.iter().any(|entry| !entry.public && entry.project == rule.name());
+            let is_private = report.projects.iter().any(|project| !project.public && project.name == rule.name());
             assert_eq!(rule.pull_secret(), is_private.then_some("harbor-pull"), "{}", rule.name());
         }
     }
@@ -100,56 +102,68 @@ async fn sees(credential: &str, way: Way, private: &[&str], private_left_out: Ve
 
 #[tokio::test]
 async fn an_administrator_sees_everything() {
-    sees("admin", Way::Endpoints, &PRIVATE, [owned(&RIVALS), owned(&[ECR_API])].concat()).await;
+    sees("admin", DiscoveryMethod::Endpoints, &PRIVATE, [owned(&OUTRANKED), owned(&[ECR_API])].concat()).await;
 }
 
 #[tokio::test]
 async fn a_robot_that_lists_projects_and_endpoints_sees_everything() {
-    let all = [owned(&RIVALS), owned(&[ECR_API])].concat();
-    sees("robot-project-list+registry-list", Way::Endpoints, &PRIVATE, all).await;
+    let all = [owned(&OUTRANKED), owned(&[ECR_API])].concat();
+    sees("robot-project-list+registry-list", DiscoveryMethod::Endpoints, &PRIVATE, all).await;
 }
 
 #[tokio::test]
 async fn a_robot_that_reads_projects_sees_everything() {
-    sees("robot-project-read-all", Way::Summaries, &PRIVATE, [owned(&RIVALS), owned(&[ECR_API])].concat()).await;
+    sees(
+        "robot-project-read-all",
+        DiscoveryMethod::Summaries,
+        &PRIVATE,
+        [owned(&OUTRANKED), owned(&[ECR_API])].concat(),
+    )
+    .await;
 }
 
-/// Harbor denies it even the summaries of public projects, so those are asked for by nobody. What private ones have the
-/// same endpoint as a public one is known by that.
+/// Harbor denies it even the summaries of public projects, so Mimic requests those anonymously. Private projects with the
+/// endpoint of a public one are covered by that.
 #[tokio::test]
-async fn a_robot_that_lists_projects_sees_what_everybody_sees() {
+async fn a_robot_that_lists_projects_sees_what_anonymous_clients_see() {
     let hidden =
         ["proxy-nvcr", "zz-proxy-acr", "zz-proxy-ali", "zz-proxy-ecr-account", "zz-proxy-ecr-api", "zz-proxy-jfrog"];
-    sees("robot-project-list", Way::Summaries, &[], [owned(&RIVALS), not_permitted(&hidden)].concat()).await;
+    sees("robot-project-list", DiscoveryMethod::Summaries, &[], [owned(&OUTRANKED), not_permitted(&hidden)].concat())
+        .await;
 }
 
 #[tokio::test]
-async fn a_robot_that_pulls_sees_what_everybody_sees() {
+async fn a_robot_that_pulls_sees_what_anonymous_clients_see() {
     let hidden =
         ["proxy-nvcr", "zz-proxy-acr", "zz-proxy-ali", "zz-proxy-ecr-account", "zz-proxy-ecr-api", "zz-proxy-jfrog"];
-    sees("robot-repository-pull-all", Way::Summaries, &[], [owned(&RIVALS), not_permitted(&hidden)].concat()).await;
+    sees(
+        "robot-repository-pull-all",
+        DiscoveryMethod::Summaries,
+        &[],
+        [owned(&OUTRANKED), not_permitted(&hidden)].concat(),
+    )
+    .await;
 }
 
-/// It sees two private projects, the one of which has a public rival.
+/// It sees two private projects, one of which has the upstream of a public project.
 #[tokio::test]
-async fn a_robot_of_some_projects_sees_those_as_well() {
-    sees("robot-some-projects", Way::Summaries, &[NVCR], owned(&RIVALS[..1])).await;
+async fn a_robot_of_some_projects_sees_those_and_public_ones() {
+    sees("robot-some-projects", DiscoveryMethod::Summaries, &[NVCR], owned(&OUTRANKED[..1])).await;
 }
 
 #[tokio::test]
 async fn a_robot_that_lists_only_endpoints_sees_public_projects() {
-    sees("robot-registry-list", Way::Endpoints, &[], Vec::new()).await;
+    sees("robot-registry-list", DiscoveryMethod::Endpoints, &[], Vec::new()).await;
 }
 
 #[tokio::test]
-async fn nobody_sees_public_projects() {
-    sees("anonymous", Way::Summaries, &[], Vec::new()).await;
+async fn an_anonymous_client_sees_public_projects() {
+    sees("anonymous", DiscoveryMethod::Summaries, &[], Vec::new()).await;
 }
 
 #[tokio::test]
 async fn a_wrong_password_is_an_error_and_no_smaller_list() {
     let fake = Fake::start();
     let error = discover(settings(&fake, "robot-wrong-secret")).await.expect_err("the password is wrong");
-    let (harbor, username) = (fake.url(), "robot-wrong-secret".to_owned());
-    assert_eq!(error, HarborError::CredentialsNotAccepted { harbor, username });
+    assert_eq!(message(&error), format!("{} does not accept the credentials of `robot-wrong-secret`", fake.url()));
 }

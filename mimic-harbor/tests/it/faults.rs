@@ -1,4 +1,4 @@
-//! Harbors that are away, ill, slow, or no Harbors.
+//! Harbors that are unreachable, fail, or are slow, and services that are no Harbor.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -7,48 +7,52 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use mimic_core::{SourceError, SourceErrorKind};
-use mimic_harbor::{Address, HarborError, Settings, Timeouts};
+use mimic_core::{Hint as _, SourceError, SourceErrorKind};
+use mimic_harbor::{Address, HarborError, HarborSettings, Timeouts};
 use serde_json::json;
 
-use super::{ROBOT, discover, harbor, mirrors, settings};
+use super::{ROBOT, discover, harbor, message, mirrors, settings};
 use fake_harbor::{Answer, Fake, proxy_projects};
 
-async fn fails(settings: Settings) -> HarborError {
-    discover(settings).await.expect_err("there is nothing good to be had")
+async fn fails(settings: HarborSettings) -> HarborError {
+    discover(settings).await.expect_err("the discovery fails")
 }
 
-fn at(address: &str) -> Settings {
-    Settings::new(Address::parse(address).expect("a good address"))
+fn at(address: &str) -> HarborSettings {
+    HarborSettings::new(Address::parse(address).expect("a valid address"))
 }
 
 #[tokio::test]
-async fn a_port_that_nobody_listens_on_refuses_the_connection() {
+async fn a_closed_port_refuses_the_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let harbor = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
-    assert_eq!(fails(at(&harbor)).await, HarborError::Refused { harbor });
+    let error = fails(at(&harbor)).await;
+    assert!(matches!(error, HarborError::ConnectionRefused { .. }), "{error:?}");
+    assert_eq!(message(&error), format!("cannot connect to {harbor}: connection refused"));
 }
 
 #[tokio::test]
-async fn a_name_that_leads_nowhere_is_named() {
+async fn a_name_that_does_not_resolve_is_in_the_error() {
     let error = fails(at("http://harbor.invalid")).await;
     assert!(matches!(&error, HarborError::UnknownHost { host, .. } if host == "harbor.invalid"), "{error:?}");
+    let message = message(&error);
+    assert!(message.starts_with("cannot find the host `harbor.invalid`: "), "{message}");
 }
 
 #[tokio::test]
-async fn a_harbor_that_does_not_answer_is_not_waited_for_for_ever() {
+async fn a_harbor_that_does_not_respond_times_out() {
     let fake = Fake::start();
     fake.misbehave(|request, recorded| Some(Answer { delay: Duration::from_secs(5), ..recorded(request) }));
     let limit = Duration::from_millis(100);
     let mut settings = settings(&fake, ROBOT);
     settings.timeouts = Timeouts { request: limit, ..Timeouts::default() };
-    let (harbor, path) = (fake.url(), "systeminfo".to_owned());
-    assert_eq!(fails(settings).await, HarborError::Timeout { harbor, path, limit });
+    let expected = format!("no response from {} to `systeminfo` within 100ms", fake.url());
+    assert_eq!(message(&fails(settings).await), expected);
 }
 
 #[tokio::test]
-async fn half_a_page_is_no_page() {
+async fn an_interrupted_response_is_an_error() {
     let fake = Fake::start();
     fake.misbehave(|request, recorded| {
         let answer = recorded(request);
@@ -62,29 +66,29 @@ async fn half_a_page_is_no_page() {
 #[tokio::test]
 async fn a_web_page_is_no_harbor() {
     let fake = Fake::start();
-    for (status, answer) in [(200, "status 200 with a web page"), (404, "status 404 with a web page")] {
+    for (status, response) in [(200, "status 200 with a web page"), (404, "status 404 with a web page")] {
         fake.misbehave(move |_, _| Some(Answer::new(status, "text/html; charset=utf-8", "<html>Welcome</html>")));
-        let expected = HarborError::NotHarbor { harbor: fake.url(), answer: answer.to_owned() };
-        assert_eq!(fails(settings(&fake, ROBOT)).await, expected);
+        let expected = format!("{} is not a Harbor: {response}", fake.url());
+        assert_eq!(message(&fails(settings(&fake, ROBOT)).await), expected);
     }
 }
 
 #[tokio::test]
 async fn another_api_is_no_harbor() {
     let fake = Fake::start();
-    for (status, body, answer) in [
-        (200, json!({"kind": "Status"}), "its `systeminfo` names no `auth_mode`"),
-        (404, json!({"kind": "Status"}), "it has no public `systeminfo`"),
-        (403, json!({"kind": "Status"}), "it has no public `systeminfo`"),
+    for (status, body, response) in [
+        (200, json!({"kind": "Status"}), "`systeminfo` has no `auth_mode`"),
+        (404, json!({"kind": "Status"}), "no public `systeminfo`"),
+        (403, json!({"kind": "Status"}), "no public `systeminfo`"),
     ] {
         fake.misbehave(move |_, _| Some(Answer::json(status, &body)));
-        let expected = HarborError::NotHarbor { harbor: fake.url(), answer: answer.to_owned() };
-        assert_eq!(fails(settings(&fake, ROBOT)).await, expected);
+        let expected = format!("{} is not a Harbor: {response}", fake.url());
+        assert_eq!(message(&fails(settings(&fake, ROBOT)).await), expected);
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_the_api_does_not_have_is_named() {
+async fn a_response_that_does_not_follow_the_api_is_an_error_with_the_reason() {
     let fake = Fake::start();
     for (body, reason) in [
         ("{}", "invalid type: map, expected a sequence"),
@@ -95,58 +99,61 @@ async fn an_answer_that_the_api_does_not_have_is_named() {
             (request.path == proxy_projects(1)).then(|| Answer::new(200, "application/json", body))
         });
         let error = fails(settings(&fake, ROBOT)).await;
-        assert!(matches!(&error, HarborError::Unexpected { reason: said, .. } if said.contains(reason)), "{error:?}");
+        let message = message(&error);
+        assert!(message.starts_with("unexpected response from ") && message.contains(reason), "{message}");
     }
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_not_read_to_its_end() {
+async fn a_response_that_is_too_long_is_an_error() {
     let fake = Fake::start();
     fake.misbehave(|_, _| Some(Answer::new(200, "application/json", vec![b' '; 17 << 20])));
     let error = fails(settings(&fake, ROBOT)).await;
-    assert!(matches!(&error, HarborError::Unexpected { reason, .. } if reason.contains("16 MiB")), "{error:?}");
+    let expected =
+        format!("unexpected response from {} to `systeminfo`: the response is longer than 16 MiB", fake.url());
+    assert_eq!(message(&error), expected);
 }
 
 #[tokio::test]
-async fn a_packed_answer_is_unpacked() {
+async fn a_compressed_response_is_decompressed() {
     let fake = Fake::start();
     fake.misbehave(|request, recorded| {
         let answer = recorded(request);
-        let mut packer = GzEncoder::new(Vec::new(), Compression::default());
-        packer.write_all(&answer.body).expect("packing in memory");
-        let body = packer.finish().expect("packing in memory");
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&answer.body).expect("compression in memory");
+        let body = encoder.finish().expect("compression in memory");
         Some(Answer { body, ..answer }.header("Content-Encoding", "gzip"))
     });
     assert_eq!(mirrors(&discover(settings(&fake, ROBOT)).await.expect("the fake behaves")).len(), 16);
 }
 
 #[tokio::test]
-async fn a_harbor_that_is_ill_recovers() {
+async fn a_harbor_that_fails_recovers() {
     let fake = Fake::start();
     let harbor = harbor(settings(&fake, ROBOT));
-    let asked = AtomicUsize::new(0);
+    let requests = AtomicUsize::new(0);
     fake.misbehave(move |_, _| {
-        let ill = asked.fetch_add(1, Ordering::Relaxed) < 2;
-        ill.then(|| Answer::error(500, "pq: the database system is starting up"))
+        let fails = requests.fetch_add(1, Ordering::Relaxed) < 2;
+        fails.then(|| Answer::error(500, "pq: the database system is starting up"))
     });
     for _ in 0..2 {
-        let error = harbor.discover().await.expect_err("it is ill");
-        let message = "is ill: it answers 500 to `systeminfo`: pq: the database system is starting up";
-        assert_eq!(error.to_string(), format!("{} {message}", fake.url()));
+        let error = harbor.discover().await.expect_err("Harbor fails");
+        let expected = "returned HTTP 500 for `systeminfo`: pq: the database system is starting up";
+        assert_eq!(error.full_message().to_string(), format!("{} {expected}", fake.url()));
     }
-    assert_eq!(mirrors(&harbor.discover().await.expect("it is well")).len(), 16);
+    assert_eq!(mirrors(&harbor.discover().await.expect("Harbor recovered")).len(), 16);
 }
 
 #[tokio::test]
-async fn one_project_that_cannot_be_asked_for_spoils_the_list() {
+async fn an_error_for_one_project_fails_the_discovery() {
     let fake = Fake::start();
     fake.misbehave(|request, _| request.path.ends_with("/proxy-k8s/summary").then(|| Answer::error(500, "no")));
     let error = fails(settings(&fake, "robot-project-read-all")).await;
-    assert!(matches!(error, HarborError::Ill { status: 500, .. }), "{error:?}");
+    assert!(matches!(error, HarborError::ErrorResponse { status: 500, .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_harbor_that_asks_to_be_left_alone_is() {
+async fn retry_after_is_passed_to_the_caller() {
     let fake = Fake::start();
     for status in [429, 503] {
         fake.misbehave(move |_, _| Some(Answer::new(status, "text/html", "busy").header("Retry-After", "120")));
@@ -157,14 +164,14 @@ async fn a_harbor_that_asks_to_be_left_alone_is() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_another_place_is_not_followed() {
+async fn a_redirect_to_another_host_is_not_followed() {
     let (fake, other) = (Fake::start(), Fake::start());
     let elsewhere = format!("{}/api/v2.0/systeminfo", other.url());
     let location = elsewhere.clone();
     fake.misbehave(move |_, _| Some(Answer::new(307, "text/html", "").header("Location", &location)));
-    let expected = HarborError::Redirected { harbor: fake.url(), location: elsewhere };
-    assert_eq!(fails(settings(&fake, ROBOT)).await, expected);
-    assert!(other.take_requests().is_empty(), "the credentials are not for others");
+    let expected = format!("{} redirects to `{elsewhere}`", fake.url());
+    assert_eq!(message(&fails(settings(&fake, ROBOT)).await), expected);
+    assert!(other.take_requests().is_empty(), "other hosts must not get the credentials");
 }
 
 #[tokio::test]
@@ -187,13 +194,16 @@ async fn redirects_in_a_circle_end() {
 }
 
 #[tokio::test]
-async fn an_account_that_sees_no_registry_at_all_needs_a_permission() {
+async fn an_account_that_sees_no_endpoint_needs_a_permission() {
     let fake = Fake::start();
     fake.misbehave(|request, _| request.path.ends_with("/summary").then(|| Answer::error(403, "forbidden")));
     let error = fails(settings(&fake, "robot-project-list")).await;
     assert_eq!(
-        error.to_string(),
-        format!("`robot-project-list` may not see which registries the proxy-cache projects are for at {}", fake.url())
+        message(&error),
+        format!(
+            "`robot-project-list` has no permission to read the registry endpoints of the proxy-cache projects at {}",
+            fake.url()
+        )
     );
     assert!(error.hint().is_some_and(|hint| hint.contains("`Registry: List`")));
     assert_eq!(SourceError::from(error).kind(), SourceErrorKind::Forbidden);

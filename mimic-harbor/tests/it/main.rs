@@ -9,14 +9,15 @@ mod tls;
 mod traps;
 
 use fake_harbor::{Fake, PASSWORD};
-use mimic_harbor::{Address, Credentials, Harbor, HarborError, Report, Settings};
+use mimic_core::Problem;
+use mimic_harbor::{Address, Credentials, Harbor, HarborError, HarborSettings, ProxyProject, Report};
 
-/// The robot account that can see everything with the fewest questions.
+/// The robot account that sees everything with the fewest requests.
 const ROBOT: &str = "robot-project-list+registry-list";
 
-/// Settings for a fake Harbor, asked with a credential of the recordings.
-fn settings(fake: &Fake, credential: &str) -> Settings {
-    let mut settings = Settings::new(Address::parse(&fake.url()).expect("the fake has an address"));
+/// Settings for a fake Harbor and a credential of the recordings.
+fn settings(fake: &Fake, credential: &str) -> HarborSettings {
+    let mut settings = HarborSettings::new(Address::parse(&fake.url()).expect("the fake has an address"));
     if credential == "anonymous" {
         settings.registry = Some("harbor.example.com".to_owned());
     } else {
@@ -25,22 +26,27 @@ fn settings(fake: &Fake, credential: &str) -> Settings {
     settings
 }
 
-fn harbor(settings: Settings) -> Harbor {
-    Harbor::new(settings).expect("the settings are good")
+fn harbor(settings: HarborSettings) -> Harbor {
+    Harbor::new(settings).expect("the settings are valid")
 }
 
-async fn discover(settings: Settings) -> Result<Report, HarborError> {
+async fn discover(settings: HarborSettings) -> Result<Report, HarborError> {
     harbor(settings).discover().await
 }
 
-/// What is used, as `upstream mirror`.
-fn mirrors(report: &Report) -> Vec<String> {
-    let used = report.projects.iter().filter(|entry| entry.left_out.is_none());
-    used.map(|entry| format!("{} {}", entry.upstream.as_deref().unwrap_or("?"), entry.mirror)).collect()
+/// An error and its causes, without the hint.
+fn message(error: &HarborError) -> String {
+    Problem::from_error("", error).message().to_owned()
 }
 
-/// What is left out, as `project: reason`.
-fn left_out(report: &Report) -> Vec<String> {
-    let reason = |entry: &mimic_harbor::Entry| Some(format!("{}: {}", entry.project, entry.left_out.as_ref()?));
+/// The projects that are used, as `upstream mirror`.
+fn mirrors(report: &Report) -> Vec<String> {
+    let used = report.projects.iter().filter(|project| project.skipped.is_none());
+    used.map(|project| format!("{} {}", project.upstream.as_deref().unwrap_or("?"), project.mirror)).collect()
+}
+
+/// The projects that are skipped, as `project: reason`.
+fn skipped(report: &Report) -> Vec<String> {
+    let reason = |project: &ProxyProject| Some(format!("{}: {}", project.name, project.skipped.as_ref()?));
     report.projects.iter().filter_map(reason).collect()
 }

@@ -1,22 +1,22 @@
-//! A source that is asked for years must not grow.
+//! A source that runs for years must not grow.
 
 use fake_harbor::{Answer, Fake, PASSWORD, proxy_projects};
 use mimic_core::MirrorSource as _;
-use mimic_harbor::{Address, Credentials, Harbor, HarborSource, Settings};
+use mimic_harbor::{Address, Credentials, Harbor, HarborSettings, HarborSource};
 
-/// Bytes that a source holds after so many loads more than it held before them. Every third one fails half-way.
+/// How many more bytes a source holds after `loads` loads than before. Every third load fails half-way.
 fn growth(loads: usize) -> i64 {
     let fake = Fake::start();
     fake.forget_requests();
-    let mut settings = Settings::new(Address::parse(&fake.url()).expect("the fake has an address"));
+    let mut settings = HarborSettings::new(Address::parse(&fake.url()).expect("the fake has an address"));
     settings.credentials = Some(Credentials::new("robot-project-list+registry-list", PASSWORD));
-    let harbor = Harbor::new(settings).expect("good settings");
+    let harbor = Harbor::new(settings).expect("valid settings");
     let source = HarborSource::new("harbor", harbor);
     let asked = std::sync::atomic::AtomicUsize::new(0);
     fake.misbehave(move |request, _| {
         let turn =
             asked.fetch_add(usize::from(request.path.ends_with("/systeminfo")), std::sync::atomic::Ordering::Relaxed);
-        (turn.is_multiple_of(3) && request.path == proxy_projects(1)).then(|| Answer::error(500, "ill"))
+        (turn.is_multiple_of(3) && request.path == proxy_projects(1)).then(|| Answer::error(500, "down"))
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let run = |loads: usize| {
@@ -24,7 +24,7 @@ fn growth(loads: usize) -> i64 {
             drop(runtime.block_on(source.load()));
         }
     };
-    // Until all buffers and pools are as large as they get.
+    // Until all buffers and pools have their full size.
     run(20);
     allocation_counter::measure(|| run(loads)).bytes_current
 }

@@ -2,10 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use mimic_harbor::HarborError;
 use serde_json::{Value, json};
 
-use super::{ROBOT, discover, harbor, mirrors, settings};
+use super::{ROBOT, discover, harbor, message, mirrors, settings};
 use fake_harbor::{Answer, Fake};
 
 fn project(number: usize) -> Value {
@@ -16,7 +15,7 @@ fn registry(number: usize) -> Value {
     json!({"id": number, "type": "docker-registry", "status": "healthy", "url": format!("https://r{number:05}.example.com")})
 }
 
-/// Serves projects and as many endpoints in pages of at most a hundred; `change` sees the projects before each page.
+/// Serves projects and their endpoints in pages of at most a hundred; `change` edits the projects before each page.
 fn serve(fake: &Fake, projects: Vec<Value>, change: impl Fn(usize, &mut Vec<Value>) + Send + Sync + 'static) {
     let registries: Vec<Value> = (1..=6000).map(registry).collect();
     let projects = Arc::new(Mutex::new(projects));
@@ -50,10 +49,9 @@ async fn five_thousand_projects_are_discovered() {
     let report = discover(settings(&fake, ROBOT)).await.expect("the fake behaves");
     assert_eq!(mirrors(&report), expected(1..=5000));
     assert_eq!(report.rule_list().rules.len(), 5000);
-    assert!(fake.connections() <= 2, "connections are kept: {}", fake.connections());
+    assert!(fake.connections() <= 2, "connections are reused: {}", fake.connections());
 }
 
-/// What is known needs to be read only once.
 #[tokio::test]
 async fn a_list_that_did_not_change_is_read_once() {
     let fake = Fake::start();
@@ -66,7 +64,7 @@ async fn a_list_that_did_not_change_is_read_once() {
     }
 }
 
-/// Removing a project of the first page pulls another one onto it that nobody sees.
+/// When a project of the first page is deleted, another one moves up to that page and is never seen.
 #[tokio::test]
 async fn a_project_removed_between_pages_takes_no_other_with_it() {
     let fake = Fake::start();
@@ -95,7 +93,7 @@ async fn a_project_added_between_pages_gives_no_duplicate() {
     assert_eq!(mirrors(&report), expected(1..=250));
 }
 
-/// The length of the list stays, so it tells nothing.
+/// The length of the list stays the same, so it does not show the change.
 #[tokio::test]
 async fn a_project_added_for_one_that_is_removed_takes_no_other_with_it() {
     let fake = Fake::start();
@@ -115,7 +113,7 @@ async fn a_project_added_for_one_that_is_removed_takes_no_other_with_it() {
 }
 
 #[tokio::test]
-async fn a_list_that_never_stands_still_is_an_error() {
+async fn a_list_that_keeps_changing_is_an_error() {
     let fake = Fake::start();
     serve(&fake, (1..=250).map(project).collect(), |page, projects| {
         if page == 2 {
@@ -123,13 +121,13 @@ async fn a_list_that_never_stands_still_is_an_error() {
         }
     });
     let error = discover(settings(&fake, ROBOT)).await.expect_err("no two passes are alike");
-    assert_eq!(error, HarborError::Unsteady { harbor: fake.url(), path: "projects".to_owned() });
+    assert_eq!(message(&error), format!("the list `projects` of {} keeps changing while being read", fake.url()));
 }
 
 #[tokio::test]
-async fn the_length_of_a_list_need_not_be_told() {
+async fn a_list_without_its_length_is_read_to_the_end() {
     let fake = Fake::start();
-    // Only an empty page tells that a full one was the last.
+    // Only an empty page shows that a full one was the last.
     fake.misbehave(move |request, _| {
         let number: usize = request.path.split("page=").nth(1)?.split('&').next()?.parse().ok()?;
         let list: Vec<Value> = match (number, request.path.contains("/registries")) {

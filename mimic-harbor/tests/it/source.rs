@@ -1,15 +1,15 @@
-//! Harbor as a source of mirrors, as a host uses it.
+//! Harbor as a source of mirrors, as callers use it.
 
 use mimic_core::{Catalog, Context, Hint as _, MirrorSource as _, SourceErrorKind};
-use mimic_harbor::{Credentials, HarborSource, Overrides, Verdict, checkup};
+use mimic_harbor::{Credentials, FindingLevel, HarborSource, Overrides, checkup};
 use serde_json::Value;
 
-use super::{ROBOT, discover, harbor, left_out, mirrors, settings};
+use super::{ROBOT, discover, harbor, mirrors, settings, skipped};
 use fake_harbor::{Answer, Fake, PASSWORD, Request, proxy_projects};
 
 type Fault = fn(&Request, &dyn Fn(&Request) -> Answer) -> Option<Answer>;
 
-/// What a host does with a source, once.
+/// What a caller does with a source, once.
 async fn refresh(catalog: &Catalog, source: &HarborSource) {
     match source.load().await {
         Ok(list) => drop(catalog.publish(source.name(), list.rules)),
@@ -22,7 +22,7 @@ fn at(catalog: &Catalog, image: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn the_last_good_list_is_kept_through_every_fault_and_a_removed_project_goes_with_the_next() {
+async fn the_last_list_is_kept_through_every_fault_and_a_deleted_project_disappears_with_the_next() {
     let fake = Fake::start();
     let source = HarborSource::new("harbor", harbor(settings(&fake, ROBOT)));
     let catalog = Catalog::new(["harbor"]);
@@ -31,7 +31,7 @@ async fn the_last_good_list_is_kept_through_every_fault_and_a_removed_project_go
     assert_eq!(at(&catalog, "quay.io/a/b"), quay);
 
     let faults: [Fault; 6] = [
-        |_, _| Some(Answer::error(500, "ill")),
+        |_, _| Some(Answer::error(500, "down")),
         |_, _| Some(Answer::new(200, "text/html", "<html>")),
         |request, recorded| Some(recorded(&Request { by: "robot-wrong-secret".to_owned(), ..request.clone() })),
         |request, recorded| Some(Answer { breaks_off_at: Some(1), ..recorded(request) }),
@@ -61,68 +61,70 @@ async fn a_new_password_in_the_file_is_used_for_the_next_list() {
     let source = HarborSource::new("harbor", harbor(settings));
     assert_eq!(source.files(), [file.path()]);
 
-    let error = source.load().await.expect_err("the password is an old one");
+    let error = source.load().await.expect_err("the password is outdated");
     assert_eq!(error.kind(), SourceErrorKind::Forbidden);
     std::fs::write(file.path(), format!("{PASSWORD}\n")).expect("the file can be written");
-    assert_eq!(source.load().await.expect("the password is good").rules.len(), 16);
+    assert_eq!(source.load().await.expect("the password is valid").rules.len(), 16);
 }
 
 #[tokio::test]
-async fn no_error_and_no_debug_form_shows_the_password() {
+async fn neither_errors_nor_debug_show_the_password() {
     let fake = Fake::start();
     let mut settings = settings(&fake, ROBOT);
     settings.credentials = Some(Credentials::new("robot$mimic", "hunter2"));
     let harbor = harbor(settings);
-    let error = harbor.discover().await.expect_err("nobody knows this robot");
-    for shown in [format!("{harbor:?}"), format!("{error:?}"), error.to_string()] {
+    let error = harbor.discover().await.expect_err("Harbor does not know this robot");
+    for shown in [format!("{harbor:?}"), format!("{error:?}"), error.full_message().to_string()] {
         assert!(!shown.contains("hunter2") && !shown.contains("aHVudGVyMg"), "{shown}");
     }
 }
 
 #[tokio::test]
-async fn what_is_asked_for_decides_what_is_used() {
+async fn the_settings_select_the_projects() {
     let fake = Fake::start();
     let mut settings = settings(&fake, ROBOT);
     settings.private = true;
     settings.unhealthy = false;
     settings.projects =
         mimic_core::internal::Globs::new(["proxy-*", "zz-proxy-ecr-api", "zz-proxy-path", "zz-proxy-unhealthy"])
-            .expect("good globs");
+            .expect("valid globs");
     settings.overrides = Overrides::parse(
         "zz-proxy-ecr-api=42.dkr.ecr.eu-west-1.amazonaws.com, zz-proxy-path=artifactory.example.com/docker-remote, no=a.b",
     )
-    .expect("good overrides");
+    .expect("valid overrides");
     let report = discover(settings).await.expect("the fake behaves");
     let names = |what: Vec<String>| what.join("\n");
     assert!(names(mirrors(&report)).contains("42.dkr.ecr.eu-west-1.amazonaws.com harbor.example.com/zz-proxy-ecr-api"));
     assert!(names(mirrors(&report)).contains("artifactory.example.com/docker-remote harbor.example.com/zz-proxy-path"));
-    let reasons = names(left_out(&report));
+    let reasons = names(skipped(&report));
     assert!(reasons.contains("proxy-gcr-us: its endpoint is `unhealthy`, and `harbor.unhealthy` is off"), "{reasons}");
-    assert!(reasons.contains("zz-proxy-slash: its name is not among `harbor.projects`"), "{reasons}");
+    assert!(reasons.contains("zz-proxy-slash: its name does not match `harbor.projects`"), "{reasons}");
     let problems: Vec<String> = report.problems().iter().map(|problem| problem.message().to_owned()).collect();
-    assert_eq!(problems, ["override for `no`: no proxy-cache project of that name is seen"]);
+    assert_eq!(problems, ["override for `no`: no such proxy-cache project visible"]);
 }
 
 #[tokio::test]
-async fn a_choice_is_one_warning_that_names_all() {
+async fn a_choice_between_projects_is_one_warning_that_names_all() {
     let fake = Fake::start();
     let mut settings = settings(&fake, ROBOT);
     settings.private = true;
     let report = discover(settings).await.expect("the fake behaves");
-    let prefix = format!("{}: ", fake.url());
-    let warnings: Vec<String> =
-        report.warnings().iter().map(|warning| warning.full_message().to_string().replace(&prefix, "")).collect();
+    let warnings: Vec<String> = report
+        .warnings()
+        .iter()
+        .map(|warning| warning.full_message().to_string().replace(&format!("{}: ", fake.url()), ""))
+        .collect();
     assert_eq!(
         warnings[2],
-        "the project `proxy-dockerhub` is used for `docker.io`, not the projects `proxy-dockerhub-private` and \
-         `proxy-dockerhub-registry` for the same"
+        "project `proxy-dockerhub` takes precedence over projects `proxy-dockerhub-private` and \
+         `proxy-dockerhub-registry` for `docker.io`"
     );
     assert_eq!(
         warnings[0],
-        "the project `zz-proxy-ecr-api` is left out: its endpoint `https://api.ecr.eu-west-1.amazonaws.com` does not tell the \
-         account whose registry it is (hint: say what it mirrors in `harbor.overrides`, as `project=upstream`)"
+        "project `zz-proxy-ecr-api` skipped: its endpoint `https://api.ecr.eu-west-1.amazonaws.com` does not contain the \
+         AWS account ID (hint: set its upstream in `harbor.overrides`, as `project=upstream`)"
     );
-    let unhealthy = "the endpoint of the project `zz-proxy-unhealthy` is `unhealthy`: Harbor serves only what it has cached of \
+    let unhealthy = "endpoint of project `zz-proxy-unhealthy` is `unhealthy`: Harbor serves only cached images from \
                      `down.example.com`";
     assert!(warnings.iter().any(|warning| warning == unhealthy), "{warnings:#?}");
 }
@@ -159,53 +161,53 @@ async fn the_choice_between_projects_is_always_the_same() {
     assert_eq!(choice([no, no, no], [ill, well, well]).await, ["quay.io harbor.example.com/a"]);
 }
 
-/// The texts of a checkup, with what is found good marked by a plus, what is notable by a dot, what is bad by a minus.
+/// The findings of a checkup: a plus before those that are ok, a dot before notes, a minus before problems.
 async fn check(fake: &Fake, credential: &str, private: bool) -> Vec<String> {
     let mut settings = settings(fake, credential);
     settings.private = private;
     let found = checkup(&settings, &discover(settings.clone()).await);
-    let sign = |verdict| match verdict {
-        Verdict::Good => '+',
-        Verdict::Note => '.',
-        Verdict::Bad => '-',
+    let sign = |level| match level {
+        FindingLevel::Ok => '+',
+        FindingLevel::Note => '.',
+        FindingLevel::Problem => '-',
     };
     found
         .iter()
-        .map(|finding| format!("{} {}", sign(finding.verdict), finding.text.replace(&fake.url(), "HARBOR")))
+        .map(|finding| format!("{} {}", sign(finding.level), finding.text.replace(&fake.url(), "HARBOR")))
         .collect()
 }
 
 #[tokio::test]
-async fn a_checkup_names_the_permission_that_is_missing() {
+async fn a_checkup_names_the_missing_permission() {
     let fake = Fake::start();
     assert_eq!(
         check(&fake, "robot-project-list", true).await[..7],
         [
-            ". the password is sent over a connection that is not encrypted",
-            "+ Harbor v2.15.2-080b0220 answers at HARBOR",
-            "+ it accepts the credentials of `robot-project-list`",
-            "+ pods pull from `harbor.example.com`, as Harbor says",
-            "+ 29 proxy-cache projects can be seen: 20 public, 9 private",
-            ". registry endpoints may not be listed, so projects are asked one by one",
-            ". private projects are used without a pull secret",
+            ". password sent over an unencrypted connection",
+            "+ Harbor v2.15.2-080b0220 responds at HARBOR",
+            "+ credentials of `robot-project-list` accepted",
+            "+ registry address (reported by Harbor): harbor.example.com",
+            "+ 29 proxy-cache projects visible: 20 public, 9 private",
+            ". no permission to list registry endpoints; querying each project separately",
+            ". private projects used without a pull secret",
         ]
     );
     let last = check(&fake, "robot-project-list", true).await.pop();
-    let hidden = "- the account may not see which registry is behind the projects `proxy-nvcr`, `zz-proxy-acr`, \
+    let hidden = "- no permission to read the registry endpoint of projects `proxy-nvcr`, `zz-proxy-acr`, \
                   `zz-proxy-ali`, `zz-proxy-ecr-account`, `zz-proxy-ecr-api` and 1 more";
     assert_eq!(last.as_deref(), Some(hidden));
     assert_eq!(
         check(&fake, "robot-wrong-secret", false).await,
         [
-            ". the password is sent over a connection that is not encrypted",
-            "+ Harbor answers at HARBOR",
+            ". password sent over an unencrypted connection",
+            "+ Harbor responds at HARBOR",
             "- HARBOR does not accept the credentials of `robot-wrong-secret`",
         ]
     );
 }
 
 #[tokio::test]
-async fn a_project_of_no_use_is_left_out_and_harms_no_other() {
+async fn an_unusable_project_is_skipped_and_does_not_affect_the_others() {
     let fake = Fake::start();
     fake.misbehave(|request, recorded| {
         let mut answer = recorded(request);
@@ -215,7 +217,7 @@ async fn a_project_of_no_use_is_left_out_and_harms_no_other() {
                 // The endpoint of the project `proxy-quay`.
                 Some("quay") => element["url"] = "https://Harbor.example.com".into(),
                 Some("proxy-k8s") => element["name"] = "not_.a-name".into(),
-                // Made since the endpoints were listed: the project itself tells.
+                // Created after the endpoints were listed: the summary of the project has it.
                 Some("proxy-gcr") => element["registry_id"] = 4711.into(),
                 _ => {}
             }
@@ -223,10 +225,10 @@ async fn a_project_of_no_use_is_left_out_and_harms_no_other() {
         answer.body = Value::from(list).to_string().into_bytes();
         Some(answer)
     });
-    let report = discover(settings(&fake, ROBOT)).await.expect("the others are good");
-    let reasons = left_out(&report).join("\n");
+    let report = discover(settings(&fake, ROBOT)).await.expect("the others are usable");
+    let reasons = skipped(&report).join("\n");
     for reason in [
-        "proxy-quay: it mirrors the Harbor that it is in",
+        "proxy-quay: it points to its own Harbor",
         "not_.a-name: location `harbor.example.com/not_.a-name` has an invalid path",
     ] {
         assert!(reasons.contains(reason), "{reasons}");

@@ -1,11 +1,12 @@
-//! Secure connections: whom they are made with, and why not.
+//! TLS: which certificates are accepted, and the errors for others.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::thread;
 
-use mimic_harbor::{Address, HarborError, Settings};
+use mimic_core::Hint as _;
+use mimic_harbor::{Address, HarborError, HarborSettings};
 use native_tls::{Identity, TlsAcceptor};
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -16,7 +17,7 @@ use openssl::rsa::Rsa;
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Name, X509NameRef};
 
-use super::{ROBOT, harbor, mirrors, settings};
+use super::{ROBOT, harbor, message, mirrors, settings};
 use fake_harbor::Fake;
 
 /// A certificate with its key.
@@ -31,7 +32,7 @@ fn name(common: &str) -> X509Name {
     name.build()
 }
 
-/// Makes a certificate; without an issuer, an authority that signs itself.
+/// Creates a certificate; without an issuer, a self-signed CA.
 fn make(common: &str, issuer: Option<&Pair>, days: i64) -> Pair {
     let key = PKey::from_rsa(Rsa::generate(2048).expect("a key")).expect("a key");
     let mut builder = X509::builder().expect("a certificate");
@@ -51,10 +52,10 @@ fn make(common: &str, issuer: Option<&Pair>, days: i64) -> Pair {
     if issuer.is_none() {
         builder
             .append_extension(BasicConstraints::new().critical().ca().build().expect("an extension"))
-            .expect("it fits");
+            .expect("a valid extension");
     } else {
         let names = SubjectAlternativeName::new().dns(common).build(&builder.x509v3_context(None, None));
-        builder.append_extension(names.expect("an extension")).expect("it fits");
+        builder.append_extension(names.expect("an extension")).expect("a valid extension");
     }
     builder.sign(issuer.map_or(&key, |issuer| &issuer.key), MessageDigest::sha256()).expect("a signature");
     Pair { certificate: builder.build(), key }
@@ -70,8 +71,8 @@ fn pem(pair: &Pair) -> Vec<u8> {
     pair.certificate.to_pem().expect("PEM")
 }
 
-/// `localhost` leads to the loopback, where the fake is.
-fn over_tls(fake: &Fake, ca_file: Option<PathBuf>) -> Settings {
+/// `localhost` resolves to the loopback, where the fake listens.
+fn over_tls(fake: &Fake, ca_file: Option<PathBuf>) -> HarborSettings {
     let port = fake.host().rsplit_once(':').map(|(_, port)| port.to_owned()).expect("an address has a port");
     let mut settings = settings(fake, ROBOT);
     settings.address = Address::parse(&format!("localhost:{port}")).expect("an address");
@@ -79,54 +80,54 @@ fn over_tls(fake: &Fake, ca_file: Option<PathBuf>) -> Settings {
     settings
 }
 
-async fn refused(settings: Settings) -> String {
+async fn rejected(settings: HarborSettings) -> String {
     match harbor(settings).discover().await {
-        Err(HarborError::Tls { reason, .. }) => reason,
-        other => panic!("not refused for its certificate: {other:?}"),
+        Err(HarborError::Tls { cause, .. }) => cause.to_string(),
+        other => panic!("the certificate was not rejected: {other:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_harbor_is_trusted_by_the_authority_in_the_file() {
-    let authority = make("An authority", None, 10);
-    let fake = serve(&make("localhost", Some(&authority), 10));
+async fn a_harbor_is_trusted_by_the_ca_in_the_file() {
+    let ca = make("A CA", None, 10);
+    let fake = serve(&make("localhost", Some(&ca), 10));
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("ca.pem");
-    std::fs::write(&file, pem(&authority)).expect("the file can be written");
-    let report = harbor(over_tls(&fake, Some(file))).discover().await.expect("the authority is trusted");
+    std::fs::write(&file, pem(&ca)).expect("the file can be written");
+    let report = harbor(over_tls(&fake, Some(file))).discover().await.expect("the CA is trusted");
     assert_eq!(mirrors(&report).len(), 16);
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_valid_says_why() {
-    let authority = make("An authority", None, 10);
+async fn an_invalid_certificate_is_an_error_with_the_reason() {
+    let ca = make("A CA", None, 10);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("ca.pem");
-    std::fs::write(&file, pem(&authority)).expect("the file can be written");
+    std::fs::write(&file, pem(&ca)).expect("the file can be written");
 
-    let good = serve(&make("localhost", Some(&authority), 10));
-    let unknown = "its certificate is not valid here: unable to get local issuer certificate";
-    assert_eq!(refused(over_tls(&good, None)).await, unknown);
-    let other = serve(&make("harbor.example.com", Some(&authority), 10));
+    let good = serve(&make("localhost", Some(&ca), 10));
+    let unknown = "certificate verification failed: unable to get local issuer certificate";
+    assert_eq!(rejected(over_tls(&good, None)).await, unknown);
+    let other = serve(&make("harbor.example.com", Some(&ca), 10));
     assert_eq!(
-        refused(over_tls(&other, Some(file.clone()))).await,
-        "its certificate is not valid here: hostname mismatch"
+        rejected(over_tls(&other, Some(file.clone()))).await,
+        "certificate verification failed: hostname mismatch"
     );
-    let old = serve(&make("localhost", Some(&authority), -1));
+    let old = serve(&make("localhost", Some(&ca), -1));
     assert_eq!(
-        refused(over_tls(&old, Some(file.clone()))).await,
-        "its certificate is not valid here: certificate has expired"
+        rejected(over_tls(&old, Some(file.clone()))).await,
+        "certificate verification failed: certificate has expired"
     );
 }
 
 #[tokio::test]
-async fn a_port_without_tls_is_told_as_such() {
+async fn the_error_for_a_port_without_tls_advises_http() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a connection");
-        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").expect("somebody listens");
-        // Until the client has gone, so that it reads what was written.
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").expect("the client reads");
+        // Until the client disconnects, so that it reads the whole response.
         stream.read_to_end(&mut Vec::new())
     });
     let mut settings = settings(&Fake::start(), ROBOT);
@@ -137,8 +138,8 @@ async fn a_port_without_tls_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn a_new_authority_in_the_file_is_trusted_at_the_next_list() {
-    let (old, new) = (make("An authority", None, 10), make("Another authority", None, 10));
+async fn a_new_ca_in_the_file_is_trusted_at_the_next_discovery() {
+    let (old, new) = (make("A CA", None, 10), make("Another CA", None, 10));
     let fake = serve(&make("localhost", Some(&new), 10));
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("ca.pem");
@@ -146,24 +147,25 @@ async fn a_new_authority_in_the_file_is_trusted_at_the_next_list() {
     let harbor = harbor(over_tls(&fake, Some(file.clone())));
     assert!(matches!(harbor.discover().await, Err(HarborError::Tls { .. })));
     std::fs::write(&file, pem(&new)).expect("the file can be written");
-    assert_eq!(mirrors(&harbor.discover().await.expect("the new authority is trusted")).len(), 16);
+    assert_eq!(mirrors(&harbor.discover().await.expect("the new CA is trusted")).len(), 16);
 }
 
 #[test]
-fn a_file_without_authorities_is_a_mistake() {
+fn a_file_without_ca_certificates_is_an_error() {
     let fake = Fake::start();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("ca.pem");
     for (content, reason) in [
         (None, "No such file or directory"),
-        (Some("nonsense"), "there is no certificate in it"),
+        (Some("nonsense"), "it holds no certificate"),
         (Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), ""),
     ] {
         if let Some(content) = content {
             std::fs::write(&file, content).expect("the file can be written");
         }
-        let error = mimic_harbor::Harbor::new(over_tls(&fake, Some(file.clone()))).expect_err("it is no authority");
-        assert!(matches!(&error, HarborError::AuthoritiesUnreadable { .. }), "{error:?}");
-        assert!(error.to_string().contains(reason), "{error}");
+        let error = mimic_harbor::Harbor::new(over_tls(&fake, Some(file.clone()))).expect_err("the file has no CA");
+        assert!(matches!(&error, HarborError::CaFile { .. }), "{error:?}");
+        let message = message(&error);
+        assert!(message.starts_with("cannot use the CA file ") && message.contains(reason), "{message}");
     }
 }

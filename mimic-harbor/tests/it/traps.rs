@@ -1,13 +1,13 @@
-//! A test for each thing that Harbor does and nobody expects.
+//! A test for each unexpected behaviour of Harbor.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mimic_core::{Context, Rewriter};
+use mimic_core::{Context, Hint as _, Rewriter};
 use mimic_harbor::HarborError;
 use serde_json::{Value, json};
 
-use super::{ROBOT, discover, harbor, left_out, mirrors, settings};
+use super::{ROBOT, discover, harbor, message, mirrors, settings, skipped};
 use fake_harbor::{Answer, Fake, Request, proxy_projects};
 
 /// Lets a test edit the proxy-cache projects that the recordings have.
@@ -25,84 +25,85 @@ fn edit_projects(fake: &Fake, edit: impl Fn(&mut Vec<Value>) + Send + Sync + 'st
     });
 }
 
-fn as_nobody(request: &Request, recorded: &dyn Fn(&Request) -> Answer) -> Answer {
+fn as_anonymous(request: &Request, recorded: &dyn Fn(&Request) -> Answer) -> Answer {
     recorded(&Request { by: "robot-wrong-secret".to_owned(), ..request.clone() })
 }
 
-/// Trap 1. The robot account expires after the first question, so the list that follows is that of nobody.
+/// Trap 1. The robot account expires after the first request, so the list that follows is that of an anonymous client.
 #[tokio::test]
-async fn an_account_that_is_switched_off_meanwhile_is_an_error() {
+async fn an_account_that_is_disabled_during_a_discovery_is_an_error() {
     let fake = Fake::start();
-    for switched_off_at in ["/projects", "/registries"] {
+    for disabled_at in ["/projects", "/registries"] {
         let asked = AtomicBool::new(false);
         fake.misbehave(move |request, recorded| {
-            let off = asked.fetch_or(request.path.contains(switched_off_at), Ordering::Relaxed)
-                || request.path.contains(switched_off_at);
-            (off && request.by == ROBOT).then(|| as_nobody(request, recorded))
+            let off = asked.fetch_or(request.path.contains(disabled_at), Ordering::Relaxed)
+                || request.path.contains(disabled_at);
+            (off && request.by == ROBOT).then(|| as_anonymous(request, recorded))
         });
-        let error = discover(settings(&fake, ROBOT)).await.expect_err("the list is that of nobody");
-        assert!(matches!(error, HarborError::CredentialsNotAccepted { .. }), "{switched_off_at}: {error}");
+        let error = discover(settings(&fake, ROBOT)).await.expect_err("the list is that of an anonymous client");
+        assert!(matches!(error, HarborError::CredentialsNotAccepted { .. }), "{disabled_at}: {error}");
     }
 }
 
-/// Trap 1, seen from the other side: an account that sees less than before, but is known, is no error.
+/// Trap 1, the opposite case: it is no error that a valid account sees less than before.
 #[tokio::test]
-async fn a_known_account_that_sees_less_is_believed() {
+async fn a_valid_account_that_sees_less_is_no_error() {
     let fake = Fake::start();
     edit_projects(&fake, |projects| projects.truncate(1));
     let report = discover(settings(&fake, ROBOT)).await.expect("the fake behaves");
     assert_eq!(mirrors(&report), ["docker.io harbor.example.com/proxy-dockerhub"]);
 }
 
-/// What a Harbor answers whose database is down.
+/// How a Harbor responds while its database is down.
 fn without_database(request: &Request, recorded: &dyn Fn(&Request) -> Answer) -> Answer {
     if request.path.contains("/projects") {
         Answer::error(500, "internal server error")
     } else if request.path.contains("/registries") {
         Answer::error(401, "unauthorized")
     } else {
-        as_nobody(request, recorded)
+        as_anonymous(request, recorded)
     }
 }
 
 /// Trap 2.
 #[tokio::test]
-async fn a_harbor_without_its_database_is_ill_and_does_not_refuse_the_account() {
+async fn a_database_that_is_down_is_not_reported_as_wrong_credentials() {
     let fake = Fake::start();
-    let ill = |fake: &Fake| HarborError::Ill {
-        harbor: fake.url(),
-        status: 500,
-        path: proxy_projects(1).trim_start_matches("/api/v2.0/").to_owned(),
-        message: "internal server error".to_owned(),
-        retry_after: None,
+    let path = proxy_projects(1);
+    let path = path.trim_start_matches("/api/v2.0/");
+    let expected = format!("{} returned HTTP 500 for `{path}`: internal server error", fake.url());
+    let check = async || {
+        let error = discover(settings(&fake, ROBOT)).await.expect_err("the database is down");
+        assert!(matches!(error, HarborError::ErrorResponse { status: 500, retry_after: None, .. }), "{error:?}");
+        assert_eq!(message(&error), expected);
     };
     fake.misbehave(|request, recorded| Some(without_database(request, recorded)));
-    assert_eq!(discover(settings(&fake, ROBOT)).await.expect_err("it is ill"), ill(&fake));
+    check().await;
 
-    // It goes down in the middle: after the projects were listed.
+    // It goes down after the projects were listed.
     let down = AtomicBool::new(false);
     fake.misbehave(move |request, recorded| {
         let before = down.fetch_or(request.path.contains("/registries"), Ordering::Relaxed);
         (before || request.path.contains("/registries")).then(|| without_database(request, recorded))
     });
-    assert_eq!(discover(settings(&fake, ROBOT)).await.expect_err("it is ill"), ill(&fake));
+    check().await;
 
     fake.behave();
     assert!(discover(settings(&fake, ROBOT)).await.is_ok());
 }
 
-/// Trap 2. A Harbor whose Redis is down answers, late.
+/// Trap 2. A Harbor whose Redis is down responds late.
 #[tokio::test]
-async fn a_harbor_that_takes_its_time_is_waited_for() {
+async fn a_late_response_is_accepted() {
     let fake = Fake::start();
     fake.misbehave(|request, recorded| Some(Answer { delay: Duration::from_millis(200), ..recorded(request) }));
-    let report = discover(settings(&fake, ROBOT)).await.expect("late answers are answers");
+    let report = discover(settings(&fake, ROBOT)).await.expect("the responses are only late");
     assert_eq!(mirrors(&report).len(), 16);
 }
 
-/// Trap 3, with 4, 5 and 8: everything that is sent.
+/// Trap 3, with 4, 5 and 8: all requests of a discovery.
 #[tokio::test]
-async fn the_questions_are_few_and_none_that_harbor_refuses() {
+async fn a_discovery_needs_few_requests_and_none_is_refused() {
     let fake = Fake::start();
     let mut settings = settings(&fake, ROBOT);
     settings.private = true;
@@ -121,16 +122,16 @@ async fn the_questions_are_few_and_none_that_harbor_refuses() {
     );
     for request in requests {
         let header = |name: &str| request.headers.get(name).map(String::as_str);
-        assert_eq!(header("cookie"), None, "every answer sets a session's cookie");
+        assert_eq!(header("cookie"), None, "every response sets a session cookie");
         assert_eq!(header("x-is-resource-name"), Some("true"));
         assert_eq!(header("user-agent"), Some(concat!("mimic/", env!("CARGO_PKG_VERSION"))));
         assert_eq!(header("accept-encoding"), Some("gzip"));
     }
 }
 
-/// Trap 3. An endpoint that many projects share is asked for once.
+/// Trap 3. The endpoint that many projects share is requested once.
 #[tokio::test]
-async fn summaries_are_asked_once_for_every_endpoint() {
+async fn one_summary_is_requested_for_each_endpoint() {
     let fake = Fake::start();
     let mut settings = settings(&fake, "robot-project-read-all");
     settings.private = true;
@@ -141,7 +142,7 @@ async fn summaries_are_asked_once_for_every_endpoint() {
 
 /// Trap 4.
 #[tokio::test]
-async fn ordinary_projects_are_passed_over_where_the_filter_is_ignored() {
+async fn ordinary_projects_are_skipped_if_harbor_ignores_the_query() {
     let fake = Fake::start();
     fake.misbehave(|request, recorded| {
         let path = request.path.split_once("&q=")?.0.to_owned();
@@ -153,7 +154,7 @@ async fn ordinary_projects_are_passed_over_where_the_filter_is_ignored() {
 
 /// Trap 5.
 #[tokio::test]
-async fn the_order_of_answers_changes_nothing() {
+async fn the_order_of_lists_changes_nothing() {
     let fake = Fake::start();
     let expected = discover(settings(&fake, ROBOT)).await.expect("the fake behaves");
     fake.misbehave(|request, recorded| {
@@ -164,12 +165,12 @@ async fn the_order_of_answers_changes_nothing() {
         Some(answer)
     });
     let report = discover(settings(&fake, ROBOT)).await.expect("the fake behaves");
-    assert_eq!((mirrors(&report), left_out(&report)), (mirrors(&expected), left_out(&expected)));
+    assert_eq!((mirrors(&report), skipped(&report)), (mirrors(&expected), skipped(&expected)));
 }
 
-/// Trap 6. Values are text, and `"false"` is not true.
+/// Trap 6. Values are strings, and `"false"` is not true.
 #[tokio::test]
-async fn what_is_not_said_to_be_public_is_private() {
+async fn a_project_is_private_unless_it_is_marked_public() {
     let fake = Fake::start();
     edit_projects(&fake, |projects| {
         projects.truncate(3);
@@ -178,10 +179,10 @@ async fn what_is_not_said_to_be_public_is_private() {
         projects[2]["metadata"] = json!({"public": "true", "prevent_vul": "true"});
     });
     let report = discover(settings(&fake, ROBOT)).await.expect("the fake behaves");
-    assert_eq!(report.projects.iter().map(|entry| entry.public).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(report.projects.iter().map(|project| project.public).collect::<Vec<_>>(), [false, false, true]);
 }
 
-/// Trap 6. What a filter does not let through is 404 at the mirror.
+/// Trap 6. Harbor responds with 404 for repositories that the filter does not match.
 #[tokio::test]
 async fn a_projects_filter_becomes_its_rules_filter() {
     let fake = Fake::start();
@@ -223,13 +224,13 @@ async fn a_projects_filter_becomes_its_rules_filter() {
     ] {
         assert_eq!(rewrite(image), at.map(|at| format!("harbor.example.com/{at}")), "{image}");
     }
-    let broken = "proxy-quay: its filter `{acme` cannot be understood: it has an unmatched brace".to_owned();
-    assert!(left_out(&report).contains(&broken), "{:?}", left_out(&report));
+    let broken = "proxy-quay: cannot parse its filter `{acme`: unclosed brace".to_owned();
+    assert!(skipped(&report).contains(&broken), "{:?}", skipped(&report));
 }
 
-/// Whatever else is said for it: it serves everything.
+/// It serves all repositories.
 #[tokio::test]
-async fn a_project_without_a_filter_comes_before_those_with_one() {
+async fn a_project_without_a_filter_takes_precedence_over_those_with_one() {
     let fake = Fake::start();
     edit_projects(&fake, |projects| {
         for project in projects.iter_mut().filter(|project| project["name"] == "proxy-dockerhub") {
@@ -238,36 +239,38 @@ async fn a_project_without_a_filter_comes_before_those_with_one() {
     });
     let report = discover(settings(&fake, ROBOT)).await.expect("the fake behaves");
     assert_eq!(mirrors(&report)[0], "docker.io harbor.example.com/proxy-dockerhub-registry");
-    let lost = "proxy-dockerhub: `proxy-dockerhub-registry` serves the same upstream".to_owned();
-    assert!(left_out(&report).contains(&lost), "{:?}", left_out(&report));
+    let outranked =
+        "proxy-dockerhub: project `proxy-dockerhub-registry` takes precedence for the same upstream".to_owned();
+    assert!(skipped(&report).contains(&outranked), "{:?}", skipped(&report));
 }
 
-/// Trap 7. A project that is removed after it was listed is 403 to a robot, 401 to nobody and 404 to an administrator.
+/// Trap 7. For a project that was deleted after it was listed, Harbor responds with 403 to a robot account, 401 to an
+/// anonymous client and 404 to an administrator.
 #[tokio::test]
-async fn a_project_that_is_gone_is_left_out_whoever_asks() {
+async fn a_deleted_project_is_skipped_with_every_account() {
     let fake = Fake::start();
     for (credential, status) in [("robot-project-read-all", 403), ("anonymous", 401), ("admin", 404)] {
         fake.misbehave(move |request, recorded| {
             if request.path.ends_with("/proxy-quay/summary") {
                 let path = "/api/v2.0/projects/does-not-exist/summary".to_owned();
-                let gone = recorded(&Request { path, ..request.clone() });
-                return Some(if gone.status == status { gone } else { Answer::error(status, "gone") });
+                let deleted = recorded(&Request { path, ..request.clone() });
+                return Some(if deleted.status == status { deleted } else { Answer::error(status, "deleted") });
             }
-            // Makes even the administrator ask for summaries.
+            // Makes even the administrator request summaries.
             request.path.contains("/registries").then(|| Answer::error(403, "forbidden"))
         });
-        let report = discover(settings(&fake, credential)).await.expect("one project that is gone harms no other");
-        // Its rival has another endpoint, and serves the upstream now.
+        let report = discover(settings(&fake, credential)).await.expect("a deleted project does not affect the others");
+        // The other project for the upstream has another endpoint, and is used now.
         let quay: Vec<_> = mirrors(&report).into_iter().filter(|mirror| mirror.starts_with("quay.io ")).collect();
         assert_eq!(quay, ["quay.io harbor.example.com/zz-proxy-quay-typed"], "{credential}");
         assert_eq!(mirrors(&report).len(), 16, "{credential}");
-        assert!(left_out(&report).iter().any(|line| line.starts_with("proxy-quay: ")), "{credential}");
+        assert!(skipped(&report).iter().any(|line| line.starts_with("proxy-quay: ")), "{credential}");
     }
 }
 
 /// Trap 8. Without the header, Harbor would look for project number 42.
 #[tokio::test]
-async fn a_project_that_is_called_by_a_number_is_asked_for_by_name() {
+async fn a_project_whose_name_is_a_number_is_requested_by_name() {
     let fake = Fake::start();
     edit_projects(&fake, |projects| {
         projects.truncate(1);
@@ -276,16 +279,18 @@ async fn a_project_that_is_called_by_a_number_is_asked_for_by_name() {
     let inner = fake.clone();
     let _ = discover(settings(&fake, "robot-project-read-all")).await;
     let requests = inner.take_requests();
-    let summary =
-        requests.iter().find(|request| request.path == "/api/v2.0/projects/42/summary").expect("it is asked for");
+    let summary = requests
+        .iter()
+        .find(|request| request.path == "/api/v2.0/projects/42/summary")
+        .expect("the summary is requested");
     assert_eq!(summary.headers.get("x-is-resource-name").map(String::as_str), Some("true"));
 }
 
 /// Trap 9.
 #[tokio::test]
-async fn the_registry_address_is_taken_as_harbor_writes_it_and_as_people_do() {
+async fn the_registry_address_can_be_a_host_or_a_url() {
     let fake = Fake::start();
-    for (configured, told, location) in [
+    for (configured, reported, location) in [
         (None, "harbor.example.com", "harbor.example.com"),
         (None, "Harbor.Example.com:8443", "harbor.example.com:8443"),
         (Some("https://pull.example.com/"), "harbor.example.com", "pull.example.com"),
@@ -294,7 +299,7 @@ async fn the_registry_address_is_taken_as_harbor_writes_it_and_as_people_do() {
         fake.misbehave(move |request, recorded| {
             let mut answer = recorded(request);
             let mut info: Value = serde_json::from_slice(&answer.body).ok()?;
-            *info.get_mut("registry_url")? = json!(told);
+            *info.get_mut("registry_url")? = json!(reported);
             answer.body = info.to_string().into_bytes();
             Some(answer)
         });
@@ -309,13 +314,13 @@ async fn the_registry_address_is_taken_as_harbor_writes_it_and_as_people_do() {
     assert!(matches!(error, HarborError::RegistryInvalid { .. }), "{error}");
 }
 
-/// The API's own address is often one that only the cluster knows.
+/// The address of the API often resolves only in the cluster.
 #[tokio::test]
 async fn without_an_account_the_registry_address_is_never_guessed() {
     let fake = Fake::start();
     let mut settings = settings(&fake, "anonymous");
     settings.registry = None;
-    let error = harbor(settings).discover().await.expect_err("nobody told it");
-    assert_eq!(error, HarborError::RegistryUnknown { harbor: fake.url() });
+    let error = harbor(settings).discover().await.expect_err("the address is unknown");
+    assert_eq!(message(&error), format!("{} did not report its registry address", fake.url()));
     assert!(error.hint().is_some_and(|hint| hint.contains("harbor.registryurl")));
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use mimic_core::Hint as _;
 use mimic_core::internal::Globs;
-use mimic_harbor::{Address, Credentials, Timeouts};
+use mimic_harbor::{Address, Credentials, HarborSettings, Timeouts};
 
 use super::load::Layers;
 use super::settings::{Secret, read_secret};
@@ -23,7 +24,7 @@ pub struct Harbor {
     /// How often.
     pub interval: Duration,
     /// Where it is, and what is taken from it.
-    pub settings: mimic_harbor::Settings,
+    pub settings: HarborSettings,
 }
 
 impl Harbor {
@@ -87,7 +88,7 @@ fn read_one(layers: &mut Layers, name: String) -> Option<Harbor> {
         let needed = layers.setter(&table::HARBOR_ROBOT_USERNAME);
         layers.note(&table::HARBOR_PRIVATE, format!("nobody sees private projects, so `{needed}` has to be set"), "");
     }
-    let mut settings = mimic_harbor::Settings::new(address?);
+    let mut settings = HarborSettings::new(address?);
     settings.ca_file = Some(ca_file).filter(|path| !path.as_os_str().is_empty());
     settings.credentials = credentials;
     settings.timeouts = timeouts;
@@ -106,7 +107,7 @@ fn address(layers: &mut Layers, host: &str) -> Option<Address> {
         layers.note(&table::HARBOR_API_HOST, "not set, but Harbor is enabled", "a host, host:port or URL");
         return None;
     }
-    Address::parse(host).map_err(|error| layers.note(&table::HARBOR_API_HOST, &error, error.hint())).ok()
+    Address::parse(host).map_err(|error| layers.note(&table::HARBOR_API_HOST, error.full_message(), "")).ok()
 }
 
 fn credentials(layers: &mut Layers, username: String, password: Secret) -> Option<Credentials> {

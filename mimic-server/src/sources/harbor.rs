@@ -22,13 +22,7 @@ pub(crate) fn from_harbors(settings: &Settings) -> Result<Vec<Configured>, Vec<P
                 let watch = settings.watch_mirrors && configured.watch;
                 sources.push(Configured::Asked { source: Arc::new(source), watch, first: None });
             }
-            Err(error) => {
-                let problem = Problem::new(&name, error.to_string());
-                problems.push(match error.hint() {
-                    Some(hint) => problem.with_hint(hint),
-                    None => problem,
-                });
-            }
+            Err(error) => problems.push(Problem::from_error(&configured.source_name(), &error)),
         }
     }
     if problems.is_empty() { Ok(sources) } else { Err(problems) }
@@ -84,14 +78,14 @@ fn around(interval: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use mimic_harbor::Address;
+    use mimic_harbor::{Address, HarborSettings};
     use tokio::time::Instant;
 
     use super::*;
 
     fn refreshed(interval: Duration) -> Refreshed {
         let address = Address::parse("harbor.example.com").expect("a good address");
-        let harbor = Harbor::new(mimic_harbor::Settings::new(address)).expect("good settings");
+        let harbor = Harbor::new(HarborSettings::new(address)).expect("good settings");
         Refreshed::new(HarborSource::new("harbor", harbor), interval)
     }
 

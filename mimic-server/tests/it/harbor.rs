@@ -85,7 +85,7 @@ fn a_list_of_harbors_is_checked_element_by_element() {
             "MIMIC_HARBOR_API_HOST: set although the file lists several of `harbor` (hint: variables set the only one: write \
              this into the list, or list none)",
             "mimic.yaml:5: `harbor[1].name`: not set, but each of several Harbors needs one",
-            "mimic.yaml:5: `harbor[1].api.host`: `ftp://h` is neither http nor https (hint: allowed: write a host, host:port \
+            "mimic.yaml:5: `harbor[1].api.host`: `ftp://h` is neither http nor https (hint: write a host, host:port \
              or URL, such as `harbor.example.com`)",
             "mimic.yaml:6: `harbor[2].name`: `main` is the name of another one as well",
             "mimic.yaml:8: `harbor[2].private`: `7` is not a boolean (hint: allowed: true or false)",
@@ -143,8 +143,8 @@ fn what_the_settings_of_a_harbor_refer_to_is_checked() {
     assert_eq!(checked.status.code(), Some(1));
     assert_eq!(
         String::from_utf8_lossy(&checked.stderr),
-        "error: harbor: the file of certificate authorities `/does/not/exist` cannot be used: No such file or directory (os \
-         error 2) (hint: the file holds certificates in PEM form)\n"
+        "error: harbor: cannot use the CA file `/does/not/exist`: No such file or directory (os \
+         error 2) (hint: the file must hold certificates in PEM format)\n"
     );
 }
 
@@ -208,9 +208,9 @@ fn serves(api: &str, authorities: Option<(&str, &Path)>) {
     let log: Vec<Value> = process.lines();
     let text = Value::from(log.clone()).to_string();
     assert!(!text.contains(PASSWORD), "{text}");
-    let choices = log.iter().filter(|line| line["message"] == "Harbor's projects have a flaw");
+    let choices = log.iter().filter(|line| line["message"] == "problem with Harbor projects");
     let choices: Vec<&str> = choices.filter_map(|line| line["warning"].as_str()).collect();
-    let hub = "the project `proxy-dockerhub` is used for `docker.io`, not the project `proxy-dockerhub-registry` for the same";
+    let hub = "project `proxy-dockerhub` takes precedence over project `proxy-dockerhub-registry` for `docker.io`";
     assert_eq!(choices.iter().filter(|warning| warning.ends_with(hub)).count(), 1, "{choices:#?}");
 }
 
@@ -265,7 +265,8 @@ fn faults_keep_the_list_and_a_removed_project_disappears_with_a_refresh() {
     assert_eq!(server.readiness().0, 200);
 
     fake.misbehave(|_, _| Some(Answer::error(500, "no database")));
-    let report = eventually("the fault is reported", || Some(server.readiness().1).filter(|r| r.contains("is ill")));
+    let report =
+        eventually("the fault is reported", || Some(server.readiness().1).filter(|r| r.contains("returned HTTP 500")));
     assert!(report.contains("[!] source harbor: 16 rules, using last good rules; "), "{report}");
     assert!(is_mirrored(&server, "quay.io/a/b"));
 
@@ -368,7 +369,7 @@ fn a_harbor_that_asks_to_be_left_alone_is_however_short_the_interval() {
     let (fake, other) = (Fake::start(), Fake::start());
     fake.misbehave(|_, _| Some(Answer::new(503, "text/html", "").header("Retry-After", "3600")));
     let server = TestServer::start(&variables(&fake.url(), &[]));
-    eventually("it failed once", || server.readiness().1.contains("is ill").then_some(()));
+    eventually("it failed once", || server.readiness().1.contains("returned HTTP 503").then_some(()));
     let _other = TestServer::start(&variables(&other.url(), &[]));
     let mut asked = 0;
     let mut lists = || {
