@@ -3,24 +3,24 @@ set -euo pipefail
 
 usage() {
   cat <<'USAGE'
-Makes a certificate for Mimic's Service and stores it in a Secret.
+Creates a certificate for Mimic's Service and stores it in a Secret.
 
 Usage: webhook-create-signed-cert.sh [--service NAME] [--secret NAME] [--namespace NAME] [--days N]
 
-  --service NAME     Service that the certificate is for (default: mimic)
+  --service NAME     Service of the certificate (default: mimic)
   --secret NAME      Secret to store it in (default: mimic-certs)
   --namespace NAME   namespace of both (default: mimic)
-  --days N           how long the certificate is valid (default: 365)
+  --days N           lifetime of the certificate in days (default: 365)
   -h, --help         show this
 
-The Secret gets cert.pem and key.pem, which Mimic reads, and ca.crt and ca.key, the authority that signed them.
-webhook-patch-ca-bundle.sh takes ca.crt from there.
+The Secret holds cert.pem and key.pem, which Mimic reads, and ca.crt and ca.key, the CA that signed them.
+webhook-patch-ca-bundle.sh reads ca.crt.
 
-Run it again to renew the certificate. It is signed by the same authority, so that the API server trusts it at once, and
-a running Mimic takes it up by itself: nothing else has to be done. The authority is valid for ten years; when it does
-not outlive the new certificate, a new one is made, and this says what to do then.
+Run it again to renew the certificate. The same CA signs it, so the API server trusts it, and a running Mimic reloads it
+automatically. The CA is valid for ten years. If it would expire before the new certificate, the script creates a new CA
+and prints what to do.
 
-Needs kubectl, with the cluster in the current context, and openssl (1.1.1 or later, or LibreSSL).
+Requires kubectl, with the cluster as the current context, and openssl (1.1.1 or later, or LibreSSL).
 USAGE
 }
 
@@ -50,35 +50,35 @@ while [ $# -gt 0 ]; do
 done
 
 label='^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$'
-[[ $service =~ $label ]] || fail "\`$service\` cannot be the name of a Service"
-[[ $namespace =~ $label ]] || fail "\`$namespace\` cannot be the name of a namespace"
-[[ $secret =~ ^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$ ]] || fail "\`$secret\` cannot be the name of a Secret"
+[[ $service =~ $label ]] || fail "invalid name of a Service: \`$service\`"
+[[ $namespace =~ $label ]] || fail "invalid name of a namespace: \`$namespace\`"
+[[ $secret =~ ^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$ ]] || fail "invalid name of a Secret: \`$secret\`"
 if ! [[ $days =~ ^[1-9][0-9]{0,3}$ ]] || [ "$days" -ge "$ca_days" ]; then
-  fail "--days is \`$days\`; it must be a number from 1 to $((ca_days - 1))"
+  fail "invalid --days \`$days\`: must be a number from 1 to $((ca_days - 1))"
 fi
 for tool in kubectl openssl; do
   command -v "$tool" >/dev/null || fail "$tool is not installed"
 done
 
-# Keys lie in a directory that nobody else may enter, and only for as long as this runs.
+# Keys are kept in a directory that other users cannot read, and deleted at exit.
 umask 077
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# What kubectl says of one object; nothing if that is not there.
+# Prints one object; nothing if it does not exist.
 kubectl_get() {
   kubectl get --ignore-not-found "$@" 2>"$work/errors" ||
-    fail "kubectl could not read from the cluster: $(cat "$work/errors")"
+    fail "cannot read from the cluster: $(cat "$work/errors")"
 }
 
-# One key of the Secret, decoded; nothing if there is no such key.
+# Prints one key of the Secret, decoded; nothing if it does not exist.
 stored() { # KEY
   kubectl_get secret "$secret" --namespace "$namespace" -o "jsonpath={.data.${1//./\\.}}" | openssl base64 -d -A
 }
 
 run_openssl() { openssl "$@" >"$work/log" 2>&1 || fail "openssl $1 failed: $(cat "$work/log")"; }
 
-# Whether the authority is there, fits its key and outlives a certificate that is made now.
+# Whether the CA exists, matches its key, and expires after a certificate that is created now.
 ca_is_usable() {
   [ -s "$work/ca.crt" ] && [ -s "$work/ca.key" ] &&
     openssl x509 -in "$work/ca.crt" -noout -checkend $((days * 86400)) >/dev/null 2>&1 &&
@@ -86,10 +86,10 @@ ca_is_usable() {
 }
 
 found=$(kubectl_get namespace "$namespace" -o name)
-[ -n "$found" ] || fail "there is no namespace \`$namespace\`" "kubectl apply -f ./deploy/manifests/namespace"
+[ -n "$found" ] || fail "no namespace \`$namespace\`" "kubectl apply -f ./deploy/manifests/namespace"
 others=$(stored tls.crt)
-[ -z "$others" ] || fail "the Secret \`$secret\` has a tls.crt: something else, such as cert-manager or Mimic itself, keeps it" \
-  "leave it to that, or choose another Secret with --secret and MIMIC_KUBERNETES_CERTSECRET"
+[ -z "$others" ] || fail "the Secret \`$secret\` has a tls.crt: another tool, such as cert-manager, or Mimic manages it" \
+  "choose another Secret with --secret and MIMIC_KUBERNETES_CERTSECRET"
 
 name="$service.$namespace.svc"
 cat >"$work/openssl.cnf" <<CONFIG
@@ -116,7 +116,7 @@ ca_is_new=false
 if ! ca_is_usable; then
   ca_is_new=true
   run_openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/ca.key"
-  # The names of two authorities differ, so that nobody takes one for the other.
+  # Each CA has a unique name, so that they cannot be confused.
   run_openssl req -x509 -new -key "$work/ca.key" -config "$work/openssl.cnf" -extensions ca -sha256 -days "$ca_days" \
     -set_serial "0x$(openssl rand -hex 15)" -subj "/CN=mimic webhook CA $(openssl rand -hex 4)" -out "$work/ca.crt"
 fi
@@ -126,8 +126,8 @@ run_openssl x509 -req -in "$work/leaf.csr" -CA "$work/ca.crt" -CAkey "$work/ca.k
   -extfile "$work/openssl.cnf" -extensions leaf -sha256 -days "$days" -out "$work/cert.pem"
 run_openssl verify -CAfile "$work/ca.crt" "$work/cert.pem"
 
-# On standard input, since arguments can be seen by others; and server-side, since the client's way would leave a copy of the
-# keys in an annotation.
+# Passed on standard input, because other users can see arguments. Server-side, because client-side apply would copy the keys to
+# an annotation.
 encoded() { openssl base64 -A -in "$work/$1"; }
 kubectl apply --server-side --force-conflicts --field-manager webhook-create-signed-cert -f - <<MANIFEST
 apiVersion: v1
@@ -145,9 +145,9 @@ data:
 MANIFEST
 
 until=$(openssl x509 -in "$work/cert.pem" -noout -enddate)
-echo "The certificate names $name and is valid until ${until#notAfter=}."
+echo "The certificate for $name is valid until ${until#notAfter=}."
 if $ca_is_new; then
-  echo "Its authority is new: run webhook-patch-ca-bundle.sh and apply what it writes, so that the API server trusts it."
+  echo "Its CA is new: run webhook-patch-ca-bundle.sh and apply the file that it writes, so that the API server trusts it."
 else
-  echo "Its authority is the same as before: nothing else has to be done."
+  echo "Its CA has not changed. Nothing else needs to be done."
 fi

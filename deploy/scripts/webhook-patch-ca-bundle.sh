@@ -3,20 +3,20 @@ set -euo pipefail
 
 usage() {
   cat <<'USAGE'
-Fills the authority that signed Mimic's certificate into a webhook configuration.
+Writes the CA that signed Mimic's certificate into a webhook configuration.
 
 Usage: webhook-patch-ca-bundle.sh [--secret NAME] [--namespace NAME] TEMPLATE OUTPUT
 
-  TEMPLATE           file with ${CA_BUNDLE} in it
-  OUTPUT             file to write; it is replaced
-  --secret NAME      Secret that webhook-create-signed-cert.sh made (default: mimic-certs)
+  TEMPLATE           file that contains ${CA_BUNDLE}
+  OUTPUT             file to write or overwrite
+  --secret NAME      Secret of webhook-create-signed-cert.sh (default: mimic-certs)
   --namespace NAME   its namespace (default: mimic)
   -h, --help         show this
 
-The authority is the Secret's ca.crt. Nothing is applied to the cluster: apply OUTPUT yourself. Run it again whenever the
-authority is another one.
+The CA is the Secret's ca.crt. The script does not change the cluster: apply OUTPUT yourself. Run it again if the CA
+changes.
 
-Needs kubectl, with the cluster in the current context, and openssl (1.1.1 or later, or LibreSSL).
+Requires kubectl, with the cluster as the current context, and openssl (1.1.1 or later, or LibreSSL).
 USAGE
 }
 
@@ -45,36 +45,36 @@ while [ $# -gt 0 ]; do
       elif [ -z "$output" ]; then
         output=$1
       else
-        fail "\`$1\` is one argument too many" "see --help"
+        fail "unexpected argument \`$1\`" "see --help"
       fi
       shift
       ;;
   esac
 done
 
-[ -n "$output" ] || fail "TEMPLATE and OUTPUT are needed" "see --help"
+[ -n "$output" ] || fail "TEMPLATE and OUTPUT are required" "see --help"
 [ -r "$template" ] || fail "cannot read the template \`$template\`"
-# In comments, ${CA_BUNDLE} is left alone.
+# ${CA_BUNDLE} in comments is not replaced.
 placeholder='^[^#]*[$][{]CA_BUNDLE[}]'
-grep -q "$placeholder" "$template" || fail "there is no \${CA_BUNDLE} in \`$template\`" \
-  "is it the template, or what was made of it?"
+grep -q "$placeholder" "$template" || fail "no \${CA_BUNDLE} in \`$template\`" \
+  "pass the template, not the file written from it"
 for tool in kubectl openssl; do
   command -v "$tool" >/dev/null || fail "$tool is not installed"
 done
 
-# The Secret's own encoding is what a caBundle is: PEM in base64.
+# The Secret already has the encoding of a caBundle: PEM in base64.
 errors=$(mktemp)
 trap 'rm -f "$errors"' EXIT
 bundle=$(kubectl get secret "$secret" --namespace "$namespace" --output 'jsonpath={.data.ca\.crt}' 2>"$errors") ||
-  fail "kubectl could not read the Secret \`$secret\` in the namespace \`$namespace\`: $(cat "$errors")" \
-    "webhook-create-signed-cert.sh makes it"
+  fail "cannot read the Secret \`$secret\` in the namespace \`$namespace\`: $(cat "$errors")" \
+    "create it with webhook-create-signed-cert.sh"
 [ -n "$bundle" ] || fail "the Secret \`$secret\` in the namespace \`$namespace\` has no ca.crt" \
-  "webhook-create-signed-cert.sh makes it"
+  "create it with webhook-create-signed-cert.sh"
 openssl base64 -d -A <<<"$bundle" | openssl x509 -noout 2>/dev/null ||
   fail "the ca.crt in the Secret \`$secret\` is not a certificate"
 
-# At one stroke, so that no half of a file is ever applied. Base64 has no `|`.
-unfinished=$(mktemp "$output.XXXXXX") || fail "cannot write beside \`$output\`"
+# Replaced atomically, so that a partial file is never applied. Base64 has no `|`.
+unfinished=$(mktemp "$output.XXXXXX") || fail "cannot write to the directory of \`$output\`"
 trap 'rm -f "$errors" "$unfinished"' EXIT
 sed "/$placeholder/s|[$][{]CA_BUNDLE[}]|$bundle|" "$template" >"$unfinished"
 chmod 644 "$unfinished"

@@ -1,4 +1,4 @@
-//! Several replicas behind one port, as a Service has them.
+//! Load-balances several replicas on one port, as a Service does.
 
 use std::{
     io,
@@ -15,13 +15,13 @@ use anyhow::Result;
 
 use crate::{http::get_succeeds, wait::eventually};
 
-/// Between two looks at the readiness of a replica. Not shorter, since a cluster takes its time too: whoever stops
-/// serving before that is noticed shall be found out.
+/// Interval of readiness probes. Not shorter, because a cluster is not faster: a replica that stops serving before the
+/// cluster notices must fail the test.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Sends connections on to replicas that are ready, in turn. It does what the kubelet, the controller of endpoints and
-/// kube-proxy do together: asks each replica for `/readyz` every second, and leaves alone the connections that a
-/// replica has when it is no longer ready. While none is ready, connections are closed at once.
+/// Forwards connections to ready replicas, round robin. It does what the kubelet, the endpoints controller and kube-proxy do:
+/// it probes `/readyz` of each replica every second, and keeps the open connections of a replica that becomes unready. If no
+/// replica is ready, it closes connections at once.
 #[derive(Debug)]
 pub struct Balancer {
     port: u16,
@@ -36,8 +36,8 @@ struct Replica {
 }
 
 impl Balancer {
-    /// Starts one without replicas, on a free port. It serves for as long as the process runs, and asks replicas whether
-    /// they are ready until it is dropped.
+    /// Starts one without replicas, on a free port. It serves until the process exits, and probes replicas until it is
+    /// dropped.
     pub fn start() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
@@ -47,7 +47,7 @@ impl Balancer {
             let turn = AtomicUsize::new(0);
             for client in listener.incoming().map_while(Result::ok) {
                 if let Some(replica) = next_ready(&served, &turn) {
-                    // A replica that cannot be reached is a connection that ends: the client sees what it would in a cluster.
+                    // For an unreachable replica the connection ends, as in a cluster.
                     thread::spawn(move || forward(&client, replica));
                 }
             }
@@ -63,17 +63,17 @@ impl Balancer {
         Ok(Self { port, replicas })
     }
 
-    /// Where it listens, on loopback.
+    /// Its port on loopback.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Adds a replica, which gets connections once it is ready.
+    /// Adds a replica. It gets connections when it is ready.
     pub fn add(&self, port: u16, admin_port: u16) {
         lock(&self.replicas).push(Replica { port, admin_port, is_ready: false });
     }
 
-    /// Forgets the replica that listens on this port; the connections that it has go on.
+    /// Removes the replica that listens on this port, and keeps its open connections.
     pub fn remove(&self, port: u16) {
         lock(&self.replicas).retain(|replica| replica.port != port);
     }
@@ -89,18 +89,18 @@ fn lock(replicas: &Mutex<Vec<Replica>>) -> std::sync::MutexGuard<'_, Vec<Replica
     replicas.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Asks every replica. Not under the lock, since one that hangs must not hold up connections to the others.
+/// Probes every replica, without the lock: a replica that hangs must not block connections to the others.
 fn probe(replicas: &Mutex<Vec<Replica>>) {
     let known: Vec<Replica> = lock(replicas).clone();
-    for asked in known {
-        let is_ready = get_succeeds(asked.admin_port, "/readyz");
-        for replica in lock(replicas).iter_mut().filter(|replica| replica.port == asked.port) {
+    for probed in known {
+        let is_ready = get_succeeds(probed.admin_port, "/readyz");
+        for replica in lock(replicas).iter_mut().filter(|replica| replica.port == probed.port) {
             replica.is_ready = is_ready;
         }
     }
 }
 
-/// The port of the replica whose turn it is.
+/// The port of the next ready replica.
 fn next_ready(replicas: &Mutex<Vec<Replica>>, turn: &AtomicUsize) -> Option<u16> {
     let ready: Vec<u16> =
         lock(replicas).iter().filter(|replica| replica.is_ready).map(|replica| replica.port).collect();
@@ -108,7 +108,7 @@ fn next_ready(replicas: &Mutex<Vec<Replica>>, turn: &AtomicUsize) -> Option<u16>
     ready.get(turn).copied()
 }
 
-/// Carries bytes both ways until both sides have said that there are no more.
+/// Copies bytes both ways until both sides have closed.
 fn forward(client: &TcpStream, replica: u16) -> io::Result<()> {
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, replica))?;
     client.set_nodelay(true)?;
@@ -120,9 +120,9 @@ fn forward(client: &TcpStream, replica: u16) -> io::Result<()> {
     Ok(())
 }
 
-/// Carries bytes one way. The end is passed on, whether it came in order or as a failure.
+/// Copies bytes one way. Closes the other side at the end, also after an error.
 fn carry(mut from: &TcpStream, mut to: &TcpStream) {
-    // Whichever side broke it, there is nobody left on that side to tell.
+    // An error cannot be reported to a side that is closed.
     let _ = io::copy(&mut from, &mut to);
     let _ = to.shutdown(Shutdown::Write);
 }
@@ -136,8 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// Serves `answer` to each connection as long as `is_ready`, and then 503. A connection of the balancer that asks
-    /// nothing gets it too.
+    /// Responds to each connection with `body`, or with 503 if it is not ready, even without a request.
     fn replica(body: &'static str) -> Result<(u16, Arc<AtomicBool>)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
@@ -147,38 +146,38 @@ mod tests {
             for mut stream in listener.incoming().map_while(Result::ok) {
                 let status = if answers_ready.load(Ordering::Relaxed) { "200 OK" } else { "503 Not Ready" };
                 let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-                // So that closing does not discard what was sent.
+                // Read first, or closing would discard the response.
                 let _ = stream.read(&mut [0; 1024]).and_then(|_| stream.write_all(answer.as_bytes()));
             }
         });
         Ok((port, is_ready))
     }
 
-    /// Who answers behind the balancer; nobody when the connection is closed.
-    fn asked(balancer: &Balancer) -> String {
+    /// The response of a replica behind the balancer; empty if the connection was closed.
+    fn response(balancer: &Balancer) -> String {
         let answer = crate::http::get(balancer.port(), "/").unwrap_or_default();
         answer.rsplit('\n').next().unwrap_or_default().to_owned()
     }
 
     #[tokio::test]
-    async fn connections_go_in_turn_to_the_replicas_that_are_ready() -> Result<()> {
+    async fn connections_go_round_robin_to_ready_replicas() -> Result<()> {
         let balancer = Balancer::start()?;
-        assert_eq!(asked(&balancer), "", "nobody is there");
+        assert_eq!(response(&balancer), "", "no replica is ready");
         let (first, first_is_ready) = replica("first")?;
         let (second, _) = replica("second")?;
         balancer.add(first, first);
         balancer.add(second, second);
         balancer.has_ready(2).await?;
-        let mut both = [asked(&balancer), asked(&balancer)];
+        let mut both = [response(&balancer), response(&balancer)];
         both.sort();
         assert_eq!(both, ["first", "second"]);
 
         first_is_ready.store(false, Ordering::Relaxed);
         balancer.has_ready(1).await?;
-        assert_eq!([asked(&balancer), asked(&balancer)], ["second", "second"]);
+        assert_eq!([response(&balancer), response(&balancer)], ["second", "second"]);
 
         balancer.remove(second);
-        assert_eq!(asked(&balancer), "");
+        assert_eq!(response(&balancer), "");
         Ok(())
     }
 }

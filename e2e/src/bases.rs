@@ -1,4 +1,4 @@
-//! Base images for the Dockerfile, made on the spot from Debian's packages, so that no registry of images is needed.
+//! Base images for the Dockerfile, built from Debian packages, so that no image registry is needed.
 
 use std::{fs, path::Path, process::Command};
 
@@ -8,21 +8,21 @@ use tempfile::TempDir;
 
 use crate::{buildah::Buildah, tools::announce};
 
-/// The release of Debian that the Dockerfile's own bases are made of.
+/// The Debian release of the Dockerfile's base images.
 const SUITE: &str = "trixie";
 
-/// Where the machine's CA certificates are on Debian.
-const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// The host's CA certificates on Debian.
+const CA_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Where the builder looks for the machine's own Rust toolchain, which is mounted there.
+/// Mount point of the host's Rust toolchain in the builder.
 pub(crate) const TOOLCHAIN: &str = "/usr/local/rust";
 
-/// Stands in for the official image of Rust.
+/// Replaces the official Rust image.
 pub(crate) fn builder(buildah: &Buildah) -> Result<String> {
     let recipe = format!(
         "FROM scratch\n\
          ADD packages.tar /\n\
-         COPY ca-certificates.crt {AUTHORITIES}\n\
+         COPY ca-certificates.crt {CA_CERTIFICATES}\n\
          ENV CARGO_HOME=/usr/local/cargo PATH={TOOLCHAIN}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
     );
     base(
@@ -31,17 +31,17 @@ pub(crate) fn builder(buildah: &Buildah) -> Result<String> {
         &["--variant=minbase", "--include=ca-certificates,gcc,libc6-dev,make,perl"],
         &recipe,
         |context| {
-            // The machine's own, in case that something between it and crates.io has a certificate of its own.
-            fs::copy(AUTHORITIES, context.join("ca-certificates.crt"))?;
+            // Those of the host, in case a proxy before crates.io has a private CA.
+            fs::copy(CA_CERTIFICATES, context.join("ca-certificates.crt"))?;
             Ok(())
         },
     )
 }
 
-/// Stands in for the image that the shipped one is based on: its C library and CA certificates, without the rest. No script of
-/// a package is run, so it can be made for a machine that this one is not.
+/// Replaces the base of the shipped image: its C library and CA certificates only. It runs no package scripts, so it can be built
+/// for other architectures.
 pub(crate) fn runtime(buildah: &Buildah) -> Result<String> {
-    let recipe = format!("FROM scratch\nADD packages.tar /\nCOPY ca-certificates.crt {AUTHORITIES}\n");
+    let recipe = format!("FROM scratch\nADD packages.tar /\nCOPY ca-certificates.crt {CA_CERTIFICATES}\n");
     base(
         buildah,
         "base",
@@ -64,7 +64,7 @@ pub(crate) fn runtime(buildah: &Buildah) -> Result<String> {
     )
 }
 
-/// Makes an image of packages and returns its name. One that was made before, in the same way, is used again.
+/// Builds an image from packages and returns its name. Reuses an image that was built in the same way.
 fn base(
     buildah: &Buildah,
     name: &str,
@@ -73,21 +73,21 @@ fn base(
     add: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<String> {
     let key = sha256(format!("{SUITE} {packages:?} {recipe}").as_bytes());
-    // Eight of its bytes tell the few ways apart.
+    // Eight bytes distinguish the few variants.
     let key = u64::from_be_bytes(key[..8].try_into()?);
     let image = format!("localhost/mimic-e2e-{name}:{key:016x}");
     if buildah.has(&image)? {
         return Ok(image);
     }
-    announce(&format!("making the base image `{name}` of Debian's packages"));
+    announce(&format!("building the base image `{name}` from Debian packages"));
     let context = TempDir::new_in(buildah.directory())?;
-    let made = Command::new("mmdebstrap")
+    let output = Command::new("mmdebstrap")
         .args(packages)
         .arg(SUITE)
         .arg(context.path().join("packages.tar"))
         .output()
         .context("mmdebstrap did not start")?;
-    ensure!(made.status.success(), "mmdebstrap failed:\n{}", String::from_utf8_lossy(&made.stderr));
+    ensure!(output.status.success(), "mmdebstrap failed:\n{}", String::from_utf8_lossy(&output.stderr));
     add(context.path())?;
     fs::write(context.path().join("Dockerfile"), recipe)?;
     buildah.build(&image, context.path(), &["--layers=false"])?;

@@ -16,7 +16,7 @@ fn profile_directory() -> Result<PathBuf> {
     Ok(deps.parent().context("the test executable is not in cargo's `deps`")?.to_owned())
 }
 
-/// Where the tests keep what outlives them: beside the profiles' directories, since Go's binary has no profile.
+/// Directory for files that outlive the tests. It is next to the profile directories, because Go binaries have no profile.
 pub(crate) fn kept_directory() -> Result<PathBuf> {
     let directory = profile_directory()?.parent().context("cargo's target directory has no parent")?.join("e2e");
     fs::create_dir_all(&directory)?;
@@ -26,7 +26,7 @@ pub(crate) fn kept_directory() -> Result<PathBuf> {
 /// A binary of the workspace that the tests run.
 pub(crate) struct Binary {
     name: &'static str,
-    /// Names another one to test, such as one from a release.
+    /// Variable with the path of another binary to test, such as one from a release.
     variable: &'static str,
     path: OnceLock<Result<PathBuf, String>>,
 }
@@ -39,7 +39,7 @@ impl Binary {
         Self { name, variable, path: OnceLock::new() }
     }
 
-    /// Where it is. The first to ask has it built.
+    /// Its path. The first call builds it.
     pub(crate) fn path(&'static self) -> Result<&'static Path> {
         let given = || env::var_os(self.variable).map(PathBuf::from);
         let built = || build(self.name).map_err(|error| format!("{error:#}"));
@@ -58,8 +58,8 @@ fn build(name: &str) -> Result<PathBuf> {
         Some(name) => name,
     };
     let output = Command::new(env!("CARGO"))
-        // For the workspace, since cargo unites the features of what it builds at once: for this package alone, it would
-        // build forty crates that `cargo test --workspace` has built already.
+        // For the workspace, because cargo unifies features over all packages of a build: for this package alone, it would
+        // rebuild forty crates that `cargo test --workspace` has already built.
         .args(["build", "--locked", "--workspace", "--bin", name])
         .args(["--profile", profile, "--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -67,11 +67,11 @@ fn build(name: &str) -> Result<PathBuf> {
         .output()
         .context("cargo did not start")?;
     ensure!(output.status.success(), "cargo build failed:\n{}", String::from_utf8_lossy(&output.stderr));
-    // Asked from cargo, since a target triple or a configuration file may move it.
+    // From cargo, because a target triple or a configuration file can change it.
     let messages = String::from_utf8(output.stdout)?;
     let executable = messages.lines().find_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message.get("executable")?.as_str().map(PathBuf::from)
     });
-    executable.with_context(|| format!("cargo did not say where it put {name}"))
+    executable.with_context(|| format!("cargo did not print the path of {name}"))
 }

@@ -9,15 +9,15 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-/// buildah with a storage of its own.
+/// buildah with its own storage.
 pub(crate) struct Buildah {
     directory: PathBuf,
 }
 
 impl Buildah {
-    /// Keeps all that it stores in this directory.
+    /// Stores everything in this directory.
     pub(crate) fn new(directory: PathBuf) -> Result<Self> {
-        // What `RUN --mount=type=cache` keeps lies below it too.
+        // Includes the caches of `RUN --mount=type=cache`.
         fs::create_dir_all(directory.join("tmp"))?;
         Ok(Self { directory })
     }
@@ -31,14 +31,14 @@ impl Buildah {
         Ok(output.status.success() && !output.stdout.is_empty())
     }
 
-    /// Builds an image of the Dockerfile in a folder.
+    /// Builds an image from the Dockerfile in a folder.
     pub(crate) fn build(&self, image: &str, folder: &Path, arguments: &[&str]) -> Result<()> {
-        // What needs the least of the kernel: neither a container runtime nor a network of its own.
+        // Needs the fewest kernel features: no container runtime, no separate network.
         let build: [&OsStr; 4] = ["build".as_ref(), "--isolation=chroot".as_ref(), "--tag".as_ref(), image.as_ref()];
         self.run(build.into_iter().chain(arguments.iter().map(AsRef::as_ref)).chain([folder.as_ref()]))
     }
 
-    /// Writes an image as it would be pushed into an OCI layout.
+    /// Writes an image to an OCI layout, as it would be pushed.
     pub(crate) fn push(&self, image: &str, layout: &Path) -> Result<()> {
         self.run(["push".as_ref(), image.as_ref(), format!("oci:{}", layout.display()).as_ref()])
     }

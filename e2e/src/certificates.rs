@@ -14,15 +14,15 @@ use openssl::{
     },
 };
 
-/// A certificate authority that lives as long as a test.
+/// A CA for one test.
 #[derive(Debug)]
-pub struct Authority {
+pub struct TestCa {
     certificate: X509,
     key: PKey<Private>,
 }
 
-impl Authority {
-    /// Makes a new one.
+impl TestCa {
+    /// Creates a new CA.
     pub fn new() -> Result<Self> {
         let key = new_key()?;
         let mut builder = new_builder("mimic-e2e CA", &key)?;
@@ -39,12 +39,12 @@ impl Authority {
         Ok(self.certificate.to_pem()?)
     }
 
-    /// Makes a key, and a certificate for a server on loopback, also as the service that is shipped.
+    /// Creates a key, and a certificate for a server on loopback and for the shipped Service.
     pub fn issue(&self) -> Result<(X509, PKey<Private>)> {
         self.issue_for("mimic.mimic.svc")
     }
 
-    /// The same for a service of another name.
+    /// The same for another host name.
     pub fn issue_for(&self, host: &str) -> Result<(X509, PKey<Private>)> {
         let key = new_key()?;
         let mut builder = new_builder("mimic-e2e server", &key)?;

@@ -1,4 +1,4 @@
-//! The files that are shipped, and the commands that users run on them.
+//! The shipped files, and the commands that users run on them.
 
 use std::{
     env, fs,
@@ -16,10 +16,10 @@ use crate::{Cluster, Helm, Kubectl, process::command, wait::eventually_some};
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
-/// What `deploy/scripts/webhook-patch-ca-bundle.sh` makes in the third step of the installation.
+/// The file that `deploy/scripts/webhook-patch-ca-bundle.sh` writes in the third step of the installation.
 const GENERATED: &str = "deploy/manifests/mutatingwebhookconfiguration-cabundle.yaml";
 
-/// A copy of the folder `deploy`, such as users have, in a directory that stands for the repository.
+/// A copy of the folder `deploy`, in a directory that represents the repository.
 pub struct Checkout<'c> {
     cluster: &'c Cluster,
     directory: TempDir,
@@ -27,18 +27,18 @@ pub struct Checkout<'c> {
 }
 
 impl<'c> Checkout<'c> {
-    /// Copies it for use with a cluster.
+    /// Creates a copy for a cluster.
     pub fn new(cluster: &'c Cluster) -> Result<Self> {
         let directory = TempDir::with_prefix("mimic-e2e-checkout-")?;
         copy(Path::new(DEPLOY), &directory.path().join("deploy"))?;
         match fs::remove_file(directory.path().join(GENERATED)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
-            // Nobody has made it, or made it for another cluster.
+            // It did not exist, or was for another cluster.
             _ => Ok(Self { cluster, directory, has_helm: false }),
         }
     }
 
-    /// The same, with `helm` among the commands. `None` where there is none: then the test is skipped.
+    /// The same, with `helm` in the search path. `None` if it is not available: then the test is skipped.
     pub fn with_helm(cluster: &'c Cluster) -> Result<Option<Self>> {
         let Some(helm) = Helm::available()? else { return Ok(None) };
         let checkout = Self::new(cluster)?;
@@ -47,35 +47,35 @@ impl<'c> Checkout<'c> {
         Ok(Some(Self { has_helm: true, ..checkout }))
     }
 
-    /// Commands that the machine does not have.
+    /// Folder of commands that the host does not have.
     fn tools(&self) -> PathBuf {
         self.path().join(".tools")
     }
 
-    /// The cluster that the commands are for.
+    /// The cluster of the commands.
     pub fn cluster(&self) -> &'c Cluster {
         self.cluster
     }
 
-    /// The top folder.
+    /// The root folder.
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Runs a command line as an administrator types it in the top folder.
+    /// Runs a command line in the root folder, as an administrator.
     ///
     /// # Errors
-    /// When it fails, with what it printed.
+    /// If it fails, with its output.
     pub fn run(&self, line: &str) -> Result<Kubectl> {
         let (succeeded, output) = self.try_run(line)?;
         ensure!(succeeded, "{line} failed:\n{}{}", output.stdout, output.stderr);
         Ok(output)
     }
 
-    /// The same, while the test goes on with what else it does.
+    /// The same, concurrently with the test.
     ///
     /// # Errors
-    /// When it fails.
+    /// If it fails.
     pub async fn run_meanwhile(&self, line: &str) -> Result<()> {
         let mut child = self.shell(line).stdout(Stdio::null()).spawn().context("bash did not start")?;
         let status = eventually_some(line, async || Ok(child.try_wait()?)).await?;
@@ -83,10 +83,10 @@ impl<'c> Checkout<'c> {
         Ok(())
     }
 
-    /// Runs a command line that fails, and returns what it says about that.
+    /// Runs a command line that fails, and returns its error message.
     ///
     /// # Errors
-    /// When it succeeds.
+    /// If it succeeds.
     pub fn fails(&self, line: &str) -> Result<String> {
         let (succeeded, output) = self.try_run(line)?;
         ensure!(!succeeded, "{line} succeeded:\n{}{}", output.stdout, output.stderr);
@@ -103,7 +103,7 @@ impl<'c> Checkout<'c> {
         if self.has_helm {
             let path = env::var_os("PATH").unwrap_or_default();
             let path = iter::once(self.tools()).chain(env::split_paths(&path));
-            // Directories that came out of a PATH can be put into one.
+            // Cannot fail: the directories come from a PATH.
             shell.env("PATH", env::join_paths(path).unwrap_or_default());
             shell.env("HOME", self.tools());
         }
@@ -117,8 +117,7 @@ impl<'c> Checkout<'c> {
     }
 }
 
-/// Copies a folder of files. Links would be followed by `kubectl`, but not by everything that people ship files with, so
-/// there are none.
+/// Copies a folder. Fails on links, because not all tools that distribute files support them.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir(to)?;
     for entry in fs::read_dir(from)? {

@@ -16,23 +16,23 @@ use kube::{
 
 use crate::{binaries::kept_directory, control_plane::ControlPlane, go::CONTROL_PLANE, tools};
 
-/// A control plane and the way to reach it.
+/// A control plane and its credentials.
 #[derive(Debug)]
 pub struct Cluster {
     control_plane: Mutex<ControlPlane>,
     directory: PathBuf,
     flags: &'static [&'static str],
-    /// Held as long as the directory is in use; last, so that the control plane has ended by then.
+    /// Locks the directory. The last field, so that it is dropped after the control plane.
     _slot: File,
 }
 
 impl Cluster {
-    /// The cluster of this test binary, started by the first test that asks.
+    /// The cluster of this test binary. The first call starts it.
     ///
-    /// `None` where a tool is missing: then a line on stderr says that the test is skipped, and why.
+    /// `None` if a tool is missing; then a line on stderr reports that the test is skipped, and why.
     ///
     /// # Errors
-    /// When the cluster does not start, and under `MIMIC_E2E=required` when a tool is missing.
+    /// If the cluster does not start or, with `MIMIC_E2E=required`, a tool is missing.
     pub fn shared() -> Result<Option<&'static Self>> {
         static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
         if is_skipped()? {
@@ -44,12 +44,12 @@ impl Cluster {
         }
     }
 
-    /// A cluster of one test alone, which may restart it; otherwise as [`Cluster::shared`].
+    /// A cluster for one test, which can restart it; otherwise as [`Cluster::shared`].
     pub fn own() -> Result<Option<Self>> {
         Self::own_with(&[])
     }
 
-    /// The same with further flags of kube-apiserver.
+    /// The same with additional flags of kube-apiserver.
     pub fn own_with(flags: &'static [&'static str]) -> Result<Option<Self>> {
         if is_skipped()? { Ok(None) } else { Self::start(flags).map(Some) }
     }
@@ -60,7 +60,7 @@ impl Cluster {
         Ok(Self { control_plane, directory, flags, _slot: slot })
     }
 
-    /// Kills the API server and starts it again with all that was in it, at the same address.
+    /// Kills the API server and starts it again with the same state and address.
     pub fn restart(&self) -> Result<()> {
         let mut control_plane = self.control_plane.lock().unwrap_or_else(PoisonError::into_inner);
         control_plane.kill()?;
@@ -68,7 +68,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Has etcd forget all versions of objects but the present ones.
+    /// Makes etcd delete all old versions of objects.
     pub fn compact(&self) -> Result<()> {
         self.control_plane.lock().unwrap_or_else(PoisonError::into_inner).compact()
     }
@@ -78,7 +78,7 @@ impl Cluster {
         self.directory.join("kubeconfig")
     }
 
-    /// A client of its own, since a client belongs to the runtime of the test that made it.
+    /// A new client, because a client belongs to the runtime of one test.
     pub async fn client(&self) -> Result<Client> {
         let kubeconfig = Kubeconfig::read_from(self.kubeconfig())?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
@@ -103,24 +103,24 @@ impl Cluster {
     }
 }
 
-/// Tells whether tests have to be skipped.
+/// Whether tests must be skipped.
 fn is_skipped() -> Result<bool> {
     let available = CONTROL_PLANE.is_available()?;
     tools::is_skipped(|| {
         if !tools::runs("kubectl", &["version", "--client"]) {
             Some("kubectl is not installed, and these tests create pods with it")
         } else if !available {
-            Some("Go is not installed, and it takes Go to build the kube-apiserver that these tests run against")
+            Some("Go is not installed, and it is needed to build the kube-apiserver of these tests")
         } else {
             None
         }
     })
 }
 
-/// Locks a directory for a cluster that no other running test binary uses.
+/// Locks a directory that no other running test binary uses.
 ///
-/// Directories are used again, not removed: the state of the last run can be looked at, and no more than as many stay
-/// as test binaries have ever run at once.
+/// Directories are reused, not deleted: the state of the last run can be inspected, and their number is limited by the number of
+/// test binaries that run concurrently.
 fn free_slot(parent: &Path) -> Result<(PathBuf, File)> {
     for number in 0.. {
         let directory = parent.join(format!("cluster-{number}"));

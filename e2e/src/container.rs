@@ -1,4 +1,4 @@
-//! Programs of the shipped image, run as a container runtime runs them.
+//! Runs programs of the shipped image as a container runtime does.
 
 use std::{
     io::{Read, Write},
@@ -18,8 +18,7 @@ use crate::{
     wait::eventually,
 };
 
-/// As the manifests want it: the image's user, no capabilities and no way to get some, and a root file system that nothing
-/// can be written to.
+/// As in the manifests: the user of the image, no capabilities, no privilege escalation, and a read-only root file system.
 const RUN: &str = r#"
 root=$1 user=$2
 shift 2
@@ -30,7 +29,7 @@ mount -o remount,bind,ro "$root"
 exec setpriv --no-new-privs chroot --userspec="$user" "$root" "$@"
 "#;
 
-/// What the image is there for, on loopback. It is killed when this is dropped.
+/// The server in the image, on loopback. It is killed on drop.
 #[derive(Debug)]
 pub struct Container {
     process: Process,
@@ -38,7 +37,7 @@ pub struct Container {
 }
 
 impl Container {
-    /// Starts the image's entry point with these arguments and waits until it is ready.
+    /// Starts the entry point of the image with these arguments and waits until it is ready.
     pub async fn start(image: &ShippedImage, arguments: &[&str]) -> Result<Self> {
         let (port, admin_port) = free_ports()?;
         let entry_point = image.configuration()["Entrypoint"].as_array().context("there is an entry point")?;
@@ -54,7 +53,7 @@ impl Container {
         Ok(Self { process, port })
     }
 
-    /// What it answers to a review.
+    /// Its response to a review.
     pub fn review(&self, review: &[u8]) -> Result<Value> {
         let mut connector = SslConnector::builder(SslMethod::tls_client())?;
         connector.set_verify(SslVerifyMode::NONE);
@@ -68,22 +67,22 @@ impl Container {
         stream.write_all(&[head.as_bytes(), review].concat())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("an answer has a head")?;
+        let (head, body) = answer.split_once("\r\n\r\n").context("a response has a head")?;
         ensure!(head.starts_with("HTTP/1.1 200 "), "{answer}");
         Ok(serde_json::from_str(body)?)
     }
 
-    /// Ends it as the kubelet does, and tells whether it says that all went well.
+    /// Stops it as the kubelet does, and returns whether it exits successfully.
     pub async fn leave(mut self) -> Result<bool> {
         self.process.terminate()?;
         self.process.ended().await
     }
 }
 
-/// Runs one of the image's programs to the end and returns what it prints.
+/// Runs a program of the image and returns its output.
 ///
 /// # Errors
-/// When it fails.
+/// If it fails.
 pub fn run_in_container(image: &ShippedImage, program: &[&str]) -> Result<String> {
     let mut command = command("unshare");
     container(&mut command, image, program.iter().copied())?;

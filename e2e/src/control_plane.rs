@@ -13,8 +13,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::{go::CONTROL_PLANE, wait::DEADLINE};
 
-/// A running control plane. It ends when this is dropped, and when the process that started it ends in whatever way,
-/// because it watches its standard input.
+/// A running control plane. It stops on drop, and when the process that started it ends, because it watches its standard
+/// input.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
     child: Child,
@@ -23,13 +23,13 @@ pub(crate) struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts it with its state in `directory` and waits until it can be used.
+    /// Starts it with its state in `directory` and waits until it is usable.
     ///
-    /// With `keep` it goes on with what an earlier one left there, at the same address and with the same credentials;
-    /// without, it starts empty. `flags` are further ones of kube-apiserver.
+    /// With `keep` it reuses the state, address and credentials in the directory; otherwise it starts empty. `flags` are
+    /// additional flags of kube-apiserver.
     ///
     /// # Errors
-    /// With the end of its log when it does not come up.
+    /// With the end of its log, if it does not start.
     pub(crate) fn start(directory: &Path, keep: bool, flags: &[&str]) -> Result<Self> {
         let binary = CONTROL_PLANE.built()?;
         let log = directory.join("control-plane.log");
@@ -62,7 +62,7 @@ impl ControlPlane {
         }
     }
 
-    /// Has etcd forget all versions of objects but the present ones.
+    /// Makes etcd delete all old versions of objects.
     pub(crate) fn compact(&mut self) -> Result<()> {
         writeln!(self.commands, "compact")?;
         match self.lines.recv_timeout(DEADLINE) {
@@ -71,7 +71,7 @@ impl ControlPlane {
         }
     }
 
-    /// Ends it without notice.
+    /// Kills it.
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -81,7 +81,7 @@ impl ControlPlane {
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        // Fails only for a process that has ended already.
+        // Fails only if the process has already ended.
         let _ = self.kill();
     }
 }

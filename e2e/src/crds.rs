@@ -1,4 +1,4 @@
-//! Definitions of objects that other projects bring, from those projects' own files.
+//! Custom resource definitions of other projects, from their own files.
 
 use std::{
     path::PathBuf,
@@ -8,11 +8,11 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// Files of a Go module: of one version, with one content.
+/// Files of a Go module with a fixed version and content.
 struct Module {
     path: &'static str,
     version: &'static str,
-    /// What `go.sum` would have.
+    /// The checksum, as in `go.sum`.
     sum: &'static str,
     files: &'static [&'static str],
 }
@@ -35,11 +35,11 @@ const MODULES: [Module; 2] = [
     },
 ];
 
-/// The real definitions of what the chart makes for cert-manager and the Prometheus Operator, to be applied. They are
-/// downloaded the first time.
+/// The definitions of the chart's objects for cert-manager and the Prometheus Operator, to be applied. They are downloaded the
+/// first time.
 ///
 /// # Errors
-/// When Go cannot download them, or gets something else than it got when the tests were written.
+/// If Go cannot download them, or a checksum differs.
 pub fn definitions() -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for module in &MODULES {
@@ -53,13 +53,13 @@ fn download(module: &Module) -> Result<PathBuf> {
     let name = format!("{}@{}", module.path, module.version);
     let output = Command::new("go")
         .args(["mod", "download", "-json", &name])
-        // Not within a module of ours, whose versions would count.
+        // Outside of our modules, whose versions would apply.
         .current_dir(std::env::temp_dir())
         .stdin(Stdio::null())
         .output()
         .context("go did not start")?;
     ensure!(output.status.success(), "go mod download {name}: {}", String::from_utf8_lossy(&output.stdout));
     let answer: Value = serde_json::from_slice(&output.stdout)?;
-    ensure!(answer["Sum"] == module.sum, "{name} is not what it was: {}", answer["Sum"]);
-    Ok(answer["Dir"].as_str().context("go says where it has put a module")?.into())
+    ensure!(answer["Sum"] == module.sum, "{name} has another checksum: {}", answer["Sum"]);
+    Ok(answer["Dir"].as_str().context("go prints the folder of a module")?.into())
 }

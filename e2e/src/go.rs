@@ -1,4 +1,4 @@
-//! Programs in Go that the tests run, built when needed.
+//! Go programs that the tests run, built when needed.
 
 use std::{
     fs::{self, File},
@@ -11,16 +11,16 @@ use openssl::sha::Sha256;
 
 use crate::{binaries::kept_directory, tools, tools::announce};
 
-/// A Go program, which is built once for its sources.
+/// A Go program. It is rebuilt only if its sources change.
 #[derive(Debug)]
 pub(crate) struct GoProgram {
-    /// What it is called under `target/e2e`.
+    /// Its name under `target/e2e`.
     name: &'static str,
-    /// The module that it is built in, with its dependencies pinned.
+    /// The module with its sources and pinned dependencies.
     module: &'static str,
     package: &'static str,
     linker_flags: &'static str,
-    /// What is told to whoever waits for it.
+    /// Message that is printed before a build.
     announcement: &'static str,
 }
 
@@ -28,7 +28,7 @@ pub(crate) static CONTROL_PLANE: GoProgram = GoProgram {
     name: "controlplane",
     module: concat!(env!("CARGO_MANIFEST_DIR"), "/controlplane"),
     package: ".",
-    // Kubernetes used as a library does not know its version unless it is linked in.
+    // Kubernetes as a library has no version unless it is set at link time.
     linker_flags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.35.4",
     announcement: "building the kube-apiserver for end-to-end tests with Go; the first time takes 5 to 8 minutes",
 };
@@ -37,7 +37,7 @@ pub(crate) static HELM: GoProgram = GoProgram {
     name: "helm",
     module: concat!(env!("CARGO_MANIFEST_DIR"), "/helm"),
     package: "helm.sh/helm/v3/cmd/helm",
-    // As Helm's Makefile does: its own version, and the one of Kubernetes that it takes templates to be for.
+    // As in Helm's Makefile: its own version, and the Kubernetes version that templates see.
     linker_flags: "-s -w -X helm.sh/helm/v3/internal/version.version=v3.20.2 \
         -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=35 \
         -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=35",
@@ -45,12 +45,12 @@ pub(crate) static HELM: GoProgram = GoProgram {
 };
 
 impl GoProgram {
-    /// Whether it can be had: whether it is built, or Go is there to build it.
+    /// Whether it is already built, or Go is available to build it.
     pub(crate) fn is_available(&self) -> Result<bool> {
         Ok(self.path()?.exists() || tools::runs("go", &["version"]))
     }
 
-    /// Where it is. The first to ask has it built.
+    /// Its path. The first call builds it.
     pub(crate) fn built(&self) -> Result<PathBuf> {
         let binary = self.path()?;
         if !binary.exists() {
@@ -59,7 +59,7 @@ impl GoProgram {
         Ok(binary)
     }
 
-    /// Where the one of these very sources is, or will be.
+    /// The path of the binary for the current sources.
     fn path(&self) -> Result<PathBuf> {
         let mut files = Vec::new();
         for entry in fs::read_dir(self.module)? {
@@ -78,12 +78,12 @@ impl GoProgram {
             hash.update(&text);
         }
         let digest = hash.finish();
-        // Eight of its bytes tell the few sets of sources of a checkout apart.
+        // Eight bytes distinguish the few versions of a checkout.
         let key = u64::from_be_bytes(digest[..8].try_into()?);
         Ok(kept_directory()?.join(format!("{}-{key:016x}", self.name)))
     }
 
-    /// Builds it, unless another test binary has done so by the time that it may.
+    /// Builds it, unless another test binary does so while this one waits for the lock.
     fn build(&self, binary: &Path) -> Result<()> {
         let directory = kept_directory()?;
         let lock = File::create(directory.join(format!("{}.lock", self.name)))?;
@@ -105,7 +105,7 @@ impl GoProgram {
         let prefix = format!("{}-", self.name);
         for entry in fs::read_dir(&directory)? {
             let path = entry?.path();
-            // Up to a hundred megabytes each: only the one of the present sources is worth keeping.
+            // Deletes binaries of other sources, which have up to a hundred megabytes each.
             if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)) {
                 fs::remove_file(path)?;
             }

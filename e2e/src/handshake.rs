@@ -1,4 +1,4 @@
-//! What a TLS client sees.
+//! A TLS client.
 
 use std::{
     net::{Ipv4Addr, TcpStream},
@@ -11,15 +11,15 @@ use openssl::{
     x509::{X509, store::X509StoreBuilder},
 };
 
-/// The certificate that whoever listens on this port of loopback shows a client that asks for this host and trusts
-/// these authorities, in PEM, and no others.
+/// The certificate that a server on this loopback port presents to a client that connects to this host and trusts only these CAs
+/// (PEM).
 ///
 /// # Errors
-/// When the client does not trust it.
-pub fn handshake(port: u16, host: &str, authorities: &[u8]) -> Result<X509> {
+/// If the client does not trust the certificate.
+pub fn handshake(port: u16, host: &str, cas: &[u8]) -> Result<X509> {
     let mut trusted = X509StoreBuilder::new()?;
-    for authority in X509::stack_from_pem(authorities)? {
-        trusted.add_cert(authority)?;
+    for ca in X509::stack_from_pem(cas)? {
+        trusted.add_cert(ca)?;
     }
     let mut connector = SslConnector::builder(SslMethod::tls_client())?;
     connector.set_cert_store(trusted.build());

@@ -9,20 +9,20 @@ use crate::{go::HELM, process::command, tools};
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/chart");
 
-/// Helm, and the shipped chart. Without a cluster; [`Checkout`](crate::Checkout) has one.
+/// Helm and the shipped chart, without a cluster; [`Checkout`](crate::Checkout) has one.
 #[derive(Debug)]
 pub struct Helm {
     binary: PathBuf,
 }
 
 impl Helm {
-    /// `None` where it cannot be built: then a line on stderr says that the test is skipped, and why.
+    /// `None` if it cannot be built; then a line on stderr reports that the test is skipped, and why.
     ///
     /// # Errors
-    /// When it cannot be built though Go is there, and under `MIMIC_E2E=required` when Go is missing.
+    /// If the build fails or, with `MIMIC_E2E=required`, Go is missing.
     pub fn available() -> Result<Option<Self>> {
         let available = HELM.is_available()?;
-        let missing = "Go is not installed, and it takes Go to build the Helm that these tests run";
+        let missing = "Go is not installed, and it is needed to build the Helm of these tests";
         if tools::is_skipped(|| (!available).then_some(missing))? {
             return Ok(None);
         }
@@ -34,17 +34,17 @@ impl Helm {
         &self.binary
     }
 
-    /// Runs `helm SUBCOMMAND` with the chart's folder and more arguments, and returns what it prints.
+    /// Runs `helm SUBCOMMAND` with the folder of the chart and more arguments, and returns its output.
     fn run(&self, subcommand: &[&str], arguments: &[&str]) -> Result<(bool, String, String)> {
         let output = command(&self.binary).args(subcommand).arg(CHART).args(arguments).output()?;
         let text = |bytes| String::from_utf8(bytes).map_err(anyhow::Error::from);
         Ok((output.status.success(), text(output.stdout)?, text(output.stderr)?))
     }
 
-    /// What `helm lint --strict` says of the chart with these options.
+    /// The output of `helm lint --strict` with these options.
     ///
     /// # Errors
-    /// When it finds fault.
+    /// If it reports errors.
     pub fn lint(&self, options: &[&str]) -> Result<String> {
         match self.run(&["lint", "--strict"], options)? {
             (true, report, _) => Ok(report),
@@ -55,7 +55,7 @@ impl Helm {
     /// The objects of a release with these options, as YAML.
     ///
     /// # Errors
-    /// When there is something wrong with the values.
+    /// If the values are invalid.
     pub fn template(&self, release: &str, options: &[&str]) -> Result<String> {
         match self.run(&["template", release], options)? {
             (true, objects, _) => Ok(objects),
@@ -63,10 +63,10 @@ impl Helm {
         }
     }
 
-    /// What is said about values that are refused.
+    /// The error message for invalid values.
     ///
     /// # Errors
-    /// When they are not.
+    /// If Helm accepts them.
     pub fn refuses(&self, options: &[&str]) -> Result<String> {
         match self.run(&["template", "mimic"], options)? {
             (true, _, _) => bail!("helm template {options:?} succeeds"),
@@ -75,10 +75,10 @@ impl Helm {
     }
 }
 
-/// The objects in a text with several YAML documents.
+/// The objects in a string with several YAML documents.
 ///
 /// # Errors
-/// When one of them is not well-formed.
+/// If one of them is not valid YAML.
 pub fn objects(text: &str) -> Result<Vec<Value>> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text)?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())

@@ -1,4 +1,4 @@
-//! Images, and what makes two of them the same.
+//! Images, and how to compare them.
 
 use std::{
     collections::BTreeSet,
@@ -18,18 +18,17 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// All that an image consists of. Equal ones are the same image, byte for byte.
+/// The content of an image. Equal values are the same image, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// The manifest, or the index of an image for several platforms.
+    /// The manifest, or the index of a multi-platform image.
     manifest: String,
-    /// The digests of all else: layers, configurations, and the manifests of an index.
+    /// Digests of the other blobs: layers, configurations, and the manifests of an index.
     blobs: BTreeSet<String>,
 }
 
 impl Content {
-    /// Reads a manifest and the blobs that lie in a directory. The digests are those of the bytes, whatever the files'
-    /// names promise.
+    /// Reads a manifest and the blobs in a directory. Digests are computed from the content, not taken from file names.
     pub(crate) fn read(manifest: &Path, blobs: &Path) -> Result<Self> {
         let manifest = fs::read_to_string(manifest)?;
         let digests = fs::read_dir(blobs)?.map(|entry| anyhow::Ok(digest(&fs::read(entry?.path())?)));
@@ -44,7 +43,7 @@ impl Content {
     }
 }
 
-/// An image in an [OCI layout](https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md) of its own.
+/// An image in an [OCI layout](https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md) in its own directory.
 #[derive(Debug)]
 pub struct Image {
     directory: TempDir,
@@ -52,12 +51,12 @@ pub struct Image {
 }
 
 impl Image {
-    /// Makes one with a layer that holds a file with this text.
+    /// Creates an image with one layer that holds a file with this text.
     pub fn new(text: &str) -> Result<Self> {
         Self::build(|layout| layout.add_manifest(text, "amd64"))
     }
 
-    /// Makes one for several platforms.
+    /// Creates a multi-platform image.
     pub fn for_platforms(text: &str, architectures: &[&str]) -> Result<Self> {
         Self::build(|layout| {
             let mut manifests = Vec::new();
@@ -85,7 +84,7 @@ impl Image {
         Ok(Self { directory, content })
     }
 
-    /// What it consists of.
+    /// Its content.
     pub fn content(&self) -> &Content {
         &self.content
     }
@@ -95,7 +94,7 @@ impl Image {
     }
 }
 
-/// Blobs that lie under their digests.
+/// Blobs, stored under their digests.
 struct Layout {
     blobs: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! A cluster with Mimic in it, as users install it.
+//! A cluster with an installation of Mimic.
 
 use std::{
     cell::RefCell,
@@ -24,12 +24,12 @@ use serde_json::{Value, json};
 
 use crate::{Balancer, Checkout, Cluster, Namespace, Replica, images, volumes::Volumes, wait::eventually};
 
-/// The shipped files in a cluster of their own, and what a cluster would do with them: replicas of the Deployment, which
-/// reach the API server as its service account, and the Service in front of them.
+/// The shipped files in their own cluster, and what a cluster would run: replicas of the Deployment, which authenticate with its
+/// service account, behind the Service.
 pub struct Installation<'c> {
     checkout: Checkout<'c>,
     own: Namespace<'c>,
-    /// Of all its objects; those of the ConfigMap and the Secret begin with it.
+    /// Name of all objects; the names of the ConfigMap and the Secret begin with it.
     name: String,
     balancer: Balancer,
 }
@@ -40,10 +40,10 @@ impl<'c> Installation<'c> {
         Self::of(Checkout::new(cluster)?, commands, "mimic", "mimic").await
     }
 
-    /// Installs Mimic with these commands, in this namespace and under this name.
+    /// Installs Mimic with these commands, in this namespace and with this object name.
     ///
-    /// No kube-proxy serves the Service, so another one with the same name leads to loopback, and the webhook
-    /// configuration names the port there. A pod for which the webhook fails is refused, so that failures are seen.
+    /// There is no kube-proxy, so the Service is replaced by one for loopback, and the webhook configuration uses its port. Pods
+    /// are rejected if the webhook fails, so that tests see failures.
     pub async fn of(checkout: Checkout<'c>, commands: &[&str], namespace: &str, name: &str) -> Result<Self> {
         for command in commands {
             checkout.run(command)?;
@@ -62,16 +62,16 @@ impl<'c> Installation<'c> {
         Ok(installation)
     }
 
-    /// Leads the webhook to the replicas, which a command that installs again undoes.
+    /// Routes the webhook to the replicas. Repeating the installation undoes this.
     pub fn route(&self) -> Result<()> {
-        // What is stored, the API server heeds a moment later; `Installation::rewrites` waits for that.
+        // The API server uses the change a moment later; `Installation::rewrites` waits for that.
         self.change_webhook(&json!([
             {"op": "replace", "path": "/webhooks/0/clientConfig/service/port", "value": self.balancer.port()},
             {"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"},
         ]))
     }
 
-    /// Where the commands ran.
+    /// The checkout that the commands run in.
     pub fn checkout(&self) -> &Checkout<'c> {
         &self.checkout
     }
@@ -81,12 +81,12 @@ impl<'c> Installation<'c> {
         &self.own
     }
 
-    /// The Service.
+    /// The load balancer that replaces the Service.
     pub fn balancer(&self) -> &Balancer {
         &self.balancer
     }
 
-    /// Starts a replica with what the container of the stored Deployment is given. It gets no requests yet.
+    /// Starts a replica with the settings of the stored Deployment. It gets no requests yet.
     pub async fn start_replica(&self) -> Result<Replica> {
         self.start_replica_with(&[]).await
     }
@@ -95,7 +95,7 @@ impl<'c> Installation<'c> {
     pub async fn start_replica_with(&self, more: &[(&str, &str)]) -> Result<Replica> {
         let pod = self.pod().await?;
         let container = pod.containers.first().context("its pods have a container")?;
-        // One for each replica: none may read what is being written for another.
+        // One per replica, so that no replica reads files that are being written for another.
         let directory = tempfile::Builder::new().prefix("replica-").tempdir_in(self.checkout.path())?.keep();
         let volumes = Volumes::mount(&self.own, &pod, container, &directory).await?;
         let variables = self.variables(container)?.into_iter().map(|(name, value)| (name, volumes.located(&value)));
@@ -106,7 +106,7 @@ impl<'c> Installation<'c> {
         Replica::start(variables, &self.kubeconfig(account, &directory).await?)
     }
 
-    /// Starts this many replicas, and waits until they get requests.
+    /// Starts replicas, and waits until they get requests.
     pub async fn start_replicas(&self, count: usize) -> Result<Vec<Replica>> {
         let mut replicas = Vec::new();
         for _ in 0..count {
@@ -121,7 +121,7 @@ impl<'c> Installation<'c> {
         Ok(replicas)
     }
 
-    /// What the pods of the Deployment are to be.
+    /// The pod template of the Deployment.
     pub async fn pod(&self) -> Result<PodSpec> {
         let deployment: Deployment = self.own.api().get(&self.name).await?;
         deployment.spec.and_then(|spec| spec.template.spec).context("the Deployment has a template")
@@ -134,17 +134,17 @@ impl<'c> Installation<'c> {
             let value = match field.map(|field| field.field_path.as_str()) {
                 None => variable.value.clone().unwrap_or_default(),
                 Some("metadata.namespace") => self.own.name().to_owned(),
-                Some(other) => bail!("`{}` is the field {other}, of which tests know nothing", variable.name),
+                Some(other) => bail!("`{}` is the field {other}, which the tests do not support", variable.name),
             };
             Ok((variable.name.clone(), value))
         };
         container.env.iter().flatten().map(resolve).collect()
     }
 
-    /// A kubeconfig with a token of a service account instead of an administrator's.
+    /// A kubeconfig with the token of a service account.
     async fn kubeconfig(&self, account: &str, directory: &Path) -> Result<PathBuf> {
         let accounts: Api<ServiceAccount> = self.own.api();
-        // For the API server and for as long as it deems right.
+        // With the default audience and lifetime.
         let request = TokenRequest { spec: TokenRequestSpec::default(), ..TokenRequest::default() };
         let token = accounts.create_token_request(account, &PostParams::default(), &request).await?;
         let token = token.status.context("the API server issues a token")?.token;
@@ -155,7 +155,7 @@ impl<'c> Installation<'c> {
         Ok(path)
     }
 
-    /// Names the mirror of Docker Hub.
+    /// Sets the mirror of Docker Hub.
     pub async fn set_mirror(&self, location: &str) -> Result<()> {
         self.set_mirrors(&json!({"docker.io": location})).await
     }
@@ -168,14 +168,14 @@ impl<'c> Installation<'c> {
         Ok(())
     }
 
-    /// The authority in the Secret, in PEM.
-    pub async fn authority(&self) -> Result<Vec<u8>> {
+    /// The CA in the Secret, in PEM.
+    pub async fn ca(&self) -> Result<Vec<u8>> {
         let secret: Secret = self.own.api().get(&format!("{}-certs", self.name)).await?;
         let data = secret.data.unwrap_or_default();
-        Ok(data.get("ca.crt").context("the Secret has an authority")?.0.clone())
+        Ok(data.get("ca.crt").context("the Secret has a CA")?.0.clone())
     }
 
-    /// Changes the webhook's registration by a JSON Patch.
+    /// Changes the webhook configuration with a JSON Patch.
     pub fn change_webhook(&self, patch: &Value) -> Result<()> {
         let patch = patch.to_string();
         self.own.kubectl(&["patch", "mutatingwebhookconfiguration", &self.name, "--type=json", "--patch", &patch])?;
@@ -194,7 +194,7 @@ impl<'c> Installation<'c> {
         let last = RefCell::new(String::new());
         let what = format!("pods get the image {image}");
         let rewritten = eventually(&what, async || {
-            // While the webhook is not called yet or cannot be reached, what comes back says so.
+            // Until the webhook is called and reachable, the result shows why not.
             let answer = pods.create(&dry_run, &probe).await;
             *last.borrow_mut() = answer.as_ref().map_or_else(ToString::to_string, |pod| format!("{:?}", images(pod)));
             Ok(answer.is_ok_and(|pod| images(&pod) == [("probe", image)]))

@@ -1,5 +1,5 @@
-//! What the end-to-end tests stand on: a real kube-apiserver with etcd on loopback, the real `mimic-server` beside it,
-//! and the registration that is shipped in `deploy/manifests`.
+//! The harness of the end-to-end tests: a real kube-apiserver with etcd on loopback, the real `mimic-server`, and the webhook
+//! configuration from `deploy/manifests`.
 //!
 //! ```no_run
 //! # async fn test() -> anyhow::Result<()> {
@@ -15,7 +15,7 @@
 //! # }
 //! ```
 //!
-//! For what a rewritten reference means there are real registries, and `skopeo` to push to them and pull from them:
+//! To check the content of rewritten references, there are real registries, and `skopeo` to push and pull:
 //!
 //! ```no_run
 //! # async fn test() -> anyhow::Result<()> {
@@ -33,8 +33,8 @@
 //! # }
 //! ```
 //!
-//! All that a test starts listens on loopback only and ends with the test. There is one cluster per test binary; each
-//! test has a namespace of its own, because nothing cleans up in that cluster (see `controlplane/README.md`).
+//! Everything that a test starts listens on loopback only and stops with the test. There is one cluster per test binary. Each test
+//! has its own namespace, because the cluster has no garbage collector (see `controlplane/README.md`).
 
 mod balancer;
 mod bases;
@@ -57,7 +57,6 @@ mod namespace;
 mod page;
 mod process;
 mod recorder;
-mod registration;
 mod registry;
 mod replica;
 mod rewrite;
@@ -67,9 +66,10 @@ mod skopeo;
 mod tools;
 mod volumes;
 mod wait;
+mod webhook_configuration;
 
 pub use balancer::Balancer;
-pub use certificates::Authority;
+pub use certificates::TestCa;
 pub use checkout::Checkout;
 pub use cluster::Cluster;
 pub use container::{Container, run_in_container};
@@ -81,7 +81,6 @@ pub use installation::Installation;
 pub use namespace::{Kubectl, Namespace, images};
 pub use page::Page;
 pub use recorder::Recorder;
-pub use registration::{Registration, shipped_registration};
 pub use registry::Registry;
 pub use replica::Replica;
 pub use rewrite::{rewritten, run_mimic};
@@ -89,3 +88,4 @@ pub use server::MimicServer;
 pub use shipped_image::ShippedImage;
 pub use skopeo::Skopeo;
 pub use wait::{eventually, eventually_some};
+pub use webhook_configuration::{WebhookConfiguration, shipped_webhook_configuration};

@@ -1,4 +1,4 @@
-//! Pods that are created all the time.
+//! Creates pods continuously.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{Namespace, images, wait::eventually};
 
-/// Creates pods with two requests at a time, as dry runs, and takes note of those that are refused or not rewritten.
+/// Creates pods with two concurrent requests, as dry runs, and counts those that are rejected or not rewritten.
 #[derive(Debug, Default)]
 pub struct Load {
     admitted: Cell<usize>,
@@ -18,10 +18,10 @@ pub struct Load {
 }
 
 impl Load {
-    /// Does `work` under load, of which it may wait for more.
+    /// Runs `work` under load. `work` can wait for more pods.
     ///
     /// # Errors
-    /// When a pod was refused or not rewritten.
+    /// If a pod was rejected or not rewritten.
     pub async fn during<T>(namespace: &Namespace<'_>, work: impl AsyncFnOnce(&Self) -> Result<T>) -> Result<T> {
         let load = Rc::new(Self::default());
         let done = tokio::select! {
@@ -51,10 +51,10 @@ impl Load {
     }
 }
 
-/// Whether a pod that is created now, as a dry run, is rewritten.
+/// Whether a new pod, created as a dry run, is rewritten.
 ///
 /// # Errors
-/// When it is refused.
+/// If it is rejected.
 pub async fn create(pods: &Api<Pod>) -> kube::Result<bool> {
     let pod = json!({"metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "nginx"}]}});
     let pod: Pod = serde_json::from_value(pod).map_err(kube::Error::SerdeError)?;

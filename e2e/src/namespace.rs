@@ -1,4 +1,4 @@
-//! A namespace, and what tests do in it.
+//! A namespace for tests.
 
 use anyhow::{Result, ensure};
 use k8s_openapi::{
@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use crate::{Cluster, wait::eventually};
 
-/// What a kubectl command that succeeded has printed.
+/// The output of a successful kubectl command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kubectl {
-    /// The objects or the sentence asked for.
+    /// The objects or the message.
     pub stdout: String,
-    /// Warnings of the API server and of webhooks among them.
+    /// Includes warnings of the API server and of webhooks.
     pub stderr: String,
 }
 
@@ -31,7 +31,7 @@ pub struct Namespace<'c> {
 }
 
 impl<'c> Namespace<'c> {
-    /// Makes a new one and waits until pods can be created in it.
+    /// Creates one and waits until pods can be created in it.
     pub async fn create(cluster: &'c Cluster, name: &str) -> Result<Self> {
         let client = cluster.client().await?;
         let object = NamespaceObject {
@@ -42,22 +42,22 @@ impl<'c> Namespace<'c> {
         Self { cluster, client, name: name.to_owned() }.awaited().await
     }
 
-    /// One that is there already.
+    /// An existing namespace.
     pub async fn existing(cluster: &'c Cluster, name: &str) -> Result<Self> {
         Self { cluster, client: cluster.client().await?, name: name.to_owned() }.awaited().await
     }
 
-    /// Makes another one in the same cluster.
+    /// Creates another one in the same cluster.
     pub async fn sibling(&self, name: &str) -> Result<Self> {
         Self::create(self.cluster, name).await
     }
 
-    /// One that every cluster has, such as `kube-system`.
+    /// A namespace of every cluster, such as `kube-system`.
     pub async fn existing_sibling(&self, name: &str) -> Result<Self> {
         Self { name: name.to_owned(), ..self.clone() }.awaited().await
     }
 
-    /// Pods are refused until the default service account is there.
+    /// Waits for the default service account, without which pods are rejected.
     async fn awaited(self) -> Result<Self> {
         let accounts: Api<ServiceAccount> = self.api();
         eventually("the default service account", async || Ok(accounts.get_opt("default").await?.is_some())).await?;
@@ -74,12 +74,12 @@ impl<'c> Namespace<'c> {
         self.cluster
     }
 
-    /// The client, for objects outside the namespace.
+    /// The client, for objects outside of the namespace.
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// The API of a kind of objects in it.
+    /// The API for a kind in it.
     pub fn api<K>(&self) -> Api<K>
     where
         K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
@@ -91,7 +91,7 @@ impl<'c> Namespace<'c> {
     /// Runs kubectl in it.
     ///
     /// # Errors
-    /// When kubectl fails, with what it printed.
+    /// If kubectl fails, with its output.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<Kubectl> {
         self.kubectl_with(arguments, &Value::Null)
     }
@@ -99,7 +99,7 @@ impl<'c> Namespace<'c> {
     /// Runs kubectl in it with an object on standard input (for `-f -`).
     ///
     /// # Errors
-    /// When kubectl fails, with what it printed.
+    /// If kubectl fails, with its output.
     pub fn kubectl_with(&self, arguments: &[&str], object: &Value) -> Result<Kubectl> {
         let arguments = [&["--namespace", &self.name], arguments].concat();
         let output = self.cluster.kubectl(&arguments, object.to_string().as_bytes())?;
@@ -114,19 +114,18 @@ impl<'c> Namespace<'c> {
         self.kubectl_with(&["create", "-f", "-"], object)
     }
 
-    /// A pod as it is stored.
+    /// A stored pod.
     pub async fn pod(&self, name: &str) -> Result<Pod> {
         Ok(self.api().get(name).await?)
     }
 
-    /// The pods in it, as they are stored.
+    /// The stored pods.
     pub async fn pods(&self) -> Result<Vec<Pod>> {
         Ok(self.api().list(&ListParams::default()).await?.items)
     }
 }
 
-/// The images of a pod by the names of what uses them: containers, then init containers, then ephemeral containers,
-/// then volumes.
+/// The images of a pod, by name: containers, init containers, ephemeral containers, volumes.
 pub fn images(pod: &Pod) -> Vec<(&str, &str)> {
     let Some(spec) = &pod.spec else { return Vec::new() };
     let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());

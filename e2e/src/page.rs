@@ -1,4 +1,4 @@
-//! The pages of the guide, as tests follow them.
+//! The pages of the documentation, for tests that follow them.
 
 use std::{
     fs,
@@ -18,14 +18,14 @@ pub struct Page {
 }
 
 impl Page {
-    /// Reads it, by its path from the top of the repository.
+    /// Reads a page by its path from the repository root.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = Path::new(REPOSITORY).join(path);
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         Ok(Self { path, text })
     }
 
-    /// All pages for people, wherever they are.
+    /// All pages.
     pub fn all() -> Result<Vec<Self>> {
         let mut pages = Vec::new();
         for folder in ["", "docs", "docs/decisions", "deploy/chart", "e2e", "e2e/controlplane", "benches", "fuzz"] {
@@ -39,17 +39,17 @@ impl Page {
         Ok(pages)
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// All of it.
+    /// The whole text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What stands below a heading of the second level that begins like this, up to the next.
+    /// The section with a second-level heading that begins like this.
     pub fn section(&self, heading: &str) -> Result<&str> {
         let section = self.text.split("\n## ").skip(1).find(|section| section.starts_with(heading));
         section.with_context(|| format!("{} has no section `{heading}`", self.path.display()))

@@ -13,8 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{tools, wait::eventually_some};
 
-/// A command without the environment: nothing that the person who runs the tests has set may change them, but for
-/// where programs are.
+/// A command without the environment of the user, except for the search path, so that it cannot affect tests.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env_clear().stdin(Stdio::null());
@@ -24,10 +23,10 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The same for a program that goes on until it is ended.
+/// The same for a program that runs until it is stopped.
 ///
-/// With `setpriv` of util-linux at hand, the kernel ends it with the thread that starts it: a test process that is
-/// killed drops nothing.
+/// If `setpriv` of util-linux is available, the kernel kills it with the thread that started it, because a killed test process
+/// drops nothing.
 pub(crate) fn background_command(program: impl AsRef<OsStr>) -> Command {
     static HAS_SETPRIV: LazyLock<bool> =
         LazyLock::new(|| tools::runs("setpriv", &["--pdeathsig", "KILL", "--", "true"]));
@@ -39,7 +38,7 @@ pub(crate) fn background_command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// A program in the background that logs to standard error. It is killed when this is dropped.
+/// A background program that logs to standard error. It is killed on drop.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: &'static str,
@@ -48,7 +47,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it. Its log is shown under this name when the test fails.
+    /// Starts it. If the test fails, its log is shown with this name.
     pub(crate) fn start(name: &'static str, mut command: Command) -> Result<Self> {
         let mut child = command
             .stdout(Stdio::null())
@@ -60,7 +59,7 @@ impl Process {
         let process = Self { name, child, log: Arc::clone(&log) };
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                // The test runner holds this back unless the test fails.
+                // The test runner shows this only if the test fails.
                 eprintln!("{name}: {line}");
                 log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
@@ -73,7 +72,7 @@ impl Process {
         eventually_some(&format!("{} logs `{text}`", self.name), async || Ok(self.line_with(text))).await
     }
 
-    /// The same when it starts: if it has ended, there is nothing to wait for.
+    /// The same at startup: fails if the program exits.
     pub(crate) async fn started(&mut self, text: &str) -> Result<String> {
         eventually_some(&format!("{} logs `{text}`", self.name), async || {
             self.check_alive()?;
@@ -87,14 +86,14 @@ impl Process {
         log.iter().find(|line| line.contains(text)).cloned()
     }
 
-    /// How many lines of its log so far have this text.
+    /// The number of log lines so far with this text.
     pub(crate) fn count(&self, text: &str) -> usize {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.iter().filter(|line| line.contains(text)).count()
     }
 
     /// # Errors
-    /// When it has ended.
+    /// If it has exited.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             Some(status) => bail!("{} ended: {status}", self.name),
@@ -102,20 +101,20 @@ impl Process {
         }
     }
 
-    /// Asks it to end.
+    /// Sends it SIGTERM.
     pub(crate) fn terminate(&self) -> Result<()> {
         let status = command("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        ensure!(status.success(), "{} could not be asked to end", self.name);
+        ensure!(status.success(), "cannot send SIGTERM to {}", self.name);
         Ok(())
     }
 
-    /// Waits until it has ended, and tells whether it says that all went well.
+    /// Waits until it exits, and returns whether it was successful.
     pub(crate) async fn ended(&mut self) -> Result<bool> {
         let what = format!("{} has ended", self.name);
         eventually_some(&what, async || Ok(self.child.try_wait()?.map(|status| status.success()))).await
     }
 
-    /// Ends it without notice.
+    /// Kills it.
     pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -125,7 +124,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Fails only for a process that has ended already.
+        // Fails only if the process has already ended.
         let _ = self.kill();
     }
 }

@@ -1,4 +1,4 @@
-//! A webhook that remembers what it was asked.
+//! A webhook that records its requests.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -11,30 +11,30 @@ use anyhow::{Context, Result};
 use openssl::ssl::{SslAcceptor, SslMethod};
 use serde_json::{Value, json};
 
-use crate::{Authority, Namespace, Registration};
+use crate::{Namespace, TestCa, WebhookConfiguration};
 
-/// Shows which requests the API server makes of a webhook, whatever Mimic would make of them.
+/// Records which requests the API server sends to a webhook.
 #[derive(Debug)]
 pub struct Recorder {
     port: u16,
-    authority: Authority,
+    issuer: TestCa,
     requests: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Recorder {
-    /// Starts one that changes nothing. It serves for as long as the process runs.
+    /// Starts one that changes nothing. It serves until the process exits.
     pub fn start() -> Result<Self> {
         Self::serving(None)
     }
 
-    /// Starts one that adds a container to each pod that it is asked about, as injectors of sidecars do.
+    /// Starts one that adds a container to each pod, as sidecar injectors do.
     pub fn injecting(container: &Value) -> Result<Self> {
         Self::serving(Some(json!([{"op": "add", "path": "/spec/containers/-", "value": container}]).to_string()))
     }
 
     fn serving(patch: Option<String>) -> Result<Self> {
-        let authority = Authority::new()?;
-        let (certificate, key) = authority.issue()?;
+        let issuer = TestCa::new()?;
+        let (certificate, key) = issuer.issue()?;
         let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
         acceptor.set_certificate(&certificate)?;
         acceptor.set_private_key(&key)?;
@@ -43,32 +43,31 @@ impl Recorder {
         let port = listener.local_addr()?.port();
         let patch = patch.map(|patch| openssl::base64::encode_block(patch.as_bytes()));
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let recorder = Self { port, authority, requests: Arc::clone(&requests) };
+        let recorder = Self { port, issuer, requests: Arc::clone(&requests) };
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (acceptor, patch, requests) = (acceptor.clone(), patch.clone(), Arc::clone(&requests));
-                // A connection that fails is one that the API server gave up; what it asked is recorded or was not asked.
+                // An error means that the API server closed the connection.
                 thread::spawn(move || serve(&acceptor, stream, patch.as_deref(), &requests));
             }
         });
         Ok(recorder)
     }
 
-    /// Registers it as the shipped file does, but so that a request which cannot be decided is refused: an
-    /// expression of the registration that fails must not go unseen.
+    /// Registers it as in the shipped file, but with `failurePolicy: Fail`, so that tests see expressions that fail.
     pub async fn register(&self, namespace: &Namespace<'_>, more: &[&str]) -> Result<()> {
         let url = format!("https://127.0.0.1:{}/mutate", self.port);
         let namespaces = [&[namespace.name()], more].concat();
-        let registration = Registration::new(&self.authority.pem()?, &namespaces)?;
-        let registration = registration.url(&url).set("failurePolicy", "Fail");
-        // Called after Mimic, if that is registered as well, and once for a request.
-        let registration = registration.named("recorder").set("reinvocationPolicy", "Never");
-        registration.apply(namespace, |_| !self.take().is_empty()).await?;
+        let configuration = WebhookConfiguration::new(&self.issuer.pem()?, &namespaces)?;
+        let configuration = configuration.url(&url).set("failurePolicy", "Fail");
+        // Called after Mimic, if that is registered, too, and once per request.
+        let configuration = configuration.named("recorder").set("reinvocationPolicy", "Never");
+        configuration.apply(namespace, |_| !self.take().is_empty()).await?;
         self.take();
         Ok(())
     }
 
-    /// What it was asked since the last time, each as operation, resource and name: `UPDATE pods/ephemeralcontainers web`.
+    /// The requests since the last call, as operation, resource and name: `UPDATE pods/ephemeralcontainers web`.
     pub fn take(&self) -> Vec<String> {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -83,7 +82,7 @@ impl Recorder {
     }
 }
 
-/// Answers the requests of one connection until it ends.
+/// Responds to the requests of one connection until it is closed.
 fn serve(acceptor: &SslAcceptor, stream: TcpStream, patch: Option<&str>, requests: &Mutex<Vec<Value>>) -> Result<()> {
     let mut stream = BufReader::new(acceptor.accept(stream)?);
     loop {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::process::{Process, background_command};
 
-/// A registry that starts empty and speaks plain HTTP on loopback. It is killed when this is dropped.
+/// An empty registry with plain HTTP on loopback. It is killed on drop.
 #[derive(Debug)]
 pub struct Registry {
     _process: Process,
@@ -17,12 +17,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts one that holds what is pushed to it, and waits until it serves.
+    /// Starts one to push to, and waits until it serves.
     pub async fn start() -> Result<Self> {
         Self::serving(None).await
     }
 
-    /// Starts one that holds what has been pulled through it from another one, which is what mirrors mostly are.
+    /// Starts a pull-through cache of another registry, as most mirrors are.
     pub async fn pulling_through(upstream: &Self) -> Result<Self> {
         Self::serving(Some(json!({"remoteurl": format!("http://{}", upstream.host)}))).await
     }
@@ -33,7 +33,7 @@ impl Registry {
         let mut configuration = json!({
             "version": 0.1,
             "storage": {"filesystem": {"rootdirectory": directory.path().join("storage")}},
-            // The kernel chooses the port, and the log tells it.
+            // The kernel chooses the port, and the log shows it.
             "http": {"addr": "127.0.0.1:0", "secret": "of a registry that lives for a test"},
         });
         if let Some(proxy) = proxy {
@@ -51,7 +51,7 @@ impl Registry {
         Ok(Self { _process: process, _directory: directory, host: format!("localhost:{port}") })
     }
 
-    /// What the names of images in it begin with: `localhost:PORT`.
+    /// Its host in image references: `localhost:PORT`.
     pub fn host(&self) -> &str {
         &self.host
     }

@@ -13,13 +13,13 @@ use crate::{
     wait::eventually,
 };
 
-/// The real `mimic-server`, started as the kubelet would start a container. It is killed when this is dropped.
+/// The real `mimic-server`, started as the kubelet would start a container. It is killed on drop.
 #[derive(Debug)]
 pub struct Replica {
     process: Process,
     port: u16,
     admin_port: u16,
-    /// What it reads its mirrors from, if it was given some.
+    /// Its `mirrors.yaml`, if it has one.
     _directory: Option<TempDir>,
 }
 
@@ -59,12 +59,12 @@ impl Replica {
         Ok(Self { process: Process::start("mimic-server", command)?, port, admin_port, _directory: None })
     }
 
-    /// Where its webhook listens, on loopback.
+    /// The port of its webhook on loopback.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Its second port.
+    /// Its admin port.
     pub fn admin_port(&self) -> u16 {
         self.admin_port
     }
@@ -78,7 +78,7 @@ impl Replica {
         .await
     }
 
-    /// Waits until its detailed readiness, with the status line, has all these texts, and returns it.
+    /// Waits until its detailed readiness, with the status line, contains all these strings, and returns it.
     pub async fn reports(&self, texts: &[&str]) -> Result<String> {
         let what = format!("mimic-server reports {texts:?}");
         let last = RefCell::new(String::new());
@@ -97,12 +97,12 @@ impl Replica {
         self.process.logged(text).await
     }
 
-    /// How many lines of its log so far have this text.
+    /// The number of log lines so far with this text.
     pub fn count_logged(&self, text: &str) -> usize {
         self.process.count(text)
     }
 
-    /// Deletes it as the kubelet does: asks it to end and waits until it has. Tells whether it says that all went well.
+    /// Stops it as the kubelet does, waits until it exits, and returns whether it was successful.
     pub async fn leave(&mut self) -> Result<bool> {
         self.process.terminate()?;
         self.process.ended().await

@@ -4,10 +4,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{binaries, process::command};
 
-/// What `mimic` prints with these arguments.
+/// The output of `mimic` with these arguments.
 ///
 /// # Errors
-/// When it fails or has something to say beside that.
+/// If it fails, or prints an error or a warning.
 pub fn run_mimic(arguments: &[&str]) -> Result<String> {
     let output = command(binaries::MIMIC.path()?).args(arguments).output().context("mimic did not start")?;
     let stdout = String::from_utf8(output.stdout)?;
@@ -21,10 +21,10 @@ pub fn run_mimic(arguments: &[&str]) -> Result<String> {
     Ok(stdout)
 }
 
-/// What `mimic rewrite` with these options, which name the rules, makes of an image.
+/// The output of `mimic rewrite` for an image, with options for the rules.
 ///
 /// # Errors
-/// When it fails or has something to say.
+/// If it fails, or prints an error or a warning.
 pub fn rewritten(rules: &[&str], image: &str) -> Result<String> {
     let printed = run_mimic(&[&["rewrite"], rules, &["--", image]].concat())?;
     Ok(printed.trim_end().to_owned())

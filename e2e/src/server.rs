@@ -18,35 +18,35 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    Authority, Namespace, Registration, binaries, handshake,
+    Namespace, TestCa, WebhookConfiguration, binaries, handshake,
     http::{get, get_succeeds},
     images,
     process::{Process, background_command},
     wait::eventually,
 };
 
-/// A server with a `mirrors.yaml` and a certificate of its own. It is killed when this is dropped.
+/// A server with its own `mirrors.yaml` and certificate. It is killed on drop.
 #[derive(Debug)]
 pub struct MimicServer {
     process: Process,
     port: u16,
     admin_port: u16,
-    authority: Authority,
+    issuer: TestCa,
     directory: TempDir,
 }
 
 impl MimicServer {
-    /// Starts it with this `mirrors.yaml` and waits until it is ready. Its log is shown when the test fails.
+    /// Starts it with this `mirrors.yaml` and waits until it is ready. If the test fails, its log is shown.
     pub async fn start(mirrors: &str) -> Result<Self> {
         Self::start_with(mirrors, &[]).await
     }
 
-    /// The same with further variables, which win over those of every test.
+    /// The same with additional variables, which take precedence over the defaults of tests.
     pub async fn start_with(mirrors: &str, variables: &[(&str, &str)]) -> Result<Self> {
         let directory = TempDir::with_prefix("mimic-e2e-")?;
         let path = |name: &str| directory.path().join(name);
-        let authority = Authority::new()?;
-        mount_certificate(&path("certs"), &authority.issue()?)?;
+        let issuer = TestCa::new()?;
+        mount_certificate(&path("certs"), &issuer.issue()?)?;
         fs::write(path("mirrors.yaml"), mirrors)?;
         let (port, admin_port) = free_ports()?;
         let mut command = background_command(binaries::MIMIC_SERVER.path()?);
@@ -63,7 +63,7 @@ impl MimicServer {
             .env("MIMIC_LOGLEVEL", "debug")
             .envs(variables.iter().copied());
         let process = Process::start("mimic-server", command)?;
-        let mut server = Self { process, port, admin_port, authority, directory };
+        let mut server = Self { process, port, admin_port, issuer, directory };
         eventually("mimic-server is ready", async || {
             server.process.check_alive()?;
             Ok(get_succeeds(admin_port, "/readyz"))
@@ -72,27 +72,27 @@ impl MimicServer {
         Ok(server)
     }
 
-    /// Registers it for the namespace and for `more` namespaces, and waits until pods are rewritten. For that,
-    /// its mirrors must have one for `docker.io`.
+    /// Registers it for the namespace and for `more` namespaces, and waits until pods are rewritten. It must have a mirror for
+    /// `docker.io`.
     pub async fn register(&self, namespace: &Namespace<'_>, more: &[&str]) -> Result<()> {
-        self.register_with(namespace, more, |registration| registration).await
+        self.register_with(namespace, more, |configuration| configuration).await
     }
 
-    /// The same with a registration that differs.
+    /// The same with a changed webhook configuration.
     pub async fn register_with(
         &self,
         namespace: &Namespace<'_>,
         more: &[&str],
-        change: impl FnOnce(Registration) -> Registration,
+        change: impl FnOnce(WebhookConfiguration) -> WebhookConfiguration,
     ) -> Result<()> {
         let url = format!("https://127.0.0.1:{}/mutate", self.port);
         let namespaces = [&[namespace.name()], more].concat();
-        let registration = change(Registration::new(&self.authority.pem()?, &namespaces)?.url(&url));
-        registration.apply(namespace, is_rewritten).await
+        let configuration = change(WebhookConfiguration::new(&self.issuer.pem()?, &namespaces)?.url(&url));
+        configuration.apply(namespace, is_rewritten).await
     }
 
-    /// Registers it as [`MimicServer::register`] does, but as the service `mimic` in the namespace `mimic`, as the
-    /// shipped registration has it. A cluster has one such service: for one test of a binary.
+    /// Registers it as [`MimicServer::register`] does, but through the Service `mimic` in the namespace `mimic`, as in the shipped
+    /// webhook configuration. A cluster has one such Service, so only one test of a binary can use it.
     pub async fn register_service(&self, namespace: &Namespace<'_>) -> Result<()> {
         let own = namespace.sibling("mimic").await?;
         let service = json!({
@@ -101,11 +101,11 @@ impl MimicServer {
         });
         let service: Service = serde_json::from_value(service)?;
         own.api().create(&PostParams::default(), &service).await?;
-        let registration = Registration::new(&self.authority.pem()?, &[namespace.name()])?;
-        registration.service_port(self.port).apply(namespace, is_rewritten).await
+        let configuration = WebhookConfiguration::new(&self.issuer.pem()?, &[namespace.name()])?;
+        configuration.service_port(self.port).apply(namespace, is_rewritten).await
     }
 
-    /// What `/readyz?verbose` says.
+    /// The response to `/readyz?verbose`.
     pub fn readiness(&self) -> Result<String> {
         Ok(get(self.admin_port, "/readyz?verbose")?)
     }
@@ -115,38 +115,37 @@ impl MimicServer {
         self.process.logged(text).await.map(drop)
     }
 
-    /// Replaces its `mirrors.yaml`, as editors and the kubelet do: at one stroke.
+    /// Replaces its `mirrors.yaml` atomically, as editors and the kubelet do.
     pub fn replace_mirrors(&self, mirrors: &str) -> Result<()> {
         let path = |name: &str| self.directory.path().join(name);
         fs::write(path("mirrors.yaml.new"), mirrors)?;
         Ok(fs::rename(path("mirrors.yaml.new"), path("mirrors.yaml"))?)
     }
 
-    /// Gives it another certificate from the same authority, as the kubelet updates a mounted Secret, and returns that.
+    /// Replaces its certificate with another one of the same CA, as the kubelet updates a mounted Secret, and returns it.
     pub fn replace_certificate(&self) -> Result<X509> {
-        let issued = self.authority.issue()?;
+        let issued = self.issuer.issue()?;
         mount_certificate(&self.directory.path().join("certs"), &issued)?;
         Ok(issued.0)
     }
 
-    /// The certificate that it shows.
+    /// The certificate that it presents.
     pub fn certificate(&self) -> Result<X509> {
-        handshake(self.port, "127.0.0.1", &self.authority.pem()?)
+        handshake(self.port, "127.0.0.1", &self.issuer.pem()?)
     }
 
-    /// Ends it without notice.
+    /// Kills it.
     pub fn kill(&mut self) -> Result<()> {
         self.process.kill()
     }
 }
 
-/// Whether the server has seen the pod with which registrations are probed.
+/// Whether the server rewrote the pod that probes webhook configurations.
 fn is_rewritten(probe: &Pod) -> bool {
     images(probe) != [("probe", "busybox")]
 }
 
-/// Puts a certificate where the kubelet would mount it: each file is a link into `..data`, itself a link that is replaced
-/// at one stroke.
+/// Writes a certificate as the kubelet mounts it: each file is a link into `..data`, a link that is replaced atomically.
 fn mount_certificate(directory: &Path, (certificate, key): &(X509, PKey<Private>)) -> Result<()> {
     fs::create_dir_all(directory)?;
     let version = tempfile::Builder::new().prefix("..").tempdir_in(directory)?.keep();
@@ -162,7 +161,7 @@ fn mount_certificate(directory: &Path, (certificate, key): &(X509, PKey<Private>
     Ok(())
 }
 
-/// Two ports on which nobody listens. Both are taken at once, so that they differ.
+/// Two free ports. Both are reserved at the same time, so that they differ.
 pub(crate) fn free_ports() -> Result<(u16, u16)> {
     let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;

@@ -1,4 +1,4 @@
-//! The image that the Dockerfile makes.
+//! The image that the Dockerfile builds.
 
 use std::{
     fs::{self, File},
@@ -17,26 +17,26 @@ use crate::{bases, binaries, buildah::Buildah, tools};
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const IMAGE: &str = "localhost/mimic-e2e:latest";
 
-/// The image, built and laid out in a folder.
+/// The image, built and unpacked in a folder.
 #[derive(Debug)]
 pub struct ShippedImage {
     configuration: Value,
     /// The paths in its last layer, as `tar` lists them.
     added: String,
-    /// Of its layers, compressed, as they are pulled.
+    /// Size of its compressed layers, in bytes.
     size: u64,
     root: PathBuf,
-    /// Held as long as the folder is in use.
+    /// Locks the folder.
     _lock: File,
 }
 
 impl ShippedImage {
-    /// The image, built by the first test that asks: that takes minutes, but less of them when it was built before.
+    /// The image. The first call builds it, which takes minutes, or less if it was built before.
     ///
-    /// `None` where something is missing: then a line on stderr says that the test is skipped, and why.
+    /// `None` if a tool is missing; then a line on stderr reports that the test is skipped, and why.
     ///
     /// # Errors
-    /// When it cannot be built, and under `MIMIC_E2E=required` when a tool is missing.
+    /// If the build fails or, with `MIMIC_E2E=required`, a tool is missing.
     pub fn shared() -> Result<Option<&'static Self>> {
         static SHARED: OnceLock<Result<ShippedImage, String>> = OnceLock::new();
         if is_skipped()? {
@@ -98,50 +98,50 @@ impl ShippedImage {
         Ok(Self { configuration: configuration["config"].take(), added, size, root, _lock: lock })
     }
 
-    /// The part of its [configuration](https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md) that says how it is
-    /// run.
+    /// The part of its [configuration](https://github.com/opencontainers/image-spec/blob/v1.1.0/config.md) that describes how to
+    /// run it.
     pub fn configuration(&self) -> &Value {
         &self.configuration
     }
 
-    /// What its last layer has, as `tar --list --verbose` says it.
+    /// The last layer, as listed by `tar --list --verbose`.
     pub fn added(&self) -> &str {
         &self.added
     }
 
-    /// How many bytes are pulled.
+    /// Size of a pull, in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Where its files lie.
+    /// The folder of its files.
     pub fn root(&self) -> &Path {
         &self.root
     }
 }
 
-/// Tells whether tests have to be skipped.
+/// Whether tests must be skipped.
 fn is_skipped() -> Result<bool> {
     let missing = tools::is_skipped(|| {
         if !tools::runs("buildah", &["--version"]) {
-            Some("buildah is not installed, and it takes buildah to build the image")
+            Some("buildah is not installed, and it is needed to build the image")
         } else if !tools::runs("mmdebstrap", &["--version"]) {
             Some("mmdebstrap is not installed, and the image is built on Debian's packages")
         } else {
             None
         }
     })?;
-    // Not a matter of what is installed, so `MIMIC_E2E=required` does not help.
-    let is_refused = !missing && !tools::runs("unshare", &["--mount", "true"]);
-    if is_refused {
+    // This does not depend on installed tools, so `MIMIC_E2E=required` does not apply.
+    let is_unsupported = !missing && !tools::runs("unshare", &["--mount", "true"]);
+    if is_unsupported {
         tools::announce(
-            "skipped: the kernel refuses a mount namespace, and it takes one, and root, to build and run an image",
+            "skipped: cannot create a mount namespace, which, with root, is needed to build and run an image",
         );
     }
-    Ok(missing || is_refused)
+    Ok(missing || is_unsupported)
 }
 
-/// Where the toolchain is with which the tests were built.
+/// The toolchain that built the tests.
 fn toolchain() -> Result<String> {
     let output = Command::new("rustc").args(["--print", "sysroot"]).current_dir(REPOSITORY).output()?;
     ensure!(output.status.success(), "rustc failed:\n{}", String::from_utf8_lossy(&output.stderr));

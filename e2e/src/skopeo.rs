@@ -14,10 +14,10 @@ pub struct Skopeo {
 }
 
 impl Skopeo {
-    /// `None` where skopeo or docker-registry is missing: then a line on stderr says that the test is skipped, and why.
+    /// `None` if skopeo or docker-registry is missing; then a line on stderr reports that the test is skipped, and why.
     ///
     /// # Errors
-    /// Under `MIMIC_E2E=required` when one of them is missing.
+    /// With `MIMIC_E2E=required`, if one of them is missing.
     pub fn available() -> Result<Option<Self>> {
         let skipped = tools::is_skipped(|| {
             if !tools::runs("docker-registry", &["--version"]) {
@@ -37,18 +37,18 @@ impl Skopeo {
         Ok(Some(skopeo))
     }
 
-    /// How registries are reached: a [registries.conf](https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md).
+    /// The registry configuration, a [registries.conf](https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md).
     fn registries(&self) -> PathBuf {
         self.directory.path().join("registries.conf")
     }
 
-    /// Lets a registry stand in for Docker Hub: what skopeo takes for an image of `docker.io` is pulled from there.
+    /// Redirects `docker.io` to a registry: skopeo pulls images of `docker.io` from there.
     pub fn take_for_docker_hub(&self, registry: &Registry) -> Result<()> {
         let entry = format!("[[registry]]\nprefix = \"docker.io\"\nlocation = \"{}\"\n", registry.host());
         Ok(fs::write(self.registries(), entry)?)
     }
 
-    /// Pushes an image as it is.
+    /// Pushes an image unchanged.
     pub fn push(&self, image: &Image, reference: &str) -> Result<()> {
         self.copy(&format!("oci:{}", image.directory().display()), &format!("docker://{reference}"))
     }
@@ -65,7 +65,7 @@ impl Skopeo {
             &format!("docker://{}", as_runtimes_pull(reference)),
             &format!("dir:{}", directory.path().display()),
         )?;
-        // Not part of the image, but of the format of the directory.
+        // Part of the directory format, not of the image.
         fs::remove_file(directory.path().join("version"))?;
         Content::read(&directory.path().join("manifest.json"), directory.path())
     }
@@ -92,7 +92,7 @@ impl Skopeo {
     }
 }
 
-/// Without the tag, if there is a digest too: container runtimes pull by the digest then, and skopeo wants to be told.
+/// Without the tag, if there is a digest: container runtimes then pull by digest, but skopeo rejects both.
 fn as_runtimes_pull(reference: &str) -> String {
     let Some((name, digest)) = reference.split_once('@') else { return reference.to_owned() };
     match name.rsplit_once(':') {

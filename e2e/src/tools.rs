@@ -1,4 +1,4 @@
-//! Whether the tools for end-to-end tests are there, and what follows if not.
+//! Checks for the tools of the end-to-end tests, and skips tests without them.
 
 use std::{
     env,
@@ -9,12 +9,12 @@ use std::{
 
 use anyhow::{Result, bail};
 
-/// What the variable `MIMIC_E2E` asks for.
+/// The value of the variable `MIMIC_E2E`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// Unset: tests are skipped where a tool is missing.
+    /// Unset: tests are skipped if a tool is missing.
     Auto,
-    /// `required`: a missing tool is a failure.
+    /// `required`: tests fail if a tool is missing.
     Required,
     /// `off`: tests are skipped.
     Off,
@@ -26,17 +26,17 @@ impl Mode {
             Err(_) | Ok("") => Ok(Self::Auto),
             Ok("required") => Ok(Self::Required),
             Ok("off") => Ok(Self::Off),
-            Ok(other) => bail!("MIMIC_E2E is `{other}`; it may be `required`, `off` or unset"),
+            Ok(other) => bail!("invalid MIMIC_E2E `{other}`: must be `required`, `off` or unset"),
         }
     }
 }
 
-/// Tells whether a test has to be skipped, and says so to the person who runs it.
+/// Whether a test must be skipped. If so, prints the reason.
 ///
-/// `missing` says what is not there, if that is so, and what for.
+/// `missing` returns which tool is missing and why it is needed, if one is.
 ///
 /// # Errors
-/// Under `MIMIC_E2E=required` when something is missing.
+/// With `MIMIC_E2E=required`, if a tool is missing.
 pub(crate) fn is_skipped(missing: impl FnOnce() -> Option<&'static str>) -> Result<bool> {
     let mode = Mode::from_environment()?;
     let reason = if mode == Mode::Off { Some("MIMIC_E2E=off") } else { missing() };
@@ -48,18 +48,18 @@ pub(crate) fn is_skipped(missing: impl FnOnce() -> Option<&'static str>) -> Resu
     Ok(true)
 }
 
-/// Whether a program can be run, and succeeds.
+/// Whether a program runs successfully.
 pub(crate) fn runs(program: &str, arguments: &[&str]) -> bool {
     let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 
-/// Tells the person who runs the tests something.
+/// Prints a message during the tests.
 ///
-/// Written to the stream itself: what `eprintln!` prints is captured, and shown for failed tests only.
+/// Written directly to stderr: the output of `eprintln!` is captured, and shown only for failed tests.
 pub(crate) fn announce(message: &str) {
     let thread = thread::current();
     let test = thread.name().unwrap_or("e2e");
-    // There is nobody to tell that telling failed.
+    // A failure to print cannot be reported.
     let _ = writeln!(io::stderr(), "{test}: {message}");
 }

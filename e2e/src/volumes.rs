@@ -1,4 +1,4 @@
-//! What a kubelet mounts into a container.
+//! The volumes of a container, as the kubelet mounts them.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -12,18 +12,18 @@ use crate::Namespace;
 
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// Volumes of a container, in a directory of the test instead of where the container mounts them.
+/// Volumes of a container, in a directory of the test instead of their mount paths.
 #[derive(Debug, Default)]
 pub(crate) struct Volumes {
-    /// Paths in the container, and where they really are.
+    /// Paths in the container, and their real paths.
     places: Vec<(String, String)>,
 }
 
 impl Volumes {
-    /// Writes what a container mounts into `directory`.
+    /// Writes the volumes of a container into `directory`.
     ///
     /// # Errors
-    /// When something that it mounts does not exist: the kubelet would wait for it.
+    /// If a mounted object does not exist: the kubelet would wait for it.
     pub(crate) async fn mount(
         namespace: &Namespace<'_>,
         pod: &PodSpec,
@@ -33,7 +33,7 @@ impl Volumes {
         let mut places = Vec::new();
         for mount in container.volume_mounts.iter().flatten() {
             let volume = pod.volumes.iter().flatten().find(|volume| volume.name == mount.name);
-            let volume = volume.with_context(|| format!("there is no volume `{}`", mount.name))?;
+            let volume = volume.with_context(|| format!("no volume `{}`", mount.name))?;
             let place = directory.join(&mount.name);
             for (path, content) in files(namespace, volume).await? {
                 let path = place.join(path);
@@ -49,14 +49,14 @@ impl Volumes {
         Ok(volumes)
     }
 
-    /// Makes paths in a text lead to where the volumes really are.
+    /// Replaces paths of the container in a string by the real paths.
     pub(crate) fn located(&self, text: &str) -> String {
         self.places
             .iter()
             .fold(text.to_owned(), |text, (mounted, real)| text.replace(&format!("{mounted}/"), &format!("{real}/")))
     }
 
-    /// Does that to files that name others.
+    /// Does that in files that contain paths.
     fn correct(&self, directory: &Path) -> Result<()> {
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
@@ -74,7 +74,7 @@ async fn files(namespace: &Namespace<'_>, volume: &Volume) -> Result<Files> {
         return secret(namespace, source.secret_name.as_deref().unwrap_or_default(), source.items.as_deref()).await;
     }
     let Some(projected) = &volume.projected else {
-        bail!("the volume `{}` is of a kind that tests know nothing of", volume.name);
+        bail!("the volume `{}` has a type that the tests do not support", volume.name);
     };
     let mut files = Files::new();
     for source in projected.sources.iter().flatten() {
@@ -83,7 +83,7 @@ async fn files(namespace: &Namespace<'_>, volume: &Volume) -> Result<Files> {
         } else if let Some(source) = &source.config_map {
             files.extend(config_map(namespace, &source.name, source.items.as_deref()).await?);
         } else {
-            bail!("the volume `{}` has a source that tests know nothing of", volume.name);
+            bail!("the volume `{}` has a source that the tests do not support", volume.name);
         }
     }
     Ok(files)
@@ -102,11 +102,11 @@ async fn config_map(namespace: &Namespace<'_>, name: &str, items: Option<&[KeyTo
     chosen(map.data.unwrap_or_default().into_iter().map(|(key, text)| (key, text.into_bytes())).collect(), items)
 }
 
-/// All keys, or those that are asked for, at their paths.
+/// All keys, or the selected ones, with their paths.
 fn chosen(mut data: Files, items: Option<&[KeyToPath]>) -> Result<Files> {
     let Some(items) = items else { return Ok(data) };
     let take = |item: &KeyToPath| {
-        let content = data.remove(&item.key).with_context(|| format!("there is no key `{}`", item.key))?;
+        let content = data.remove(&item.key).with_context(|| format!("no key `{}`", item.key))?;
         Ok((item.path.clone(), content))
     };
     items.iter().map(take).collect()

@@ -4,23 +4,23 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// How long a condition may take: far longer than any does, so that a slow machine fails no test.
+/// Deadline of a condition: far longer than needed, so that a slow machine fails no test.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
-/// Between two looks at a condition that cannot wake its waiter.
+/// Polling interval.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// Asks until the answer is yes.
+/// Polls until the condition is true.
 ///
 /// # Errors
-/// What the condition says, or that `what` has not happened in a minute.
+/// The error of the condition, or a timeout after a minute that names `what`.
 pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
     eventually_some(what, async || Ok(condition().await?.then_some(()))).await
 }
 
-/// Asks until there is something, and returns it.
+/// Polls until there is a value, and returns it.
 ///
 /// # Errors
-/// What the condition says, or that `what` has not happened in a minute.
+/// The error of the condition, or a timeout after a minute that names `what`.
 pub async fn eventually_some<T>(what: &str, mut condition: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let end = Instant::now() + DEADLINE;
     loop {
@@ -28,7 +28,7 @@ pub async fn eventually_some<T>(what: &str, mut condition: impl AsyncFnMut() -> 
             return Ok(value);
         }
         if Instant::now() > end {
-            bail!("waited {} s for this in vain: {what}", DEADLINE.as_secs());
+            bail!("timeout after {} s: {what}", DEADLINE.as_secs());
         }
         tokio::time::sleep(INTERVAL).await;
     }

@@ -1,4 +1,4 @@
-//! Mirrors from a ConfigMap, with the real API server to follow it.
+//! Mirrors from a ConfigMap that is watched at a real API server.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,18 +9,18 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use mimic_e2e::{Cluster, MimicServer, Namespace, eventually, images};
 use serde_json::{Value, json};
 
-/// For the probe with which the server is registered. All else comes from the ConfigMap.
+/// For the probe of the webhook configuration. All other mirrors come from the ConfigMap.
 const MIRRORS: &str = "mirrors: {docker.io: file.example.com/hub}";
 
 const NAME: &str = "mimic-mirrors";
 
-/// How soon the next pod has to use what was changed.
+/// Longest time until a change applies to new pods.
 const SOON: Duration = Duration::from_secs(2);
 
-/// Between two looks at the readiness.
+/// Interval of readiness checks.
 const PACE: Duration = Duration::from_millis(20);
 
-/// A server that follows the ConfigMap of a namespace, and pods in another one, since Mimic leaves its own alone.
+/// A server that watches the ConfigMap of a namespace, and a namespace for pods, because Mimic skips its own.
 struct Setting<'c> {
     own: Namespace<'c>,
     pods: Namespace<'c>,
@@ -56,7 +56,7 @@ impl<'c> Setting<'c> {
         Ok(images(&seen)[0].1.to_owned())
     }
 
-    /// Waits until images of quay.io are rewritten like that.
+    /// Waits until images of quay.io are rewritten to this.
     async fn becomes(&self, expected: &str) -> Result<()> {
         let what = format!("quay.io/a/b:1 becomes {expected}");
         eventually(&what, async || Ok(self.rewritten("quay.io/a/b:1").await? == expected)).await
@@ -85,7 +85,7 @@ async fn create(namespace: &Namespace<'_>, data: Value) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_config_map_may_come_change_go_and_come_again() -> Result<()> {
+async fn a_config_map_can_be_created_changed_deleted_and_recreated() -> Result<()> {
     let Some(cluster) = Cluster::shared()? else { return Ok(()) };
     let setting = Setting::new(cluster, "comes-and-goes", None, &[]).await?;
     let readiness = setting.server.readiness()?;
@@ -110,7 +110,7 @@ async fn a_config_map_may_come_change_go_and_come_again() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_bad_entry_is_an_event_and_its_neighbours_work() -> Result<()> {
+async fn an_invalid_entry_is_an_event_and_the_others_apply() -> Result<()> {
     let Some(cluster) = Cluster::shared()? else { return Ok(()) };
     let data = json!({"ghcr.io": "https://one.example.com/ghcr", "quay.io": "one.example.com/quay"});
     let setting = Setting::new(cluster, "half-wrong", Some(data), &[]).await?;
@@ -121,14 +121,14 @@ async fn a_bad_entry_is_an_event_and_its_neighbours_work() -> Result<()> {
     let readiness = setting.server.readiness()?;
     ensure!(readiness.contains(&format!("1 rule; 1 invalid entry skipped, first: {problem}")), "{readiness}");
 
-    eventually("the Event is there", async || {
+    eventually("the Event exists", async || {
         let described = setting.own.kubectl(&["describe", "configmap", NAME])?.stdout;
         Ok(described.contains(problem) && described.contains("Warning") && described.contains("InvalidMirror"))
     })
     .await?;
 
     setting.replace(json!({"ghcr.io": "one.example.com/ghcr"})).await?;
-    eventually("the report is withdrawn", async || Ok(setting.server.readiness()?.ends_with("\nready\n"))).await
+    eventually("the error is no longer reported", async || Ok(setting.server.readiness()?.ends_with("\nready\n"))).await
 }
 
 #[tokio::test]
@@ -145,8 +145,11 @@ async fn without_a_watch_it_is_read_once() -> Result<()> {
     ];
     let watching = MimicServer::start_with(MIRRORS, &variables).await?;
     read_once.replace(json!({"mirrors.yaml": "mirrors: {ghcr.io: two.example.com/ghcr}"})).await?;
-    // The other one has seen the change by then.
-    eventually("the watch sees it", async || Ok(watching.readiness()?.contains("mimic-mirrors: 2 rules"))).await?;
+    // The other server has applied the change.
+    eventually("the other server applies the change", async || {
+        Ok(watching.readiness()?.contains("mimic-mirrors: 2 rules"))
+    })
+    .await?;
     assert_eq!(read_once.rewritten("ghcr.io/a/b:1").await?, "ghcr.io/a/b:1");
     assert_eq!(read_once.rewritten("quay.io/a/b:1").await?, "one.example.com/quay/a/b:1");
     Ok(())
@@ -167,15 +170,15 @@ fn was_degraded_during(server: &MimicServer, work: impl FnOnce() -> Result<()> +
 }
 
 #[tokio::test]
-async fn changes_are_seen_again_after_the_api_server_was_killed() -> Result<()> {
+async fn changes_apply_after_a_restart_of_the_api_server() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let data = json!({"quay.io": "one.example.com/quay"});
     let setting = Setting::new(&cluster, "killed", Some(data), &[]).await?;
     assert_eq!(setting.rewritten("quay.io/a/b:1").await?, "one.example.com/quay/a/b:1");
 
-    assert!(was_degraded_during(&setting.server, || cluster.restart())?, "it said so meanwhile");
+    assert!(was_degraded_during(&setting.server, || cluster.restart())?, "the server was degraded");
     assert_eq!(setting.rewritten("quay.io/a/b:1").await?, "one.example.com/quay/a/b:1");
-    eventually("it is well again", async || Ok(setting.server.readiness()?.ends_with("\nready\n"))).await?;
+    eventually("the server is ready again", async || Ok(setting.server.readiness()?.ends_with("\nready\n"))).await?;
     let changed = setting.replace(json!({"quay.io": "two.example.com/quay"}));
     setting.becomes_soon("two.example.com/quay/a/b:1", changed).await
 }

@@ -1,4 +1,4 @@
-//! The control plane itself, as far as tests rely on more than that it is a kube-apiserver.
+//! Properties of the control plane that tests rely on.
 
 use anyhow::Result;
 use mimic_e2e::{Cluster, Namespace};

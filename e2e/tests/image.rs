@@ -1,4 +1,4 @@
-//! The image: built of the Dockerfile, and run as the manifests want it.
+//! The image: built from the Dockerfile, and run as in the manifests.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -19,12 +19,12 @@ async fn the_server_of_the_image_answers_the_review_of_the_readme() -> Result<()
     let expected: Value = serde_json::from_str(&read("examples/response.json")?)?;
     let container = Container::start(image, &["--demo"]).await?;
     assert_eq!(container.review(read("examples/review.json")?.as_bytes())?, expected);
-    ensure!(container.leave().await?, "it ends well when it is told to");
+    ensure!(container.leave().await?, "it exits successfully after SIGTERM");
     Ok(())
 }
 
 #[test]
-fn the_command_is_in_the_image_too() -> Result<()> {
+fn the_image_includes_the_command() -> Result<()> {
     let Some(image) = ShippedImage::shared()? else { return Ok(()) };
     let rewrite = ["mimic", "rewrite", "-m", "docker.io=harbor.example.com/dockerhub", "nginx"];
     assert_eq!(run_in_container(image, &rewrite)?, "harbor.example.com/dockerhub/library/nginx\n");
@@ -44,7 +44,7 @@ fn the_image_adds_two_programs_to_its_base_and_nothing_else() -> Result<()> {
 }
 
 #[test]
-fn labels_say_what_the_image_is() -> Result<()> {
+fn labels_describe_the_image() -> Result<()> {
     let Some(image) = ShippedImage::shared()? else { return Ok(()) };
     let labels = &image.configuration()["Labels"];
     for (label, value) in [
@@ -58,7 +58,7 @@ fn labels_say_what_the_image_is() -> Result<()> {
     Ok(())
 }
 
-/// A base of Debian's that is not slim would make it twice as large.
+/// A Debian base that is not slim would double its size.
 #[test]
 fn the_image_is_small() -> Result<()> {
     let Some(image) = ShippedImage::shared()? else { return Ok(()) };
@@ -67,21 +67,25 @@ fn the_image_is_small() -> Result<()> {
 }
 
 #[test]
-fn the_deployment_fits_the_image() -> Result<()> {
+fn the_deployment_matches_the_image() -> Result<()> {
     let Some(image) = ShippedImage::shared()? else { return Ok(()) };
     let deployment: Deployment = serde_saphyr::from_str(&read("deploy/manifests/deployment.yaml")?)?;
     let pod = deployment.spec.and_then(|spec| spec.template.spec).context("it has a pod")?;
     let [container] = &pod.containers[..] else { panic!("one container: {:?}", pod.containers) };
-    assert_eq!((&container.command, &container.args), (&None, &None), "the entry point is the image's");
+    assert_eq!(
+        (&container.command, &container.args),
+        (&None, &None),
+        "the Deployment does not override the entry point"
+    );
 
-    let asked = pod.security_context.context("it says what the pod may do")?;
-    let own = container.security_context.clone().context("it says what the container may do")?;
+    let asked = pod.security_context.context("the pod has a security context")?;
+    let own = container.security_context.clone().context("the container has a security context")?;
     assert_eq!((asked.run_as_non_root, asked.run_as_user, own.run_as_user), (Some(true), None, None));
-    // As what the tests run it, too.
+    // The tests run it with the same user.
     assert_eq!(own.read_only_root_filesystem, Some(true));
     let user = image.configuration()["User"].as_str().context("the image names a user")?;
     let (user, group) = user.split_once(':').context("and a group")?;
-    // The kubelet knows no names: it could not tell that they are not root's.
+    // A number: the kubelet cannot check that a user name is not root.
     ensure!(user.parse::<u32>()? > 0 && group.parse::<u32>()? > 0, "{user}:{group}");
 
     let ports = container.ports.iter().flatten().map(|port| format!("{}/tcp", port.container_port));

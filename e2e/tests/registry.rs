@@ -1,4 +1,4 @@
-//! That a rewritten reference means the same content: pulled from real registries, where a mirror has it.
+//! A rewritten reference has the same content: pulled from real registries.
 
 use std::fs;
 
@@ -6,8 +6,8 @@ use anyhow::Result;
 use mimic_e2e::{Image, Registry, Skopeo, rewritten};
 use tempfile::TempDir;
 
-/// Repository, pushed tag, and the reference by which it is pulled. Each has an image of its own, so that no mirror
-/// knows one already for another reference.
+/// Repository, pushed tag, and the reference of the pull. Each has its own image, so that no mirror has it cached for another
+/// reference.
 const REFERENCES: [(&str, &str, &str); 6] = [
     ("untagged", "latest", "untagged"),
     ("tagged", "1.4.2", "tagged:1.4.2"),
@@ -63,7 +63,7 @@ async fn a_digest_gives_the_old_content_after_its_tag_has_moved() -> Result<()> 
     Ok(())
 }
 
-/// Names of Docker Hub as people write them, and their repositories there.
+/// References to Docker Hub, and their repositories there.
 const DOCKER_HUB: [(&str, &str); 6] = [
     ("nginx:1.27", "library/nginx"),
     ("nginx:1.27@DIGEST", "library/nginx"),
@@ -73,9 +73,9 @@ const DOCKER_HUB: [(&str, &str); 6] = [
     ("docker.io/grafana/grafana:1.27", "grafana/grafana"),
 ];
 
-/// A stand-in for Docker Hub that serves the repositories above, as tag 1.27 and for several platforms.
+/// A replacement for Docker Hub that serves the repositories above, with tag 1.27 and for several platforms.
 ///
-/// Which image a name means, skopeo tells by itself: it knows as little of Mimic as Mimic knows of it.
+/// skopeo resolves the references independently of Mimic.
 async fn docker_hub(skopeo: &Skopeo) -> Result<Registry> {
     let hub = Registry::start().await?;
     for repository in ["library/nginx", "grafana/grafana"] {
@@ -86,7 +86,7 @@ async fn docker_hub(skopeo: &Skopeo) -> Result<Registry> {
     Ok(hub)
 }
 
-/// Rewrites the names of Docker Hub and pulls both what was written and what came out, which must lie below `location`.
+/// Rewrites references to Docker Hub, and pulls both the original and the result, which must be below `location`.
 fn check_docker_hub(
     skopeo: &Skopeo,
     rules: &[&str],

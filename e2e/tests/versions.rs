@@ -1,4 +1,4 @@
-//! What cannot follow the workspace's `Cargo.toml` by itself, and is repeated.
+//! Versions that repeat those of the workspace's `Cargo.toml` agree with it.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What stands between the first `before` of a file in the repository and the next `after`.
+/// The text between the first `before` of a file in the repository and the next `after`.
 fn find(file: &str, before: &str, after: &str) -> Result<String> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file))?;
     let rest = text.split_once(before).with_context(|| format!("{file} has `{before}`"))?.1;

@@ -303,7 +303,7 @@ async fn summary(client: &Client, mut users: Vec<EndpointUser>) -> Result<Endpoi
                 Reply::Content(Summary { registry: Some(registry) }, _) => return Ok(Endpoint::Known(registry)),
                 // The project or its endpoint was deleted after it was listed.
                 Reply::Content(Summary { registry: None }, _) | Reply::Denied(Denial::NotFound) => {
-                    found = Endpoint::Deleted
+                    found = Endpoint::Deleted;
                 }
                 Reply::Denied(Denial::Unauthorized) if caller == Caller::Account && client.account.is_some() => {
                     return Err(denied(client, "projects", Denial::Unauthorized).await);

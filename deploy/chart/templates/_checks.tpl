@@ -1,16 +1,16 @@
-{{/* What the schema cannot say, or cannot say in words that help. */}}
+{{/* Checks that the schema cannot express, or not with a helpful message. */}}
 {{- define "mimic.checks" -}}
 {{- $certificate := .Values.certificate -}}
 {{- if eq $certificate.mode "managed" -}}
 {{- if or $certificate.certManager.enabled $certificate.caBundle $certificate.injectCA -}}
-{{- fail "certificate.mode is `managed`, in which Mimic makes the certificate and fills in the caBundle: take away certificate.certManager.enabled, caBundle and injectCA, or choose the mode `kubernetes` or `file`" -}}
+{{- fail "certificate.mode is `managed`, in which Mimic creates the certificate and sets the caBundle: remove certificate.certManager.enabled, caBundle and injectCA, or choose the mode `kubernetes` or `file`" -}}
 {{- end -}}
 {{- else -}}
 {{- if and $certificate.caBundle (or $certificate.injectCA $certificate.certManager.enabled) -}}
-{{- fail "certificate.caBundle is set, and cert-manager is to fill it in: choose one of them" -}}
+{{- fail "certificate.caBundle is set, but cert-manager is to set it, too: choose one of them" -}}
 {{- end -}}
 {{- if and $certificate.caBundle (not (contains "-----BEGIN CERTIFICATE-----" $certificate.caBundle)) -}}
-{{- fail "certificate.caBundle must be certificates in PEM form, not in base64: --set-file certificate.caBundle=ca.crt" -}}
+{{- fail "certificate.caBundle must be PEM, not base64: --set-file certificate.caBundle=ca.crt" -}}
 {{- end -}}
 {{- end -}}
 {{- if .Values.harbor.enabled -}}
@@ -20,18 +20,18 @@
 {{- fail "harbor.enabled is true: set harbor.url, and a url for each of harbor.others" -}}
 {{- end -}}
 {{- if and .existingSecret (not .username) -}}
-{{- fail (printf "the Harbor at %s has an existingSecret: set the username that the password is for as well" .url) -}}
+{{- fail (printf "the Harbor at %s has an existingSecret but no username: set the username of the password" .url) -}}
 {{- end -}}
 {{- if and $.Values.harbor.others (not .name) -}}
-{{- fail "there are several Harbors: set harbor.name, and a name for each of harbor.others" -}}
+{{- fail "several Harbors are set: set harbor.name, and a name for each of harbor.others" -}}
 {{- end -}}
 {{- if has .name $names -}}
-{{- fail (printf "two Harbors are called `%s`" .name) -}}
+{{- fail (printf "two Harbors have the name `%s`" .name) -}}
 {{- end -}}
 {{- $names = append $names .name -}}
 {{- end -}}
 {{- else if .Values.harbor.others -}}
-{{- fail "there are harbor.others, but harbor.enabled is false" -}}
+{{- fail "harbor.others is set, but harbor.enabled is false" -}}
 {{- end -}}
 {{- range $upstream, $mirror := .Values.mirrors -}}
 {{- if or (contains "://" $upstream) (contains "://" $mirror) -}}
@@ -40,7 +40,7 @@
 {{- end -}}
 {{- range .Values.extraEnv -}}
 {{- if hasPrefix "MIMIC_" .name -}}
-{{- fail (printf "extraEnv has %s: Mimic's settings are values of their own or belong into config" .name) -}}
+{{- fail (printf "extraEnv has %s: use the value for this setting, or config" .name) -}}
 {{- end -}}
 {{- end -}}
 {{- if eq (int .Values.ports.webhook) (int .Values.ports.admin) -}}
@@ -50,6 +50,6 @@
 {{- fail "autoscaling.minReplicas must not be above autoscaling.maxReplicas" -}}
 {{- end -}}
 {{- if and .Values.priorityClassName .Values.priorityClass.create -}}
-{{- fail "priorityClassName names an existing PriorityClass, and priorityClass.create makes one: choose one of them" -}}
+{{- fail "priorityClassName names an existing PriorityClass, and priorityClass.create creates one: choose one of them" -}}
 {{- end -}}
 {{- end -}}

@@ -3,12 +3,12 @@
 list: {{ concat (list (omit .Values.harbor "enabled" "others")) .Values.harbor.others | toJson }}
 {{- end -}}
 
-{{/* What one is called in paths. */}}
+{{/* The directory of a Harbor's files. */}}
 {{- define "mimic.harbor.directory" -}}
 harbor{{ with .name }}-{{ . }}{{ end }}
 {{- end -}}
 
-{{/* One, as the server's configuration file has it. */}}
+{{/* A Harbor, in the format of the server's configuration file. */}}
 {{- define "mimic.harbor.settings" -}}
 {{- $directory := include "mimic.harbor.directory" . -}}
 {{- with .name }}
@@ -55,7 +55,7 @@ overrides: {{ include "mimic.pairs" . | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* A map as the pairs that the server takes. */}}
+{{/* A map as comma-separated pairs, the format of the server. */}}
 {{- define "mimic.pairs" -}}
 {{- $pairs := list -}}
 {{- range $key, $value := . -}}
@@ -64,7 +64,7 @@ overrides: {{ include "mimic.pairs" . | quote }}
 {{- join "," $pairs -}}
 {{- end -}}
 
-{{/* The server's configuration file. It is used for a single Harbor too: variables cannot tell of several. */}}
+{{/* The server's configuration file, also for a single Harbor: variables cannot set several. */}}
 {{- define "mimic.configFile" -}}
 harbor:
 {{- range (include "mimic.harbors" . | fromYaml).list }}

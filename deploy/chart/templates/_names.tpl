@@ -1,4 +1,4 @@
-{{/* Name of all objects: a release called `mimic` gives `mimic`, one called `other` gives `other-mimic`. */}}
+{{/* The object name: `mimic` for the release `mimic`, `other-mimic` for the release `other`. */}}
 {{- define "mimic.name" -}}
 {{- $chart := default .Chart.Name .Values.nameOverride -}}
 {{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name $chart) (contains $chart .Release.Name) -}}
@@ -26,7 +26,7 @@
 {{- .Values.image.repository }}:{{ $tag }}{{ with .Values.image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
-{{/* Labels by which objects find the pods: those of a Deployment cannot be changed later. */}}
+{{/* Labels that select the pods. They cannot change later, because the selector of a Deployment is immutable. */}}
 {{- define "mimic.selectorLabels" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -44,7 +44,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end -}}
 
-{{/* What is in the namespace and carries that name. */}}
+{{/* Metadata of objects in the namespace that have the object name. */}}
 {{- define "mimic.metadata" -}}
 name: {{ include "mimic.name" . }}
 namespace: {{ .Release.Namespace }}

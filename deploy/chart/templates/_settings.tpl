@@ -1,6 +1,6 @@
 {{/*
-The server's settings that follow from values other than `config`, as a map of variables. Those that say what the server does
-without them are left out.
+The server's settings that derive from values other than `config`, as a map of variables. Settings that equal the server's
+default are omitted.
 */}}
 {{- define "mimic.settings" -}}
 {{- $settings := dict "MIMIC_CERTIFICATE_SOURCE" .Values.certificate.mode -}}

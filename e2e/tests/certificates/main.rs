@@ -1,4 +1,4 @@
-//! Certificates from the cluster, with a real kube-apiserver as the client that has to trust them.
+//! Certificates from the cluster, with a real kube-apiserver as the client.
 
 mod managed;
 mod secret;
@@ -14,14 +14,14 @@ use serde_json::json;
 const MIRRORS: &str = "mirrors: {docker.io: harbor.example.com/dockerhub}";
 const SECRET: &str = "mimic-certs";
 
-/// A namespace for pods, and one for Mimic with a service `mimic` that leads to loopback.
+/// A namespace for pods, and one for Mimic with a Service `mimic` that routes to loopback.
 struct Place {
     pods: Namespace<'static>,
     own: Namespace<'static>,
 }
 
 impl Place {
-    /// `None` when the test is skipped.
+    /// `None` if the test is skipped.
     async fn prepare(name: &str) -> Result<Option<Self>> {
         let Some(cluster) = Cluster::shared()? else { return Ok(None) };
         let pods = Namespace::create(cluster, name).await?;
@@ -34,7 +34,7 @@ impl Place {
         Ok(Some(Self { pods, own }))
     }
 
-    /// How the API server calls the service.
+    /// The host name of the Service.
     fn host(&self) -> String {
         format!("mimic.{}.svc", self.own.name())
     }
@@ -43,13 +43,13 @@ impl Place {
         self.own.api()
     }
 
-    /// What is under a key of Mimic's Secret.
+    /// The value of a key of Mimic's Secret.
     async fn stored(&self, key: &str) -> Result<Vec<u8>> {
         let data = self.secrets().get(SECRET).await?.data.unwrap_or_default();
         Ok(data.get(key).with_context(|| format!("the Secret has `{key}`"))?.0.clone())
     }
 
-    /// The `caBundle` of the only webhook of a configuration; empty when there is none.
+    /// The `caBundle` of the only webhook of a configuration; empty if there is none.
     async fn bundle(&self, configuration: &str) -> Result<Vec<u8>> {
         let configurations: Api<MutatingWebhookConfiguration> = Api::all(self.own.client());
         let webhook = configurations.get(configuration).await?.webhooks.unwrap_or_default().pop();

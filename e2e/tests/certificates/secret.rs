@@ -1,9 +1,9 @@
-//! `kubernetes`: a Secret that others fill.
+//! `kubernetes`: a Secret that other tools manage.
 
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use mimic_e2e::{Authority, Registration, Replica, eventually, handshake, load, load::Load};
+use mimic_e2e::{Replica, TestCa, WebhookConfiguration, eventually, handshake, load, load::Load};
 use openssl::{base64, pkey::PKey, pkey::Private, x509::X509};
 use serde_json::{Value, json};
 
@@ -32,11 +32,11 @@ async fn change(place: &Place, data: Value) -> Result<()> {
 }
 
 #[tokio::test]
-async fn each_way_to_be_wrong_is_told_and_what_is_mended_is_served() -> Result<()> {
+async fn each_error_is_reported_and_a_fixed_certificate_is_served() -> Result<()> {
     let Some(place) = Place::prepare("secret-words").await? else { return Ok(()) };
-    let (authority, host) = (Authority::new()?, place.host());
-    let issue = || authority.issue_for(&host);
-    let ca = authority.pem()?;
+    let (issuer, host) = (TestCa::new()?, place.host());
+    let issue = || issuer.issue_for(&host);
+    let ca = issuer.pem()?;
     let mut server = start(&place)?;
     let name = format!("Secret {}/{SECRET}", place.own.name());
 
@@ -44,7 +44,7 @@ async fn each_way_to_be_wrong_is_told_and_what_is_mended_is_served() -> Result<(
         .reports(&[&format!("[-] certificate: no certificate loaded: {name}: there is no such Secret (hint: ")])
         .await?;
     assert!(report.starts_with("HTTP/1.1 503 "), "{report}");
-    assert!(handshake(server.port(), &host, &ca).is_err(), "it listens, and has nothing to show");
+    assert!(handshake(server.port(), &host, &ca).is_err(), "it listens, but has no certificate");
 
     create(&place, json!({"tls.crt": "eA=="})).await?;
     server
@@ -56,7 +56,7 @@ async fn each_way_to_be_wrong_is_told_and_what_is_mended_is_served() -> Result<(
             "no certificate loaded: {name}: `tls.crt` and `tls.key`: no private key found; expected PEM"
         )])
         .await?;
-    change(&place, data("tls.crt", "tls.key", &authority.issue_for("mimic.elsewhere.svc")?)?).await?;
+    change(&place, data("tls.crt", "tls.key", &issuer.issue_for("mimic.elsewhere.svc")?)?).await?;
     server.reports(&[&format!("does not name `{host}`, by which the API server calls")]).await?;
 
     let first = issue()?;
@@ -78,21 +78,21 @@ async fn each_way_to_be_wrong_is_told_and_what_is_mended_is_served() -> Result<(
     create(&place, data("cert.pem", "key.pem", &other)?).await?;
     let report = server.reports(&["[+] certificate: valid for 0 days"]).await?;
     assert!(!report.contains("newer"), "{report}");
-    assert_eq!(handshake(server.port(), &host, &ca)?, other.0, "the other names of the keys work as well");
+    assert_eq!(handshake(server.port(), &host, &ca)?, other.0, "the other names of the keys work, too");
     Ok(())
 }
 
 #[tokio::test]
-async fn the_certificate_is_replaced_while_pods_are_created_and_none_is_refused() -> Result<()> {
+async fn the_certificate_is_replaced_while_pods_are_created_and_none_is_rejected() -> Result<()> {
     let Some(place) = Place::prepare("secret-load").await? else { return Ok(()) };
-    let (authority, host) = (Authority::new()?, place.host());
-    let ca = authority.pem()?;
-    create(&place, data("tls.crt", "tls.key", &authority.issue_for(&host)?)?).await?;
+    let (issuer, host) = (TestCa::new()?, place.host());
+    let ca = issuer.pem()?;
+    create(&place, data("tls.crt", "tls.key", &issuer.issue_for(&host)?)?).await?;
     let mut server = start(&place)?;
     server.is_ready().await?;
-    let registration = Registration::new(&ca, &[place.pods.name()])?.set("failurePolicy", "Fail");
-    let registration = registration.service(place.own.name(), "mimic", server.port());
-    registration.create(&place.pods).await?;
+    let configuration = WebhookConfiguration::new(&ca, &[place.pods.name()])?.set("failurePolicy", "Fail");
+    let configuration = configuration.service(place.own.name(), "mimic", server.port());
+    configuration.create(&place.pods).await?;
     eventually("the API server calls the webhook", async || {
         Ok(load::create(&place.pods.api()).await.is_ok_and(|it| it))
     })
@@ -101,7 +101,7 @@ async fn the_certificate_is_replaced_while_pods_are_created_and_none_is_refused(
     Load::during(&place.pods, async |load| {
         for _ in 0..3 {
             load.more(20).await?;
-            let next = authority.issue_for(&host)?;
+            let next = issuer.issue_for(&host)?;
             change(&place, data("tls.crt", "tls.key", &next)?).await?;
             eventually("the new certificate is served", async || Ok(handshake(server.port(), &host, &ca)? == next.0))
                 .await?;

@@ -1,17 +1,17 @@
 //! The comments of `values.yaml`.
 
-/// A key with what stands above it.
+/// A key with the comment above it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Commented {
     /// The keys that lead to it.
     pub(crate) path: Vec<String>,
-    /// Lines without their `# `; none for a key that is explained by the one that it is in.
+    /// Lines without their `# `; empty for a key without a comment.
     pub(crate) comment: Vec<String>,
 }
 
 /// The keys of a file with values, in their order.
 ///
-/// Of YAML it knows what such a file needs: nested maps, and lists, whose items it passes over.
+/// Supports the YAML that such a file uses: nested maps, and lists, whose items it skips.
 pub(crate) fn read(text: &str) -> Vec<Commented> {
     let mut keys = Vec::new();
     let mut above: Vec<(usize, String)> = Vec::new();

@@ -1,4 +1,4 @@
-//! What is said of the chart is what it is. None of this takes Helm or a cluster.
+//! The documentation of the chart agrees with the chart. These tests need neither Helm nor a cluster.
 
 use std::{collections::BTreeSet, env, fmt::Write as _, fs, path::Path};
 
@@ -12,8 +12,7 @@ use crate::{
 };
 
 const UPDATE: &str = "MIMIC_UPDATE_DOCS=1 cargo test -p mimic-e2e --test chart";
-const MARKER: &str =
-    "<!-- From here on made from values.yaml: MIMIC_UPDATE_DOCS=1 cargo test -p mimic-e2e --test chart -->\n";
+const MARKER: &str = "<!-- Generated from values.yaml: MIMIC_UPDATE_DOCS=1 cargo test -p mimic-e2e --test chart -->\n";
 
 fn repository(file: &str) -> Result<String> {
     let path = Path::new(CHART).join("../..").join(file);
@@ -28,18 +27,18 @@ fn schema() -> Result<Value> {
     Ok(serde_json::from_str(&chart_file("values.schema.json")?)?)
 }
 
-/// Makes a file of the chart what it should be when asked to, and otherwise insists that it is.
+/// Checks that a file of the chart has the expected content. If `MIMIC_UPDATE_DOCS` is set, writes the content first.
 fn hold(file: &str, content: &str) -> Result<()> {
     if env::var_os("MIMIC_UPDATE_DOCS").is_some() {
         fs::write(Path::new(CHART).join(file), content)?;
     }
-    ensure!(chart_file(file)? == content, "deploy/chart/{file} is stale; run `{UPDATE}`");
+    ensure!(chart_file(file)? == content, "deploy/chart/{file} is outdated; run `{UPDATE}`");
     Ok(())
 }
 
-/// Helm reads nothing outside of a chart.
+/// Copied, because Helm reads only files of the chart.
 #[test]
-fn alerts_and_dashboard_are_the_ones_that_are_shipped_beside_the_chart() -> Result<()> {
+fn alerts_and_dashboard_equal_those_in_deploy_monitoring() -> Result<()> {
     for file in ["alerts.yaml", "dashboard.json"] {
         hold(&format!("files/{file}"), &repository(&format!("deploy/monitoring/{file}"))?)?;
     }
@@ -61,82 +60,61 @@ fn every_value_has_a_comment() -> Result<()> {
         })
     };
     for key in &keys {
-        // What is explained as a whole needs no comment for its parts; what is explained in parts needs all of them.
-        let explained = commented(&key.path) || key.path.len() > 1 && !siblings_are(key);
-        ensure!(explained, "`{}` has no comment", key.path.join("."));
+        // A value with a comment needs none for its parts. If one of its parts has a comment, all need one.
+        let documented = commented(&key.path) || key.path.len() > 1 && !siblings_are(key);
+        ensure!(documented, "`{}` has no comment", key.path.join("."));
     }
     ensure!(keys.len() > 100, "{} keys", keys.len());
     Ok(())
 }
 
-/// Text as it is in a table.
-fn sentence(comment: &[String]) -> String {
-    comment.join(" ").replace('|', "\\|")
+/// A comment as the text of a list item. Indented lines are an example in YAML.
+fn item_text(comment: &[String], indent: &str) -> String {
+    let first_of_example = comment.iter().position(|line| line.is_empty() || line.starts_with("    "));
+    let (text, example) = comment.split_at(first_of_example.unwrap_or(comment.len()));
+    let mut item = text.join(" ");
+    let mut example = example.iter().filter_map(|line| line.strip_prefix("    ")).peekable();
+    if example.peek().is_some() {
+        let lines: String = example.flat_map(|line| [indent, line, "\n"]).collect();
+        item.extend(["\n\n", indent, "```yaml\n", &lines, indent, "```\n"]);
+    }
+    item
 }
 
-/// Comments as paragraphs; what is indented is an example in YAML.
-fn paragraphs(comment: &[String]) -> String {
-    let mut text = String::new();
-    let mut in_example = false;
-    for line in comment {
-        let example = line.strip_prefix("    ");
-        if example.is_some() != in_example && !line.is_empty() {
-            text += if in_example { "```\n" } else { "```yaml\n" };
-            in_example = !in_example;
-        }
-        text += example.unwrap_or(line);
-        text.push('\n');
-    }
-    if in_example {
-        text += "```\n";
-    }
-    text
-}
-
+/// A nested list of the values with their defaults and comments.
 fn reference(values: &str) -> Result<String> {
     let parsed: Value = serde_saphyr::from_str(values)?;
     let keys = comments::read(values);
-    let mut page = String::from("## Values\n");
-    for key in keys.iter().filter(|key| key.path.len() == 1) {
-        let name = &key.path[0];
-        write!(page, "\n### {name}\n\n{}", paragraphs(&key.comment))?;
-        let parts: Vec<&Commented> = keys
-            .iter()
-            .filter(|part| part.path.len() > 1 && part.path[0] == *name && !part.comment.is_empty())
-            .collect();
-        if parts.is_empty() {
-            writeln!(page, "\nDefault: `{}`", at(&parsed, &key.path))?;
-        } else {
-            page += "\n| value | default | |\n|---|---|---|\n";
-        }
-        for part in parts {
-            let is_group = keys.iter().any(|inner| {
-                inner.path.len() > part.path.len() && inner.path.starts_with(&part.path) && !inner.comment.is_empty()
-            });
-            let default = if is_group { String::new() } else { format!("`{}`", at(&parsed, &part.path)) };
-            writeln!(page, "| `{}` | {default} | {} |", part.path.join("."), sentence(&part.comment))?;
-        }
+    let mut page = String::from("## Values\n\n");
+    for key in keys.iter().filter(|key| !key.comment.is_empty()) {
+        let is_group = keys.iter().any(|inner| {
+            inner.path.len() > key.path.len() && inner.path.starts_with(&key.path) && !inner.comment.is_empty()
+        });
+        let default = if is_group { String::new() } else { format!(" (`{}`)", at(&parsed, &key.path)) };
+        let indent = "  ".repeat(key.path.len() - 1);
+        let text = item_text(&key.comment, &format!("{indent}  "));
+        writeln!(page, "{indent}* `{}`{default}: {text}", key.path.join("."))?;
     }
     Ok(page)
 }
 
 #[test]
-fn the_readme_is_made_from_the_comments() -> Result<()> {
+fn the_readme_is_generated_from_the_comments() -> Result<()> {
     let readme = chart_file("README.md")?;
-    let (guide, _) = readme.split_once(MARKER).context("the page has a line where the values begin")?;
+    let (guide, _) = readme.split_once(MARKER).context("the page has the line before the generated values")?;
     hold("README.md", &format!("{guide}{MARKER}\n{}", reference(&chart_file("values.yaml")?)?))
 }
 
-/// Compares the keys of maps; lists and what Kubernetes defines have none in the schema.
+/// Compares the keys of maps. The schema has no keys of lists and of types that Kubernetes defines.
 fn compare(path: &str, values: &Value, schema: &Value) -> Result<()> {
     let (Some(values), Some(known)) = (values.as_object(), schema["properties"].as_object()) else { return Ok(()) };
-    // The maps that come empty or in part, for users to fill in.
+    // Maps that users fill in.
     if values.is_empty() || path == ".config" {
         return Ok(());
     }
-    ensure!(schema["additionalProperties"] == false, "`{path}` takes anything");
+    ensure!(schema["additionalProperties"] == false, "`{path}` accepts unknown keys");
     let in_values: BTreeSet<&String> = values.keys().collect();
-    // What a chart that has this one in it hands down to all.
+    // `global` comes from a parent chart.
     let in_schema: BTreeSet<&String> = known.keys().filter(|key| *key != "global").collect();
     assert_eq!(in_values, in_schema, "of `{path}`");
     for (key, value) in values {
@@ -146,11 +124,11 @@ fn compare(path: &str, values: &Value, schema: &Value) -> Result<()> {
 }
 
 #[test]
-fn the_schema_knows_the_values_that_there_are_and_no_others() -> Result<()> {
+fn the_schema_has_the_same_values() -> Result<()> {
     compare("", &yaml("values.yaml")?, &schema()?)
 }
 
-/// Variables that other values set, or that this version refuses.
+/// Variables that other values set, or that this version rejects.
 const NOT_IN_CONFIG: [&str; 15] = [
     "MIMIC_ADMIN_LISTENPORT",
     "MIMIC_CERTIFICATE_CERTFILE",
@@ -170,37 +148,40 @@ const NOT_IN_CONFIG: [&str; 15] = [
 ];
 
 #[test]
-fn config_takes_every_setting_of_the_server_that_is_no_value_of_its_own() -> Result<()> {
+fn config_accepts_every_setting_without_its_own_value() -> Result<()> {
     let page = repository("docs/configuration.md")?;
     let documented = page.lines().filter_map(|line| line.strip_prefix("| [`")?.split_once('`')).map(|(name, _)| name);
     let documented: BTreeSet<&str> = documented.filter(|name| !name.starts_with("MIMIC_HARBOR_")).collect();
     let schema = schema()?;
     let config = schema["properties"]["config"]["properties"].as_object().context("config has properties")?;
-    let mut taken: BTreeSet<&str> = config.keys().map(String::as_str).collect();
+    let mut accepted: BTreeSet<&str> = config.keys().map(String::as_str).collect();
     for name in NOT_IN_CONFIG {
-        ensure!(taken.insert(name), "`{name}` is in the schema, and set by another value");
+        ensure!(accepted.insert(name), "`{name}` is in the schema, and set by another value");
     }
-    assert_eq!(taken, documented, "values.schema.json, with those that are set otherwise, and docs/configuration.md");
+    assert_eq!(
+        accepted, documented,
+        "values.schema.json with the settings that other values set, and docs/configuration.md"
+    );
     Ok(())
 }
 
 #[test]
-fn every_value_is_tried_out_by_one_of_the_files_in_ci() -> Result<()> {
+fn every_value_is_used_by_a_file_in_ci() -> Result<()> {
     fn paths(value: &Value, path: &str, found: &mut BTreeSet<String>) {
         found.insert(path.to_owned());
         for (key, value) in value.as_object().into_iter().flatten() {
             paths(value, &format!("{path}.{key}"), found);
         }
     }
-    let mut tried = BTreeSet::new();
+    let mut used = BTreeSet::new();
     for file in value_files()? {
-        paths(&serde_saphyr::from_str(&fs::read_to_string(file)?)?, "", &mut tried);
+        paths(&serde_saphyr::from_str(&fs::read_to_string(file)?)?, "", &mut used);
     }
     let keys = comments::read(&chart_file("values.yaml")?);
-    let untried = keys.iter().map(|key| format!(".{}", key.path.join("."))).filter(|path| !tried.contains(path));
-    // The parts of what is replaced as a whole.
-    let untried: Vec<String> =
-        untried.filter(|path| !path.starts_with(".strategy.") && !path.starts_with(".config.")).collect();
-    assert_eq!(untried, [""; 0]);
+    let unused = keys.iter().map(|key| format!(".{}", key.path.join("."))).filter(|path| !used.contains(path));
+    // Parts of values that are replaced as a whole.
+    let unused: Vec<String> =
+        unused.filter(|path| !path.starts_with(".strategy.") && !path.starts_with(".config.")).collect();
+    assert_eq!(unused, [""; 0]);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The chart with managed certificates, from its installation to its removal.
+//! The chart with managed certificates, from installation to removal.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::value_files;
 
-/// Names of all objects that somebody has to remove, by kind. Others remove themselves, or go with their owner.
+/// Kinds and names of all objects that must be deleted explicitly. Others expire, or are deleted with their owner.
 pub(crate) fn inventory(checkout: &Checkout<'_>) -> Result<BTreeSet<String>> {
     let kinds = checkout.run("kubectl api-resources --verbs=list -o name")?.stdout;
     let kinds: Vec<&str> =
@@ -25,7 +25,7 @@ pub(crate) fn inventory(checkout: &Checkout<'_>) -> Result<BTreeSet<String>> {
     Ok(objects.filter(|object| object["metadata"].get("ownerReferences").is_none()).map(name).collect())
 }
 
-/// What an upgrade must not take back.
+/// The fields that an upgrade must keep.
 fn kept(checkout: &Checkout<'_>, name: &str, namespace: &str) -> Result<[String; 3]> {
     let field = |object: &str, path: &str| -> Result<String> {
         Ok(checkout.run(&format!("kubectl -n {namespace} get {object} -o jsonpath='{{{path}}}'"))?.stdout)
@@ -42,7 +42,7 @@ async fn generation(mimic: &Installation<'_>) -> Result<Option<i64>> {
 }
 
 #[tokio::test]
-async fn it_is_installed_upgraded_under_way_and_removed_without_a_trace() -> Result<()> {
+async fn a_release_is_installed_upgraded_and_removed_without_remains() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
     checkout.run("kubectl create namespace mimic")?;
@@ -52,11 +52,10 @@ async fn it_is_installed_upgraded_under_way_and_removed_without_a_trace() -> Res
     let before = inventory(&checkout)?;
 
     let commands = Page::read("docs/install.md")?.commands("With Helm")?;
-    let [install, upgrade, uninstall] = &commands[..] else { panic!("there are three: {commands:?}") };
+    let [install, upgrade, uninstall] = &commands[..] else { panic!("expected three commands: {commands:?}") };
     let upgrade = upgrade.trim_end();
     let mimic = Installation::of(checkout, &[install], "mimic", "mimic").await?;
-    eventually("the namespace takes pods that are restricted", async || Ok(mimic.own().pods().await?.len() == 2))
-        .await?;
+    eventually("the namespace accepts the pods", async || Ok(mimic.own().pods().await?.len() == 2)).await?;
     let mut replicas = mimic.start_replicas(2).await?;
     mimic.rewrites(&shop, "harbor.example.com/dockerhub/library/nginx").await?;
 
@@ -64,30 +63,30 @@ async fn it_is_installed_upgraded_under_way_and_removed_without_a_trace() -> Res
     ensure!(before_upgrade.iter().all(|part| !part.is_empty()), "{before_upgrade:?}");
     let deployed = generation(&mimic).await?;
     mimic.checkout().run(upgrade)?;
-    assert_eq!(kept(mimic.checkout(), "mimic", "mimic")?, before_upgrade, "nothing was taken back");
+    assert_eq!(kept(mimic.checkout(), "mimic", "mimic")?, before_upgrade, "an upgrade keeps the fields");
     assert_eq!(generation(&mimic).await?, deployed, "nothing is restarted");
     mimic.route()?;
     mimic.rewrites(&shop, "harbor.example.com/hub/library/nginx").await?;
 
-    // What Helm knows to have changed everywhere, and back again.
+    // An upgrade that changes all objects, and a rollback.
     mimic.checkout().run(&format!("{upgrade} --set commonLabels.team=platform"))?;
     assert_eq!(kept(mimic.checkout(), "mimic", "mimic")?, before_upgrade);
     mimic.checkout().run("helm rollback mimic 2 --namespace mimic")?;
     assert_eq!(kept(mimic.checkout(), "mimic", "mimic")?, before_upgrade);
 
     mimic.checkout().run(uninstall)?;
-    // They still run for a while, and must not bring anything back.
+    // The replicas still run for a while, and must not recreate anything.
     for replica in &mut replicas {
-        ensure!(replica.leave().await?, "it leaves as it should");
+        ensure!(replica.leave().await?, "the replica exits successfully");
     }
     let after = inventory(mimic.checkout())?;
-    assert_eq!(after.difference(&before).collect::<Vec<_>>(), [""; 0], "left behind");
+    assert_eq!(after.difference(&before).collect::<Vec<_>>(), [""; 0], "remaining objects");
     Ok(())
 }
 
-/// Two releases whose names are not `mimic`, in namespaces of which one is not either.
+/// Two releases with names other than `mimic`, one of them in another namespace, too.
 #[tokio::test]
-async fn releases_of_other_names_live_side_by_side() -> Result<()> {
+async fn releases_with_other_names_run_side_by_side() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
     let shop = Namespace::create(&cluster, "shop").await?;
@@ -99,12 +98,12 @@ async fn releases_of_other_names_live_side_by_side() -> Result<()> {
     mimic.rewrites(&shop, "harbor.example.com/other/library/nginx").await?;
     replicas[0].reports(&["\nready\n"]).await?;
     let [bundle, ..] = kept(mimic.checkout(), "other-mimic", "platform")?;
-    ensure!(!bundle.is_empty(), "its own webhook configuration is kept in step");
+    ensure!(!bundle.is_empty(), "the caBundle of its own webhook configuration is set");
     let foreign = mimic
         .checkout()
         .run("kubectl get mutatingwebhookconfiguration images -o jsonpath='{.webhooks[0].clientConfig.caBundle}'")?;
-    assert_eq!(foreign.stdout, "", "and no other");
-    // Pods of its own namespace are not its business.
+    assert_eq!(foreign.stdout, "", "other webhook configurations are not changed");
+    // Mimic skips pods of its own namespace.
     mimic.rewrites(mimic.own(), "nginx").await?;
     mimic.checkout().run("helm uninstall other second --namespace platform")?;
     let left: Vec<String> = inventory(mimic.checkout())?.into_iter().filter(|name| name.contains("platform")).collect();
@@ -113,7 +112,7 @@ async fn releases_of_other_names_live_side_by_side() -> Result<()> {
 }
 
 #[tokio::test]
-async fn everything_that_it_can_make_is_accepted_without_a_field_unknown() -> Result<()> {
+async fn the_api_server_accepts_all_objects_without_unknown_fields() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
     checkout.run("kubectl create namespace mimic")?;

@@ -1,4 +1,4 @@
-//! The Helm chart: what is said of its values, what it renders, and what becomes of that in a cluster.
+//! The Helm chart: its documentation, the objects that it renders, and its releases in a cluster.
 
 mod comments;
 mod documented;

@@ -1,4 +1,4 @@
-//! The chart with certificates of others, and with Harbor.
+//! The chart with certificates from a script or cert-manager, and with Harbor.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use fake_harbor::{Fake, PASSWORD};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
-use mimic_e2e::{Authority, Checkout, Cluster, Installation, Namespace, definitions};
+use mimic_e2e::{Checkout, Cluster, Installation, Namespace, TestCa, definitions};
 use openssl::{
     base64,
     ssl::{SslAcceptor, SslMethod},
@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use crate::installed::inventory;
 
 const MIRROR: &str = "--set 'mirrors.docker\\.io=harbor.example.com/hub'";
-/// An account that sees all that there is to see.
+/// An account that sees all projects.
 const ROBOT: &str = "robot-project-list+registry-list";
 const REWRITTEN: &str = "harbor.example.com/hub/library/nginx";
 
 #[tokio::test]
-async fn a_secret_that_the_script_fills_is_served_and_trusted() -> Result<()> {
+async fn a_certificate_of_the_script_is_served_and_trusted() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
     let shop = Namespace::create(&cluster, "shop").await?;
@@ -43,7 +43,7 @@ async fn a_secret_that_the_script_fills_is_served_and_trusted() -> Result<()> {
     Ok(())
 }
 
-/// Does what cert-manager would do: issues what the Certificate asks for, and tells the API server whom to trust.
+/// Does what cert-manager would do: issues the certificate of the Certificate, and sets the caBundle.
 async fn be_cert_manager(mimic: &Checkout<'_>, own: &Namespace<'_>) -> Result<()> {
     let get = |object: &str| -> Result<Value> {
         Ok(serde_json::from_str(&mimic.run(&format!("kubectl -n {} get {object} -o json", own.name()))?.stdout)?)
@@ -54,13 +54,13 @@ async fn be_cert_manager(mimic: &Checkout<'_>, own: &Namespace<'_>) -> Result<()
     let root = get("certificate.cert-manager.io mimic-ca")?;
     assert_eq!(root["spec"]["secretName"], issuer["spec"]["ca"]["secretName"]);
     let host = certificate["spec"]["dnsNames"][0].as_str().context("it is for a host")?;
-    let authority = Authority::new()?;
-    let (leaf, key) = authority.issue_for(host)?;
+    let issuer = TestCa::new()?;
+    let (leaf, key) = issuer.issue_for(host)?;
     let secret: Secret = serde_json::from_value(json!({
         "metadata": {"name": certificate["spec"]["secretName"]},
         "type": "kubernetes.io/tls",
         "data": {
-            "ca.crt": base64::encode_block(&authority.pem()?),
+            "ca.crt": base64::encode_block(&issuer.pem()?),
             "tls.crt": base64::encode_block(&leaf.to_pem()?),
             "tls.key": base64::encode_block(&key.private_key_to_pem_pkcs8()?),
         },
@@ -68,14 +68,14 @@ async fn be_cert_manager(mimic: &Checkout<'_>, own: &Namespace<'_>) -> Result<()
     own.api().create(&PostParams::default(), &secret).await?;
     let webhook = get("mutatingwebhookconfiguration mimic")?;
     assert_eq!(webhook["metadata"]["annotations"]["cert-manager.io/inject-ca-from"], format!("{}/mimic", own.name()));
-    let bundle = base64::encode_block(&authority.pem()?);
+    let bundle = base64::encode_block(&issuer.pem()?);
     let patch = json!([{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}]).to_string();
     own.kubectl(&["patch", "mutatingwebhookconfiguration", "mimic", "--type=json", "--patch", &patch])?;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_certificate_of_cert_manager_is_mounted_and_its_bundle_stays_through_an_upgrade() -> Result<()> {
+async fn a_certificate_of_cert_manager_is_mounted_and_an_upgrade_keeps_its_ca_bundle() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
     for file in definitions()? {
@@ -102,9 +102,9 @@ async fn a_certificate_of_cert_manager_is_mounted_and_its_bundle_stays_through_a
     Ok(())
 }
 
-/// A Harbor over TLS, with a certificate of this authority.
-fn harbor(authority: &Authority) -> Result<Fake> {
-    let (certificate, key) = authority.issue_for("localhost")?;
+/// A Harbor with TLS, and a certificate of this CA.
+fn harbor(issuer: &TestCa) -> Result<Fake> {
+    let (certificate, key) = issuer.issue_for("localhost")?;
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     acceptor.set_certificate(&certificate)?;
     acceptor.set_private_key(&key)?;
@@ -113,12 +113,12 @@ fn harbor(authority: &Authority) -> Result<Fake> {
 }
 
 #[tokio::test]
-async fn each_harbor_is_asked_with_its_own_password_and_authorities() -> Result<()> {
+async fn each_harbor_gets_its_own_password_and_ca() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
     let shop = Namespace::create(&cluster, "shop").await?;
-    let authorities = [Authority::new()?, Authority::new()?];
-    let harbors = [harbor(&authorities[0])?, harbor(&authorities[1])?];
+    let issuers = [TestCa::new()?, TestCa::new()?];
+    let harbors = [harbor(&issuers[0])?, harbor(&issuers[1])?];
     let values = json!({"harbor": {
         "enabled": true,
         "name": "main",
@@ -126,7 +126,7 @@ async fn each_harbor_is_asked_with_its_own_password_and_authorities() -> Result<
         "username": ROBOT,
         "existingSecret": "harbor-main",
         "passwordKey": "secret",
-        "caConfigMap": "authorities",
+        "caConfigMap": "harbor-cas",
         "caKey": "main.crt",
         "others": [{
             "name": "lab",
@@ -134,20 +134,20 @@ async fn each_harbor_is_asked_with_its_own_password_and_authorities() -> Result<
             "registry": "lab.example.com",
             "username": ROBOT,
             "existingSecret": "harbor-lab",
-            "caConfigMap": "authorities",
+            "caConfigMap": "harbor-cas",
         }],
     }});
     fs::write(
         checkout.path().join("values.yaml"),
         values.to_string().replace("http://127.0.0.1", "https://localhost"),
     )?;
-    fs::write(checkout.path().join("main.crt"), authorities[0].pem()?)?;
-    fs::write(checkout.path().join("ca.crt"), authorities[1].pem()?)?;
+    fs::write(checkout.path().join("main.crt"), issuers[0].pem()?)?;
+    fs::write(checkout.path().join("ca.crt"), issuers[1].pem()?)?;
     let commands = [
         "kubectl create namespace mimic",
         &format!("kubectl -n mimic create secret generic harbor-main --from-literal=secret={PASSWORD}"),
         &format!("kubectl -n mimic create secret generic harbor-lab --from-literal=password={PASSWORD}"),
-        "kubectl -n mimic create configmap authorities --from-file=main.crt --from-file=ca.crt",
+        "kubectl -n mimic create configmap harbor-cas --from-file=main.crt --from-file=ca.crt",
         "helm install mimic deploy/chart --namespace mimic --values values.yaml",
     ];
     let mimic = Installation::of(checkout, &commands, "mimic", "mimic").await?;

@@ -1,4 +1,4 @@
-//! What Helm makes of values. It takes Helm, and no cluster.
+//! The objects that Helm renders. These tests need Helm, but no cluster.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -17,7 +17,7 @@ fn by_name(text: &str) -> Result<Objects> {
         let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
         let name = text(&object["kind"]).zip(text(&object["metadata"]["name"]));
         let name = name.with_context(|| format!("it has a kind and a name: {object}"))?;
-        ensure!(named.insert(name.clone(), object).is_none(), "{name:?} is there twice");
+        ensure!(named.insert(name.clone(), object).is_none(), "{name:?} exists twice");
     }
     Ok(named)
 }
@@ -30,7 +30,7 @@ fn object<'o>(objects: &'o Objects, kind: &str, name: &str) -> Result<&'o Value>
     objects.get(&(kind.to_owned(), name.to_owned())).with_context(|| format!("there is a {kind} `{name}`"))
 }
 
-/// The labels by which Helm's objects are found, and a selector of its pods, which may share a namespace with other releases.
+/// Labels of releases, which also are in the selectors of the chart: other releases can run in the same namespace.
 const LABELS_OF_RELEASES: [&str; 4] =
     ["app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"];
 
@@ -42,16 +42,16 @@ fn without_labels_of_releases(value: &mut Value) {
     value.as_array_mut().into_iter().flatten().for_each(without_labels_of_releases);
 }
 
-/// All that differs is listed here.
+/// The test lists all differences.
 #[test]
-fn by_default_it_installs_what_kustomize_does() -> Result<()> {
+fn the_default_objects_equal_those_of_kustomize() -> Result<()> {
     let Some(helm) = Helm::available()? else { return Ok(()) };
     let kustomized = Command::new("kubectl").args(["kustomize", &format!("{CHART}/../kustomize")]).output()?;
     ensure!(kustomized.status.success(), "{}", String::from_utf8_lossy(&kustomized.stderr));
     let mut kustomized = by_name(&String::from_utf8(kustomized.stdout)?)?;
     let mut chart = rendered(&helm, &[])?;
 
-    // `helm install --create-namespace` makes it.
+    // `helm install --create-namespace` creates it.
     kustomized.remove(&("Namespace".to_owned(), "mimic".to_owned())).context("there is a namespace")?;
     chart.values_mut().for_each(without_labels_of_releases);
     for deployment in [&mut kustomized, &mut chart] {
@@ -61,7 +61,7 @@ fn by_default_it_installs_what_kustomize_does() -> Result<()> {
         // A release has a version, a checkout has none.
         let image = container["image"].take();
         ensure!(image == "mimic" || image == format!("mimic:{}", env!("CARGO_PKG_VERSION")), "{image}");
-        // Kustomize puts what it adds in front.
+        // Kustomize inserts additions at the front.
         let variables = container["env"].as_array_mut().context("there are variables")?;
         variables.sort_by_key(|variable| variable["name"].to_string());
     }
@@ -73,7 +73,7 @@ fn by_default_it_installs_what_kustomize_does() -> Result<()> {
 }
 
 #[test]
-fn helm_finds_no_fault() -> Result<()> {
+fn helm_lint_passes() -> Result<()> {
     let Some(helm) = Helm::available()? else { return Ok(()) };
     helm.lint(&[])?;
     for file in value_files()? {
@@ -83,7 +83,7 @@ fn helm_finds_no_fault() -> Result<()> {
 }
 
 #[test]
-fn wrong_values_are_refused_in_words() -> Result<()> {
+fn invalid_values_are_rejected_with_a_helpful_message() -> Result<()> {
     let Some(helm) = Helm::available()? else { return Ok(()) };
     for (options, words) in [
         ("webhok.failurePolicy=Fail", "additional properties 'webhok' not allowed"),
@@ -96,8 +96,11 @@ fn wrong_values_are_refused_in_words() -> Result<()> {
         ("config.MIMIC_DRAIN=10", "at '/config/MIMIC_DRAIN': got number, want string"),
         ("image.digest=abc", "at '/image/digest': 'abc' does not match pattern"),
         ("replicaCount=two", "at '/replicaCount': got string, want integer"),
-        ("certificate.certManager.enabled=true", "certificate.mode is `managed`, in which Mimic makes the certificate"),
-        ("certificate.mode=file,certificate.caBundle=LS0t", "must be certificates in PEM form, not in base64"),
+        (
+            "certificate.certManager.enabled=true",
+            "certificate.mode is `managed`, in which Mimic creates the certificate",
+        ),
+        ("certificate.mode=file,certificate.caBundle=LS0t", "must be PEM, not base64"),
         (
             "certificate.mode=file,certificate.certManager.enabled=true,certificate.caBundle=-----BEGIN CERTIFICATE-----",
             "choose one of them",
@@ -105,11 +108,11 @@ fn wrong_values_are_refused_in_words() -> Result<()> {
         ("mirrors.docker\\.io=https://harbor.example.com", "write registries without a scheme"),
         ("extraEnv[0].name=MIMIC_DRYRUN", "extraEnv has MIMIC_DRYRUN"),
         ("harbor.enabled=true", "set harbor.url"),
-        ("harbor.enabled=true,harbor.url=h,harbor.existingSecret=s", "set the username that the password is for"),
+        ("harbor.enabled=true,harbor.url=h,harbor.existingSecret=s", "set the username of the password"),
         ("harbor.enabled=true,harbor.url=h,harbor.others[0].name=a,harbor.others[0].url=i", "set harbor.name"),
         (
             "harbor.enabled=true,harbor.url=h,harbor.name=a,harbor.others[0].name=a,harbor.others[0].url=i",
-            "two Harbors are called `a`",
+            "two Harbors have the name `a`",
         ),
         ("harbor.others[0].name=a,harbor.others[0].url=i", "harbor.enabled is false"),
         ("excludeNamespaces[0]=a b", "at '/excludeNamespaces/0': 'a b' does not match pattern"),
@@ -124,7 +127,7 @@ fn wrong_values_are_refused_in_words() -> Result<()> {
 }
 
 #[test]
-fn pods_are_replaced_when_what_is_read_at_the_start_changes_and_not_for_mirrors() -> Result<()> {
+fn pods_are_replaced_for_changed_settings_but_not_for_mirrors() -> Result<()> {
     let Some(helm) = Helm::available()? else { return Ok(()) };
     let deployment =
         |options: &[&str]| -> Result<Value> { Ok(object(&rendered(&helm, options)?, "Deployment", "mimic")?.clone()) };
@@ -139,7 +142,7 @@ fn pods_are_replaced_when_what_is_read_at_the_start_changes_and_not_for_mirrors(
 }
 
 #[test]
-fn whom_to_trust_is_left_to_whoever_makes_the_certificate() -> Result<()> {
+fn the_chart_does_not_set_a_ca_bundle_that_others_set() -> Result<()> {
     let Some(helm) = Helm::available()? else { return Ok(()) };
     for (file, annotations) in [
         ("full", json!({"example.com/reviewed": "true", "admissions.enforcer/disabled": "true"})),
@@ -156,12 +159,12 @@ fn whom_to_trust_is_left_to_whoever_makes_the_certificate() -> Result<()> {
 }
 
 #[test]
-fn excluded_namespaces_are_told_to_both() -> Result<()> {
+fn excluded_namespaces_are_in_the_selector_and_in_the_settings() -> Result<()> {
     let Some(helm) = Helm::available()? else { return Ok(()) };
     let objects = rendered(&helm, &["--set", "excludeNamespaces={kube-system,build-*}"])?;
     let webhook = &object(&objects, "MutatingWebhookConfiguration", "mimic")?["webhooks"][0];
     let values = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
-    assert_eq!(values, &json!(["kube-system", "mimic"]), "selectors know no globs");
+    assert_eq!(values, &json!(["kube-system", "mimic"]), "selectors do not support globs");
     let deployment = object(&objects, "Deployment", "mimic")?.to_string();
     assert!(
         deployment.contains(r#"{"name":"MIMIC_EXCLUDE_NAMESPACES","value":"kube-system,build-*"}"#),
@@ -171,7 +174,7 @@ fn excluded_namespaces_are_told_to_both() -> Result<()> {
 }
 
 #[test]
-fn an_older_cluster_gets_no_conditions_that_it_could_not_evaluate() -> Result<()> {
+fn match_conditions_are_omitted_for_clusters_that_do_not_support_them() -> Result<()> {
     let Some(helm) = Helm::available()? else { return Ok(()) };
     let conditions = |version: &str| -> Result<Option<usize>> {
         let objects = rendered(&helm, &["--kube-version", version])?;

@@ -1,4 +1,4 @@
-//! The samples of `docs/conflicts.md`, given to the real API server.
+//! The samples of `docs/conflicts.md`, with a real API server.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use k8s_openapi::api::{
     core::v1::Pod,
 };
 use kube::{Api, api::PostParams};
-use mimic_e2e::{Cluster, MimicServer, Namespace, Page, Registration, eventually, images};
+use mimic_e2e::{Cluster, MimicServer, Namespace, Page, WebhookConfiguration, eventually, images};
 use serde_json::{Value, json};
 
 const MIRRORS: &str = "
@@ -32,7 +32,7 @@ fn pod(name: &str, labels: &Value) -> Value {
 const WRITTEN: [(&str, &str); 1] = [("app", "nginx:1.27")];
 const REWRITTEN: [(&str, &str); 1] = [("app", "harbor.example.com/dockerhub/library/nginx:1.27")];
 
-/// The rows of the table of operators: the chart's value, and a label of the pods that it leaves out.
+/// The rows of the table of operators: the chart's value, and a label of the pods that it excludes.
 fn operators(page: &Page) -> Result<Vec<(Option<String>, Value)>> {
     let section = page.section("Operators that replace")?;
     let rows = section.lines().filter(|line| line.starts_with("| ["));
@@ -47,12 +47,13 @@ fn operators(page: &Page) -> Result<Vec<(Option<String>, Value)>> {
 }
 
 #[tokio::test]
-async fn pods_of_operators_that_replace_them_are_left_alone_as_the_page_says() -> Result<()> {
+async fn pods_of_operators_in_the_table_are_excluded() -> Result<()> {
     let Some(cluster) = Cluster::shared()? else { return Ok(()) };
     let page = page()?;
     let sample = page.sample("Operators that replace")?;
-    let further =
-        sample["webhook"]["objectSelector"]["matchExpressions"].as_array().context("it adds to the selector")?;
+    let further = sample["webhook"]["objectSelector"]["matchExpressions"]
+        .as_array()
+        .context("the sample extends the selector")?;
     let operators = operators(&page)?;
     let (shipped, others): (Vec<_>, Vec<_>) = operators.iter().partition(|(preset, _)| preset.is_some());
     assert_eq!((shipped.len(), others.len()), (4, 2), "{operators:?}");
@@ -61,10 +62,10 @@ async fn pods_of_operators_that_replace_them_are_left_alone_as_the_page_says() -
     let plain = Namespace::create(cluster, "operators").await?;
     server.register(&plain, &[]).await?;
     let extended = Namespace::create(cluster, "more-operators").await?;
-    let extend = |registration: Registration| {
-        let mut selector = registration.field("objectSelector");
+    let extend = |configuration: WebhookConfiguration| {
+        let mut selector = configuration.field("objectSelector");
         selector["matchExpressions"].as_array_mut().into_iter().for_each(|all| all.extend_from_slice(further));
-        registration.replace("objectSelector", &selector)
+        configuration.replace("objectSelector", &selector)
     };
     server.register_with(&extended, &[], extend).await?;
 
@@ -82,7 +83,7 @@ async fn pods_of_operators_that_replace_them_are_left_alone_as_the_page_says() -
 }
 
 #[test]
-fn the_chart_has_the_values_that_the_page_names() -> Result<()> {
+fn the_chart_has_the_values_of_the_page() -> Result<()> {
     let values = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/chart/values.yaml"))?;
     let values: Value = serde_saphyr::from_str(&values)?;
     let page = page()?;
@@ -96,7 +97,7 @@ fn the_chart_has_the_values_that_the_page_names() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_policy_that_asks_for_the_mirror_sees_images_after_mimic() -> Result<()> {
+async fn a_policy_that_requires_the_mirror_sees_rewritten_images() -> Result<()> {
     let Some(cluster) = Cluster::shared()? else { return Ok(()) };
     let namespace = Namespace::create(cluster, "policy").await?;
     let server = MimicServer::start(MIRRORS).await?;
@@ -116,7 +117,7 @@ async fn a_policy_that_asks_for_the_mirror_sees_images_after_mimic() -> Result<(
     let pods: Api<Pod> = namespace.api();
     let out: Pod = serde_json::from_value(pod("out", &json!({"mimic.cryptkcoding.com/rewrite": "false"})))?;
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
-    eventually("the policy refuses what comes from upstream", async || {
+    eventually("the policy rejects upstream images", async || {
         let refused = pods.create(&dry_run, &out).await.err();
         Ok(refused.is_some_and(|error| error.to_string().contains("images come from harbor.example.com only")))
     })
@@ -125,13 +126,13 @@ async fn a_policy_that_asks_for_the_mirror_sees_images_after_mimic() -> Result<(
     namespace.kubectl(&["debug", "in", "--image=busybox", "--container=debug"])?;
     let stored = namespace.pod("in").await?;
     assert_eq!(images(&stored), [REWRITTEN[0], ("debug", "harbor.example.com/dockerhub/library/busybox")]);
-    // What has no mirror is refused where it is added later, too.
+    // An ephemeral container without a mirror is rejected, too.
     assert!(namespace.kubectl(&["debug", "in", "--image=quay.io/a/b", "--container=other"]).is_err());
     Ok(())
 }
 
 #[tokio::test]
-async fn images_are_always_pulled_from_the_mirror_where_the_cluster_wants_that() -> Result<()> {
+async fn images_are_always_pulled_from_the_mirror_with_always_pull_images() -> Result<()> {
     let Some(cluster) = Cluster::own_with(&["--enable-admission-plugins=AlwaysPullImages"])? else { return Ok(()) };
     let namespace = Namespace::create(&cluster, "always").await?;
     let server = MimicServer::start(MIRRORS).await?;
@@ -145,7 +146,7 @@ async fn images_are_always_pulled_from_the_mirror_where_the_cluster_wants_that()
 }
 
 #[tokio::test]
-async fn a_pull_secret_joins_those_of_the_service_account() -> Result<()> {
+async fn a_pull_secret_is_added_to_those_of_the_service_account() -> Result<()> {
     let Some(cluster) = Cluster::shared()? else { return Ok(()) };
     let namespace = Namespace::create(cluster, "pull-secrets").await?;
     let server = MimicServer::start(MIRRORS).await?;
@@ -156,7 +157,7 @@ async fn a_pull_secret_joins_those_of_the_service_account() -> Result<()> {
         let secrets = namespace.pod(name).await?.spec.and_then(|spec| spec.image_pull_secrets);
         Ok(serde_json::to_value(secrets)?)
     };
-    // The API server takes up the account's change with a delay.
+    // The API server applies the change of the ServiceAccount with a delay.
     eventually("pods get the pull secret of the account", async || {
         let name = format!("probe-{}", namespace.pods().await?.len());
         namespace.kubectl_create(&pod(&name, &json!({"mimic.cryptkcoding.com/rewrite": "false"})))?;
@@ -168,9 +169,9 @@ async fn a_pull_secret_joins_those_of_the_service_account() -> Result<()> {
     Ok(())
 }
 
-/// The field that Argo CD is to leave alone is the one that the webhook configuration has.
+/// The field that Argo CD ignores exists in the webhook configuration.
 #[tokio::test]
-async fn the_difference_that_argo_cd_ignores_is_in_the_object() -> Result<()> {
+async fn the_field_that_argo_cd_ignores_exists() -> Result<()> {
     let Some(cluster) = Cluster::shared()? else { return Ok(()) };
     let namespace = Namespace::create(cluster, "gitops").await?;
     let server = MimicServer::start(MIRRORS).await?;

@@ -1,20 +1,20 @@
-//! `docs/getting-started.md`, followed word for word.
+//! Runs the commands of `docs/getting-started.md`.
 
 use anyhow::{Context, Result, ensure};
 use mimic_e2e::{Checkout, Cluster, Installation, Namespace, Page, Replica, eventually, run_mimic};
 
-/// What becomes of a command that needs Docker or a node, of which there are none here.
+/// Replaces a command that needs Docker or a node.
 #[derive(Clone, Copy)]
 enum Instead {
-    /// The test has seen to it: there is a cluster, and there are replicas.
+    /// Skipped: the test has a cluster and replicas.
     Nothing,
-    /// The replicas' own log is looked at.
+    /// Checks the log of the replicas.
     Log,
-    /// The command in the image is run outside it.
+    /// Runs the command of the image outside of it.
     Mimic,
 }
 
-/// Every other command is run as it is written.
+/// All other commands run as written.
 const INSTEAD: [(&str, Instead); 6] = [
     ("kind ", Instead::Nothing),
     ("docker ", Instead::Nothing),
@@ -24,12 +24,12 @@ const INSTEAD: [(&str, Instead); 6] = [
     ("kubectl -n mimic exec deployment/mimic -- mimic ", Instead::Mimic),
 ];
 
-/// What is done instead of a command, and what follows the words by which it is known.
+/// The replacement of a command, and the rest of the command after its prefix.
 fn instead(command: &str) -> Option<(Instead, &str)> {
     INSTEAD.iter().find_map(|(begin, instead)| Some((*instead, command.strip_prefix(begin)?)))
 }
 
-/// A command, and what it prints if the page says so.
+/// A command, and its expected output if the page has it.
 struct Step {
     command: String,
     output: Option<String>,
@@ -60,7 +60,7 @@ async fn follow(step: &Step, mimic: &Installation<'_>, replicas: &[Replica]) -> 
         (None, None) => {
             mimic.checkout().run(command)?;
         }
-        // Those change nothing, and a new registration is heeded a moment later.
+        // These commands change nothing, and the API server uses a new webhook configuration a moment later.
         (None, Some(output)) => {
             eventually(&format!("{command} prints {output}"), async || {
                 Ok(mimic.checkout().run(command)?.stdout == *output)
@@ -92,7 +92,7 @@ async fn the_page_leads_to_a_rewritten_pod_and_back() -> Result<()> {
     for step in &steps[install + 1..=upgrade] {
         follow(step, &mimic, &replicas).await?;
     }
-    // Helm has led the webhook back to where no replica is.
+    // Helm restored the Service, which has no replicas here.
     mimic.route()?;
     mimic.rewrites(&default, "mirror.gcr.io/library/nginx").await?;
     for step in &steps[upgrade + 1..=uninstall] {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context, Result, ensure};
 use mimic_e2e::Page;
 
-/// The text of a page without its blocks of code.
+/// The text of a page without code blocks.
 fn prose(page: &Page) -> String {
     let mut is_code = false;
     let mut prose = String::new();
@@ -20,7 +20,7 @@ fn prose(page: &Page) -> String {
     prose
 }
 
-/// What stands after `](` and before the next `)`.
+/// The targets between `](` and the next `)`.
 fn links(prose: &str) -> impl Iterator<Item = &str> {
     prose.split("](").skip(1).filter_map(|rest| rest.split(')').next())
 }
@@ -43,7 +43,7 @@ fn anchors(page: &Page) -> Vec<String> {
 }
 
 #[test]
-fn every_link_leads_to_a_file_and_a_heading_that_are_there() -> Result<()> {
+fn every_link_has_an_existing_file_and_heading() -> Result<()> {
     let mut broken = Vec::new();
     let mut count = 0;
     for page in Page::all()? {
@@ -71,13 +71,13 @@ fn every_link_leads_to_a_file_and_a_heading_that_are_there() -> Result<()> {
 }
 
 #[test]
-fn every_file_that_a_page_names_is_there() -> Result<()> {
+fn every_file_that_a_page_names_exists() -> Result<()> {
     let top = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     for page in Page::all()? {
         let words = page.text().split(|c: char| !(c.is_ascii_alphanumeric() || "./-_".contains(c)));
         for word in words.filter(|word| word.starts_with("deploy/") || word.starts_with("./deploy/")) {
             let file = word.trim_end_matches('.');
-            // The installation by script makes it.
+            // The script installation creates it.
             let is_generated = file.ends_with("-cabundle.yaml");
             ensure!(is_generated || top.join(file).exists(), "{} names `{file}`", page.path().display());
         }
@@ -86,7 +86,7 @@ fn every_file_that_a_page_names_is_there() -> Result<()> {
 }
 
 #[test]
-fn every_test_that_stands_behind_a_guarantee_is_there() -> Result<()> {
+fn every_test_behind_a_guarantee_exists() -> Result<()> {
     let page = Page::read("docs/architecture.md")?;
     let folder = page.path().parent().context("a page is in a folder")?;
     let rows = page.section("Guarantees")?.lines().filter(|line| line.starts_with("| ")).skip(1);
@@ -108,7 +108,7 @@ fn every_test_that_stands_behind_a_guarantee_is_there() -> Result<()> {
 }
 
 #[test]
-fn the_readme_leads_to_every_page_of_the_guide() -> Result<()> {
+fn the_readme_links_to_every_page() -> Result<()> {
     let readme = Page::read("README.md")?;
     for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs"))? {
         let name = entry?.file_name().into_string().ok().context("names of pages are text")?;

@@ -1,4 +1,4 @@
-//! The pages of the guide: what they tell to do is done, and what they promise comes true.
+//! Runs the commands and samples of the documentation.
 
 mod conflicts;
 mod getting_started;

@@ -1,4 +1,4 @@
-//! Moving from kubernetes-mimic, as `docs/migrating.md` tells it.
+//! Runs the commands of `docs/migrating.md`.
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::{
@@ -6,7 +6,7 @@ use k8s_openapi::{
     api::core::v1::{ConfigMap, Secret},
 };
 use kube::api::PostParams;
-use mimic_e2e::{Authority, Checkout, Cluster, Installation, Namespace, Page};
+use mimic_e2e::{Checkout, Cluster, Installation, Namespace, Page, TestCa};
 use openssl::base64;
 use serde_json::json;
 
@@ -23,21 +23,21 @@ fn block(heading: &str) -> Result<String> {
     Ok(format!("set -e\n{}", blocks.remove(0)))
 }
 
-/// The Secret as the script of before made it: a certificate and its key, and no authority; with that in the `caBundle`.
+/// The Secret as the script of kubernetes-mimic created it: a certificate and its key, without the CA, which is in the `caBundle`.
 async fn certificate_of_before(mimic: &Installation<'_>) -> Result<()> {
-    let authority = Authority::new()?;
-    let (certificate, key) = authority.issue()?;
+    let issuer = TestCa::new()?;
+    let (certificate, key) = issuer.issue()?;
     let data = [("cert.pem", certificate.to_pem()?), ("key.pem", key.private_key_to_pem_pkcs8()?)];
     let mut secret = Secret::default();
     secret.metadata.name = Some("mimic-certs".to_owned());
     secret.data = Some(data.map(|(key, value)| (key.to_owned(), ByteString(value))).into());
     mimic.own().api::<Secret>().create(&PostParams::default(), &secret).await?;
-    let bundle = base64::encode_block(&authority.pem()?);
+    let bundle = base64::encode_block(&issuer.pem()?);
     mimic.change_webhook(&json!([{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}]))
 }
 
 #[tokio::test]
-async fn everything_of_before_works_with_the_new_image() -> Result<()> {
+async fn an_existing_installation_works_with_the_new_image() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let mimic = Installation::by(&cluster, &[BEFORE]).await?;
     certificate_of_before(&mimic).await?;
@@ -46,18 +46,18 @@ async fn everything_of_before_works_with_the_new_image() -> Result<()> {
     mimic.checkout().run(&block("Only the image")?)?;
     let _replicas = mimic.start_replicas(1).await?;
     mimic.rewrites(&shop, "our.internal.mirror.hostname/library/nginx").await?;
-    // It goes on following the ConfigMap.
+    // It still watches the ConfigMap.
     mimic.set_mirror("harbor.example.com/dockerhub").await?;
     mimic.rewrites(&shop, "harbor.example.com/dockerhub/library/nginx").await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn the_four_steps_replace_what_was_there_before() -> Result<()> {
+async fn the_script_installation_replaces_kubernetes_mimic() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let mimic = Installation::by(&cluster, &[BEFORE, &block("In place")?]).await?;
     let mirrors: ConfigMap = mimic.own().api().get("mimic-mirrors").await?;
-    assert_eq!(mirrors.data, None, "what was applied from a file goes away with it, as the page warns");
+    assert_eq!(mirrors.data, None, "entries that were applied from a file are removed, as the page warns");
 
     let shop = Namespace::create(&cluster, "shop").await?;
     let _replicas = mimic.start_replicas(2).await?;
@@ -69,7 +69,7 @@ async fn the_four_steps_replace_what_was_there_before() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_chart_takes_over_from_beside_what_was_there() -> Result<()> {
+async fn the_chart_replaces_kubernetes_mimic_side_by_side() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
     let blocks = page()?.commands("Side by side")?;
@@ -79,11 +79,11 @@ async fn the_chart_takes_over_from_beside_what_was_there() -> Result<()> {
     checkout.run(BEFORE)?;
     checkout
         .run("kubectl -n mimic create secret generic mimic-certs --from-literal=cert.pem=… --from-literal=key.pem=…")?;
-    // ReplicaSets and their pods come in their own time.
+    // Without ReplicaSets and pods, which are created asynchronously.
     let all = "kubectl get deployment,service,configmap,secret,serviceaccount,role,rolebinding -n mimic -o name";
     let before = checkout.run(all)?.stdout;
 
-    // Back again, before anything was removed.
+    // A rollback before anything is removed.
     checkout.run(install)?;
     checkout.run("helm uninstall mimic-webhook --namespace mimic")?;
     assert_eq!(checkout.run(all)?.stdout, before);
@@ -101,20 +101,20 @@ async fn the_chart_takes_over_from_beside_what_was_there() -> Result<()> {
     let left = mimic.checkout().run(&format!("kubectl get {kinds} -n mimic -o name"))?;
     let left: Vec<&str> =
         left.stdout.lines().filter(|name| name.ends_with("/mimic") || name.ends_with("/mimic-certs")).collect();
-    assert_eq!(left, [""; 0], "of the old one only the ConfigMap stays");
+    assert_eq!(left, [""; 0], "only the ConfigMap of kubernetes-mimic remains");
     let mirrors: ConfigMap = mimic.own().api().get("mimic-mirrors").await?;
     assert!(mirrors.data.is_some());
     Ok(())
 }
 
-/// A block of commands that stands in a list.
+/// A code block of a list item.
 fn unindented(block: &str) -> String {
     block.lines().flat_map(|line| [line.strip_prefix("   ").unwrap_or(line), "\n"]).collect()
 }
 
-/// Users have all of these, and nobody may have to look up what has become of one.
+/// All variables of kubernetes-mimic are documented.
 #[test]
-fn the_page_and_the_configuration_know_every_variable_of_before() -> Result<()> {
+fn the_configuration_page_has_every_variable_of_kubernetes_mimic() -> Result<()> {
     let before: serde_json::Value =
         serde_saphyr::from_multiple::<serde_json::Value>(include_str!("data/kubernetes-mimic.yaml"))?
             .into_iter()

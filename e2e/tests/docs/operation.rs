@@ -1,4 +1,4 @@
-//! Switching Mimic off and rolling back, by the commands of `docs/operation.md`.
+//! Runs the commands of `docs/operation.md`: switching Mimic off and rolling back.
 
 use anyhow::Result;
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
@@ -7,7 +7,7 @@ use mimic_e2e::{Cluster, Installation, Namespace, Page, eventually, images};
 use serde_json::json;
 
 #[tokio::test]
-async fn a_change_is_rolled_back_and_mimic_is_switched_off_at_once() -> Result<()> {
+async fn a_change_is_rolled_back_and_mimic_is_switched_off() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let steps = Page::read("docs/migrating.md")?.commands("In place")?;
     let mimic = Installation::by(&cluster, &[&format!("set -e\n{}", steps[0])]).await?;
@@ -16,7 +16,7 @@ async fn a_change_is_rolled_back_and_mimic_is_switched_off_at_once() -> Result<(
     let _replicas = mimic.start_replicas(1).await?;
     mimic.rewrites(&shop, "harbor.example.com/dockerhub/library/nginx").await?;
     let deployments: Api<Deployment> = mimic.own().api();
-    // What is rolled back to has to be there.
+    // The previous revision must exist.
     let revision = async |expected: &str| {
         eventually(&format!("the Deployment is at revision {expected}"), async || {
             let annotations = deployments.get("mimic").await?.metadata.annotations.unwrap_or_default();
@@ -50,7 +50,7 @@ async fn a_change_is_rolled_back_and_mimic_is_switched_off_at_once() -> Result<(
         "spec": {"containers": [{"name": "web", "image": "nginx"}]},
     }))?;
     let not_stored = PostParams { dry_run: true, ..PostParams::default() };
-    eventually("nobody asks Mimic any more", async || {
+    eventually("the API server no longer calls Mimic", async || {
         Ok(images(&pods.create(&not_stored, &pod).await?) == [("web", "nginx")])
     })
     .await

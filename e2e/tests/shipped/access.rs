@@ -1,4 +1,4 @@
-//! What the shipped service account may do, and what Mimic says when it may not.
+//! Permissions of the shipped service account, and what Mimic reports if one is missing.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::{ONE_STEP, STEPS};
 
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
-/// What is asked about, besides names that are Mimic's. Of each group its own things, and things that would do harm.
+/// Resources to check, in addition to Mimic's own objects: those of each API group that Mimic uses, and critical ones.
 const RESOURCES: [(&str, &str); 13] = [
     ("", "configmaps"),
     ("", "secrets"),
@@ -32,7 +32,7 @@ const RESOURCES: [(&str, &str); 13] = [
     ("coordination.k8s.io", "leases"),
 ];
 
-/// Whether the service account may do this. Without a name: to any object.
+/// Whether the service account has this permission. Without a name: for any object.
 async fn may(
     client: &kube::Client,
     verb: &str,
@@ -49,7 +49,7 @@ async fn may(
     Ok(answer.status.context("a review is answered")?.allowed)
 }
 
-/// All that it may do, each as `VERB RESOURCE.GROUP NAMESPACE/NAME`.
+/// All of its permissions, as `VERB RESOURCE.GROUP NAMESPACE/NAME`.
 async fn permissions(client: &kube::Client) -> Result<BTreeSet<String>> {
     let mut allowed = BTreeSet::new();
     for resource in RESOURCES {
@@ -67,7 +67,7 @@ async fn permissions(client: &kube::Client) -> Result<BTreeSet<String>> {
 }
 
 #[tokio::test]
-async fn the_service_account_may_do_what_mimic_needs_and_nothing_else() -> Result<()> {
+async fn the_service_account_has_the_permissions_that_mimic_needs_and_no_others() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let checkout = Checkout::new(&cluster)?;
     for step in STEPS {
@@ -78,36 +78,36 @@ async fn the_service_account_may_do_what_mimic_needs_and_nothing_else() -> Resul
         |verbs: &[&str], object: &str| -> Vec<String> { verbs.iter().map(|verb| format!("{verb} {object}")).collect() };
     let mut expected = BTreeSet::new();
     for name in ["", "mimic", "mimic-certs", "mimic-mirrors"] {
-        // What may be created with any name may be created with these.
+        // Permission to create any name includes these names.
         expected.insert(format!("create events.events.k8s.io mimic/{name}"));
     }
     expected.extend(named(&["get", "list", "watch"], "configmaps. mimic/mimic-mirrors"));
     expected.extend(named(&["list", "watch"], "secrets. mimic/mimic-certs"));
-    eventually("the API server heeds the roles", async || Ok(permissions(&client).await? == expected))
+    eventually("the API server applies the roles", async || Ok(permissions(&client).await? == expected))
         .await
         .context(format!("{:#?}", permissions(&client).await?))?;
 
     checkout.run(ONE_STEP)?;
     expected.extend(named(&["get", "update"], "secrets. mimic/mimic-certs"));
     for namespace in ["", "default", "mimic"] {
-        // Objects outside of namespaces are asked for without one. A ClusterRole does not mind.
+        // Cluster-scoped objects are checked without a namespace.
         let webhook = format!("mutatingwebhookconfigurations.admissionregistration.k8s.io {namespace}/mimic");
         expected.extend(named(&["list", "watch", "patch"], &webhook));
     }
-    eventually("the API server heeds the roles", async || Ok(permissions(&client).await? == expected))
+    eventually("the API server applies the roles", async || Ok(permissions(&client).await? == expected))
         .await
         .context(format!("{:#?}", permissions(&client).await?))
 }
 
-/// A cluster from which permissions are taken.
+/// A cluster in which permissions are removed.
 struct Reduced<'c> {
     mimic: Installation<'c>,
 }
 
 impl Reduced<'_> {
-    /// Starts a replica without this permission, and gives the permission back afterwards.
+    /// Starts a replica without this permission, and restores the permission afterwards.
     ///
-    /// The role is the one of the shipped files that has it; that one has it proves that the test and the files agree.
+    /// The permission must be in a role of the shipped files, which proves that the test and the files agree.
     async fn says(
         &self,
         role: &str,
@@ -142,7 +142,7 @@ impl Reduced<'_> {
         };
         set(&changed)?;
         let is = async |expected: bool| {
-            eventually("the API server heeds the role", async || {
+            eventually("the API server applies the role", async || {
                 Ok(may(&client, verb, (group, resource), namespace, name).await? == expected)
             })
             .await
@@ -171,7 +171,7 @@ const EVENTS: (&str, &str) = ("events.k8s.io", "events");
 const WEBHOOKS: (&str, &str) = ("admissionregistration.k8s.io", "mutatingwebhookconfigurations");
 
 #[tokio::test]
-async fn without_one_of_its_permissions_mimic_names_it_and_goes_on_once_it_is_there() -> Result<()> {
+async fn mimic_names_a_missing_permission_and_continues_once_it_is_granted() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let mimic = Installation::by(&cluster, &STEPS).await?;
     let reduced = Reduced { mimic };
@@ -194,7 +194,7 @@ async fn without_one_of_its_permissions_mimic_names_it_and_goes_on_once_it_is_th
 }
 
 #[tokio::test]
-async fn without_one_of_the_permissions_for_managed_certificates_mimic_names_it() -> Result<()> {
+async fn mimic_names_a_missing_permission_for_managed_certificates() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let mimic = Installation::by(&cluster, &[ONE_STEP]).await?;
     mimic.set_mirror("mirror.example.com").await?;

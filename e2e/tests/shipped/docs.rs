@@ -1,7 +1,8 @@
-//! The pages on installation and on troubleshooting, followed word for word.
+//! Runs the commands of the pages on installation and troubleshooting.
 
-use anyhow::{Result, ensure};
-use mimic_e2e::{Checkout, Cluster, Installation, Namespace, Page};
+use anyhow::{Context, Result, ensure};
+use mimic_e2e::{Checkout, Cluster, Installation, Namespace, Page, objects};
+use serde_json::json;
 
 use crate::{ONE_STEP, STEPS};
 
@@ -10,7 +11,7 @@ fn commands(page: &str, heading: &str) -> Result<Vec<String>> {
     Page::read(format!("docs/{page}"))?.commands(heading)
 }
 
-/// Nothing ends the deletion of a namespace in this cluster, so that nothing may wait for it.
+/// This cluster never completes the deletion of a namespace, so commands must not wait for it.
 fn without_waiting(commands: &str) -> String {
     let delete = |line: &str| line.starts_with("kubectl ") && line.contains(" delete ");
     let wait = |line: &str| if delete(line) { format!("{line} --wait=false\n") } else { format!("{line}\n") };
@@ -18,7 +19,7 @@ fn without_waiting(commands: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_page_on_installation_works_from_the_first_step_to_the_last() -> Result<()> {
+async fn the_commands_of_the_page_on_installation_work() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let checkout = Checkout::new(&cluster)?;
     let one_step = commands("install.md", "With kustomize")?;
@@ -27,7 +28,7 @@ async fn the_page_on_installation_works_from_the_first_step_to_the_last() -> Res
     let removal = "kubectl -n mimic delete deployment mimic --ignore-not-found";
     assert_eq!(four_steps, [format!("{removal}\n{}\n", STEPS.join("\n"))]);
     let switches = commands("migrating.md", "Between")?;
-    let [to_one_step, back] = &switches[..] else { panic!("both ways: {switches:?}") };
+    let [to_one_step, back] = &switches[..] else { panic!("expected two blocks: {switches:?}") };
     let source = || -> Result<String> {
         let env = ".spec.template.spec.containers[0].env[?(@.name==\"MIMIC_CERTIFICATE_SOURCE\")].value";
         Ok(checkout.run(&format!("kubectl -n mimic get deployment mimic -o jsonpath='{{{env}}}'"))?.stdout)
@@ -54,8 +55,39 @@ async fn the_page_on_installation_works_from_the_first_step_to_the_last() -> Res
     Ok(())
 }
 
+/// Kustomize does not change the namespaces in a selector.
 #[tokio::test]
-async fn the_commands_on_troubleshooting_tell_what_they_promise() -> Result<()> {
+async fn an_overlay_with_another_namespace_excludes_that_namespace() -> Result<()> {
+    let Some(cluster) = Cluster::own()? else { return Ok(()) };
+    let checkout = Checkout::new(&cluster)?;
+    let samples = Page::read("docs/install.md")?.samples("Overlays")?;
+    let [overlay, namespace] = &samples[..] else { panic!("expected two samples: {samples:?}") };
+    let folder = checkout.path().join("overlay");
+    std::fs::create_dir(&folder)?;
+    let overlay = overlay.replace("mimic/deploy/", "../deploy/");
+    std::fs::write(folder.join("kustomization.yaml"), format!("{overlay}{namespace}"))?;
+
+    let rendered = objects(&checkout.run("kubectl kustomize overlay")?.stdout)?;
+    let kind = |kind: &str| rendered.iter().find(|object| object["kind"] == kind);
+    let webhook = &kind("MutatingWebhookConfiguration").context("there is a webhook configuration")?["webhooks"][0];
+    let excluded = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
+    assert_eq!(*excluded, json!(["kube-system", "kube-node-lease", "kube-public", "platform"]));
+    assert_eq!(webhook["clientConfig"]["service"]["namespace"], "platform");
+    assert_eq!(kind("Namespace").context("there is a Namespace")?["metadata"]["name"], "platform");
+    for object in &rendered {
+        let namespace = &object["metadata"]["namespace"];
+        ensure!(namespace.is_null() || namespace == "platform", "{object}");
+        for subject in object["subjects"].as_array().into_iter().flatten() {
+            assert_eq!(subject["namespace"], "platform", "{object}");
+        }
+    }
+    let mirrors = &kind("ConfigMap").context("there is a ConfigMap")?["data"];
+    assert_eq!(*mirrors, json!({"docker.io": "harbor.example.com/dockerhub"}));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_commands_of_the_page_on_troubleshooting_work() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let mimic = Installation::by(&cluster, &STEPS).await?;
     mimic.set_mirror("harbor.example.com/dockerhub").await?;
@@ -75,14 +107,14 @@ async fn the_commands_on_troubleshooting_tell_what_they_promise() -> Result<()> 
         let blocks = commands("troubleshooting.md", heading)?;
         let mut said = String::new();
         for block in &blocks {
-            // The command is tested elsewhere.
+            // `mimic` is tested elsewhere.
             let block: Vec<&str> = block.lines().filter(|line| !line.starts_with("mimic ")).collect();
             said += &mimic.checkout().run(&without_waiting(&block.join("\n")))?.stdout;
         }
         ensure!(said.contains(told), "{heading}: {said}");
     }
 
-    // Nobody listens any more, and the copy of the registration says so.
+    // Without replicas, the copy of the webhook configuration reports the failure.
     drop(replicas);
     let [block] = &commands("troubleshooting.md", "6. ")?[..] else { panic!("there is one block") };
     let said = mimic.checkout().fails(&without_waiting(&block.replace("mimic-check", "mimic-check-2")))?;

@@ -1,11 +1,11 @@
-//! What is applied, and applied again.
+//! Applying the shipped files, repeatedly.
 
 use anyhow::{Context, Result};
 use mimic_e2e::{Checkout, Cluster};
 
 use crate::{ONE_STEP, STEPS};
 
-/// What must be equal after a step was repeated.
+/// The fields that must not change if a step is repeated.
 fn versions(checkout: &Checkout<'_>, what: &str) -> Result<String> {
     let columns = "KIND:.kind,NAME:.metadata.name,UID:.metadata.uid,GENERATION:.metadata.generation";
     Ok(checkout.run(&format!("kubectl get {what} -o custom-columns={columns}"))?.stdout)
@@ -20,7 +20,7 @@ const WEBHOOK: &str = "mutatingwebhookconfiguration/mimic";
 const CA_BUNDLE: &str = ".webhooks[0].clientConfig.caBundle";
 
 #[tokio::test]
-async fn the_four_steps_work_and_each_can_be_repeated() -> Result<()> {
+async fn the_steps_of_the_script_work_and_can_be_repeated() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let checkout = Checkout::new(&cluster)?;
     for step in STEPS {
@@ -28,8 +28,8 @@ async fn the_four_steps_work_and_each_can_be_repeated() -> Result<()> {
         checkout.run(step)?;
     }
     let applied = versions(&checkout, "-f ./deploy/manifests")?;
-    let authority = field(&checkout, SECRET, r".data.ca\.crt")?;
-    assert_eq!(field(&checkout, WEBHOOK, CA_BUNDLE)?, authority);
+    let ca = field(&checkout, SECRET, r".data.ca\.crt")?;
+    assert_eq!(field(&checkout, WEBHOOK, CA_BUNDLE)?, ca);
     let certificate = field(&checkout, SECRET, r".data.cert\.pem")?;
 
     checkout.run(
@@ -38,38 +38,38 @@ async fn the_four_steps_work_and_each_can_be_repeated() -> Result<()> {
     for step in STEPS {
         checkout.run(step)?;
     }
-    assert_eq!(versions(&checkout, "-f ./deploy/manifests")?, applied, "the same objects, with the same specification");
+    assert_eq!(versions(&checkout, "-f ./deploy/manifests")?, applied, "the objects and their specs are unchanged");
     assert_ne!(field(&checkout, SECRET, r".data.cert\.pem")?, certificate, "the certificate was renewed");
-    assert_eq!(field(&checkout, WEBHOOK, CA_BUNDLE)?, authority, "by the authority that is trusted already");
+    assert_eq!(field(&checkout, WEBHOOK, CA_BUNDLE)?, ca, "the CA is unchanged");
     let mirrors = field(&checkout, "configmap/mimic-mirrors -n mimic", ".data")?;
-    assert_eq!(mirrors, r#"{"docker.io":"harbor.example.com/hub"}"#, "the shipped file takes nothing away");
+    assert_eq!(mirrors, r#"{"docker.io":"harbor.example.com/hub"}"#, "the shipped file removes no mirrors");
     Ok(())
 }
 
 #[tokio::test]
-async fn one_step_does_the_same_and_takes_nothing_away_when_repeated() -> Result<()> {
+async fn kustomize_works_and_can_be_repeated() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let checkout = Checkout::new(&cluster)?;
     checkout.run(ONE_STEP)?;
-    assert_eq!(field(&checkout, SECRET, ".data")?, "", "there is no certificate that others have too");
+    assert_eq!(field(&checkout, SECRET, ".data")?, "", "the shipped Secret is empty");
     assert_eq!(field(&checkout, WEBHOOK, CA_BUNDLE)?, "");
     let applied = versions(&checkout, "-k deploy/kustomize")?;
 
-    // As Mimic and its users do.
+    // Changes as by Mimic and its users.
     checkout.run(r#"kubectl -n mimic patch secret mimic-certs -p '{"data": {"tls.key": "a2V5"}}'"#)?;
     checkout.run(
         r#"kubectl -n mimic patch configmap mimic-mirrors -p '{"data": {"docker.io": "harbor.example.com/hub"}}'"#,
     )?;
-    let authority = authority(&checkout)?;
-    let bundle = format!(r#"[{{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "{authority}"}}]"#);
+    let ca = ca(&checkout)?;
+    let bundle = format!(r#"[{{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": "{ca}"}}]"#);
     checkout.run(&format!("kubectl patch {WEBHOOK} --type=json -p '{bundle}'"))?;
     checkout.run(ONE_STEP)?;
-    // Only its caBundle has changed since, once.
+    // Only the caBundle has changed, once.
     let others = |versions: &str| -> String { versions.lines().filter(|line| !line.starts_with("Mutating")).collect() };
     assert_eq!(others(&versions(&checkout, "-k deploy/kustomize")?), others(&applied));
     checkout.run("kubectl apply --server-side --force-conflicts -k deploy/kustomize")?;
     assert_eq!(field(&checkout, SECRET, ".data")?, r#"{"tls.key":"a2V5"}"#);
-    assert_eq!(field(&checkout, WEBHOOK, CA_BUNDLE)?, authority);
+    assert_eq!(field(&checkout, WEBHOOK, CA_BUNDLE)?, ca);
     assert_eq!(
         field(&checkout, "configmap/mimic-mirrors -n mimic", ".data")?,
         r#"{"docker.io":"harbor.example.com/hub"}"#
@@ -78,14 +78,14 @@ async fn one_step_does_the_same_and_takes_nothing_away_when_repeated() -> Result
 }
 
 /// A certificate in PEM, in base64.
-fn authority(checkout: &Checkout<'_>) -> Result<String> {
+fn ca(checkout: &Checkout<'_>) -> Result<String> {
     let make =
         "openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=test 2>/dev/null | openssl base64 -A";
     Ok(checkout.run(make)?.stdout)
 }
 
 #[tokio::test]
-async fn every_object_is_accepted_without_a_field_unknown_or_dropped() -> Result<()> {
+async fn every_object_is_accepted_without_unknown_or_dropped_fields() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let checkout = Checkout::new(&cluster)?;
     let strict = "--server-side --validate=strict";
@@ -96,9 +96,9 @@ async fn every_object_is_accepted_without_a_field_unknown_or_dropped() -> Result
         &format!("kubectl apply {strict} --field-manager=manifests -f ./deploy/manifests"),
     ] {
         let output = checkout.run(line)?;
-        assert_eq!(output.stderr, "", "{line} warns of nothing");
+        assert_eq!(output.stderr, "", "{line} prints no warnings");
     }
-    // What was dropped or means something else to the API server would be a difference.
+    // A field that the API server drops or changes would be a difference.
     assert_eq!(checkout.run("kubectl diff --server-side --field-manager=manifests -f ./deploy/manifests")?.stdout, "");
     let names = |what: &str| -> Result<Vec<String>> {
         let names = checkout.run(&format!("kubectl get {what} -o name"))?.stdout;
@@ -113,13 +113,13 @@ async fn every_object_is_accepted_without_a_field_unknown_or_dropped() -> Result
     assert_eq!(checkout.run(diff)?.stdout, "");
     let by_kustomize = names("-k deploy/kustomize")?;
     let forgotten: Vec<&String> = by_files.iter().filter(|name| !by_kustomize.contains(name)).collect();
-    assert_eq!(forgotten, [""; 0], "files that deploy/manifests/Kustomization does not name");
+    assert_eq!(forgotten, [""; 0], "files that deploy/manifests/Kustomization lacks");
     Ok(())
 }
 
-/// The shipped ConfigMap has its example in comments.
+/// The shipped ConfigMap has an example in comments.
 #[tokio::test]
-async fn the_example_of_mirrors_is_a_configmap_once_its_comments_are_taken_away() -> Result<()> {
+async fn the_example_of_mirrors_is_valid_without_its_comment_marks() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let checkout = Checkout::new(&cluster)?;
     checkout.run(STEPS[0])?;

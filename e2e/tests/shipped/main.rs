@@ -1,4 +1,4 @@
-//! The shipped files, applied to a real kube-apiserver as users apply them.
+//! The shipped files, applied to a real kube-apiserver.
 
 mod access;
 mod docs;
@@ -7,7 +7,7 @@ mod mirrors;
 mod rolling;
 mod scripts;
 
-/// The installation that users of earlier versions know, word for word.
+/// The commands of the script installation, as in kubernetes-mimic.
 const STEPS: [&str; 4] = [
     "kubectl apply -f ./deploy/manifests/namespace",
     "./deploy/scripts/webhook-create-signed-cert.sh --service mimic --secret mimic-certs --namespace mimic",
@@ -15,5 +15,5 @@ const STEPS: [&str; 4] = [
     "kubectl apply -f ./deploy/manifests",
 ];
 
-/// The other one.
+/// The command of the kustomize installation.
 const ONE_STEP: &str = "kubectl apply -k deploy/kustomize";

@@ -1,4 +1,4 @@
-//! The ConfigMap, followed by two replicas with the permissions of the shipped service account.
+//! The ConfigMap, watched by two replicas with the permissions of the shipped service account.
 
 use std::{
     cell::Cell,
@@ -14,27 +14,27 @@ use kube::{
     Api,
     api::{PostParams, WatchEvent, WatchParams},
 };
-use mimic_e2e::{Cluster, Installation, Namespace, Registration, eventually, images};
+use mimic_e2e::{Cluster, Installation, Namespace, WebhookConfiguration, eventually, images};
 use serde_json::json;
 
 use crate::STEPS;
 
-/// Longest time from a change of the ConfigMap to the first pod that gets the new mirror.
+/// Longest time until a change of the ConfigMap applies to new pods.
 const SOON: Duration = Duration::from_secs(2);
 
 #[tokio::test]
-async fn a_change_holds_for_the_next_pod_on_both_replicas() -> Result<()> {
+async fn a_change_applies_to_the_next_pod_on_both_replicas() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let mimic = Installation::by(&cluster, &STEPS).await?;
     mimic.set_mirror("mirror.example.com/0").await?;
     let replicas = mimic.start_replicas(2).await?;
-    // Each replica for a namespace of its own, to be sure of both.
+    // One namespace for each replica, to test both.
     mimic.checkout().run("kubectl delete mutatingwebhookconfiguration mimic")?;
     let mut namespaces = Vec::new();
     for (name, replica) in ["first", "second"].into_iter().zip(&replicas) {
         let namespace = Namespace::create(&cluster, name).await?;
-        let registration = Registration::new(&mimic.authority().await?, &[name])?.service_port(replica.port());
-        registration
+        let configuration = WebhookConfiguration::new(&mimic.ca().await?, &[name])?.service_port(replica.port());
+        configuration
             .apply(&namespace, |probe| images(probe) == [("probe", "mirror.example.com/0/library/busybox")])
             .await?;
         namespaces.push(namespace);
@@ -51,7 +51,7 @@ async fn a_change_holds_for_the_next_pod_on_both_replicas() -> Result<()> {
 }
 
 #[tokio::test]
-async fn changes_are_seen_after_the_api_server_was_killed_and_after_etcd_has_forgotten() -> Result<()> {
+async fn changes_apply_after_a_restart_of_the_api_server_and_a_compaction_of_etcd() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let mimic = Installation::by(&cluster, &STEPS).await?;
     let shop = Namespace::create(&cluster, "shop").await?;
@@ -72,7 +72,9 @@ async fn changes_are_seen_after_the_api_server_was_killed_and_after_etcd_has_for
     cluster.restart()?;
     let mut events = pin!(configmaps.watch(&WatchParams::default(), &followed).await?);
     let first = events.next().await.context("a watch begins with something")??;
-    let WatchEvent::Error(expired) = first else { bail!("the version that replicas know has not expired: {first:?}") };
+    let WatchEvent::Error(expired) = first else {
+        bail!("the resource version of the replicas has not expired: {first:?}")
+    };
     assert_eq!(expired.code, 410);
     mimic.set_mirror("mirror.example.com/compacted").await?;
     mimic.rewrites(&shop, "mirror.example.com/compacted/library/nginx").await
@@ -112,7 +114,7 @@ async fn each_of_two_thousand_pods_has_one_of_two_hundred_versions() -> Result<(
     };
     let change = async || -> Result<()> {
         for version in 1..=VERSIONS {
-            // Spread over the whole time.
+            // Spread over the whole test.
             eventually("more pods", async || Ok(created.get() >= (version - 1) * PODS / VERSIONS)).await?;
             set(version).await?;
         }
@@ -130,7 +132,7 @@ async fn each_of_two_thousand_pods_has_one_of_two_hundred_versions() -> Result<(
             images[0].1.strip_prefix("mirror.example.com/").and_then(|rest| rest.strip_suffix("/library/nginx"));
         let version: usize = version.and_then(|version| version.parse().ok()).with_context(|| format!("{images:?}"))?;
         ensure!(version <= VERSIONS, "{images:?}");
-        // Both images by the same version of the mirrors.
+        // Both images must come from the same version of the mirrors.
         assert_eq!(images[1], ("side", format!("mirror.example.com/{version}/acme/side").as_str()));
         seen.insert(version);
     }

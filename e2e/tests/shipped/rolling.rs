@@ -1,4 +1,4 @@
-//! Replicas and certificates that are replaced while pods are created.
+//! Replacing replicas and certificates while pods are created.
 
 use anyhow::{Result, ensure};
 use mimic_e2e::{Cluster, Installation, Namespace, Replica, eventually, handshake, load::Load};
@@ -9,7 +9,7 @@ use crate::{ONE_STEP, STEPS};
 const MIRROR: &str = "harbor.example.com/dockerhub";
 const REWRITTEN: &str = "harbor.example.com/dockerhub/library/nginx";
 
-/// Mimic by the four steps with two replicas, and a namespace whose pods they rewrite.
+/// Mimic, installed with the script, two replicas, and a namespace whose pods they rewrite.
 async fn installed(cluster: &Cluster) -> Result<(Installation<'_>, Namespace<'_>, Vec<Replica>)> {
     let mimic = Installation::by(cluster, &STEPS).await?;
     let shop = Namespace::create(cluster, "shop").await?;
@@ -19,9 +19,9 @@ async fn installed(cluster: &Cluster) -> Result<(Installation<'_>, Namespace<'_>
     Ok((mimic, shop, replicas))
 }
 
-/// What the Deployment does for `kubectl rollout restart`: a successor is ready before a replica is asked to leave.
+/// As the Deployment does for `kubectl rollout restart`: stops a replica only when its replacement is ready.
 #[tokio::test]
-async fn no_pod_is_refused_while_both_replicas_are_replaced() -> Result<()> {
+async fn no_pod_is_rejected_while_both_replicas_are_replaced() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let (mimic, shop, replicas) = installed(&cluster).await?;
 
@@ -34,7 +34,7 @@ async fn no_pod_is_refused_while_both_replicas_are_replaced() -> Result<()> {
             mimic.balancer().add(successor.port(), successor.admin_port());
             mimic.balancer().has_ready(count).await?;
             successors.push(successor);
-            ensure!(leaving.leave().await?, "it says that all went well");
+            ensure!(leaving.leave().await?, "the replica exits successfully");
             mimic.balancer().remove(leaving.port());
         }
         load.more(50).await?;
@@ -44,27 +44,27 @@ async fn no_pod_is_refused_while_both_replicas_are_replaced() -> Result<()> {
     Ok(())
 }
 
-/// The certificate that a replica shows a client that trusts these authorities.
-fn shown(replica: &Replica, authorities: &[u8]) -> Result<X509> {
-    handshake(replica.port(), "mimic.mimic.svc", authorities)
+/// The certificate that a replica presents to a client that trusts these CAs.
+fn shown(replica: &Replica, cas: &[u8]) -> Result<X509> {
+    handshake(replica.port(), "mimic.mimic.svc", cas)
 }
 
 #[tokio::test]
-async fn no_pod_is_refused_while_the_script_renews_the_certificate() -> Result<()> {
+async fn no_pod_is_rejected_while_the_script_renews_the_certificate() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let (mimic, shop, replicas) = installed(&cluster).await?;
-    let authority = mimic.authority().await?;
-    let mut last = shown(&replicas[0], &authority)?;
+    let ca = mimic.ca().await?;
+    let mut last = shown(&replicas[0], &ca)?;
 
     Load::during(&shop, async |load| {
         for _ in 0..3 {
             load.more(20).await?;
             mimic.checkout().run_meanwhile(STEPS[1]).await?;
             for replica in &replicas {
-                eventually("the new certificate is shown", async || Ok(shown(replica, &authority)? != last)).await?;
+                eventually("the new certificate is served", async || Ok(shown(replica, &ca)? != last)).await?;
             }
-            last = shown(&replicas[0], &authority)?;
-            assert_eq!(shown(&replicas[1], &authority)?, last);
+            last = shown(&replicas[0], &ca)?;
+            assert_eq!(shown(&replicas[1], &ca)?, last);
         }
         load.more(50).await
     })
@@ -80,11 +80,11 @@ async fn managed_certificates_work_from_an_empty_cluster_with_two_replicas_start
     let replicas = mimic.start_replicas(2).await?;
     mimic.rewrites(&shop, REWRITTEN).await?;
 
-    let authority = mimic.authority().await?;
-    assert_eq!(X509::stack_from_pem(&authority)?.len(), 1);
-    assert_eq!(shown(&replicas[0], &authority)?, shown(&replicas[1], &authority)?);
+    let ca = mimic.ca().await?;
+    assert_eq!(X509::stack_from_pem(&ca)?.len(), 1);
+    assert_eq!(shown(&replicas[0], &ca)?, shown(&replicas[1], &ca)?);
 
     mimic.checkout().run(ONE_STEP)?;
-    assert_eq!(mimic.authority().await?, authority, "applying it again changes no certificate");
+    assert_eq!(mimic.ca().await?, ca, "applying it again changes no certificate");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Pods that are created.
+//! Creation of pods.
 
 use anyhow::Result;
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
@@ -6,11 +6,11 @@ use kube::Api;
 use mimic_e2e::{Namespace, Recorder, eventually_some, images};
 use serde_json::{Value, json};
 
-use crate::{noted_originals, pod, registered, unregistered};
+use crate::{pod, recorded_originals, registered, unregistered};
 
 const DIGEST: &str = "sha256:0b4a3ab41a4760d86b7fc945b8783747ba27f29dac30dd434d94f2c9e3679f39";
 
-/// A pod that uses images in every way that Kubernetes has, but for ephemeral containers, which cannot be created.
+/// A pod with images of every kind except ephemeral containers, which cannot be created with a pod.
 fn pod_with_images_of_every_kind() -> Value {
     let mut pod = pod(
         "full",
@@ -37,7 +37,7 @@ fn pod_with_images_of_every_kind() -> Value {
 }
 
 #[tokio::test]
-async fn images_of_every_kind_are_rewritten_and_noted() -> Result<()> {
+async fn images_of_every_kind_are_rewritten_and_recorded() -> Result<()> {
     let Some((namespace, _server)) = registered("every-kind").await? else { return Ok(()) };
 
     let created = namespace.kubectl_create(&pod_with_images_of_every_kind())?;
@@ -69,7 +69,7 @@ async fn images_of_every_kind_are_rewritten_and_noted() -> Result<()> {
         "sidecar": "envoyproxy/envoy:v1.31.0",
         "volumes/model": "quay.io/acme/model:v3",
     });
-    assert_eq!(noted_originals(&stored), Some(originals));
+    assert_eq!(recorded_originals(&stored), Some(originals));
     let warnings: Vec<&str> = created.stderr.lines().collect();
     assert!(
         matches!(warnings[..], [one] if one.starts_with("Warning: mimic: image of container `unparsable` not rewritten: ")),
@@ -133,7 +133,7 @@ async fn containers_that_another_webhook_adds_are_rewritten() -> Result<()> {
         ]
     );
     let originals = json!({"web": "nginx:1.27", "injected": "quay.io/acme/proxy:1"});
-    assert_eq!(noted_originals(&stored), Some(originals));
+    assert_eq!(recorded_originals(&stored), Some(originals));
     Ok(())
 }
 
@@ -145,7 +145,7 @@ async fn pods_of_a_deployment_are_rewritten_and_its_template_is_not() -> Result<
     let pods = pods_of_the_deployment(&namespace).await?;
     for pod in &pods {
         assert_eq!(images(pod), [("nginx", "harbor.example.com/dockerhub/library/nginx:1.27")]);
-        assert_eq!(noted_originals(pod), Some(json!({"nginx": "nginx:1.27"})));
+        assert_eq!(recorded_originals(pod), Some(json!({"nginx": "nginx:1.27"})));
     }
     let deployments: Api<Deployment> = namespace.api();
     let template = deployments.get("web").await?.spec.map(|spec| spec.template).expect("a deployment has a template");

@@ -1,13 +1,13 @@
-//! Pods that Mimic leaves alone.
+//! Pods that Mimic skips.
 
 use anyhow::Result;
 use mimic_e2e::images;
 use serde_json::json;
 
-use crate::{noted_originals, pod, registered, unregistered};
+use crate::{pod, recorded_originals, registered, unregistered};
 
 #[tokio::test]
-async fn a_pod_that_opted_out_is_left_alone() -> Result<()> {
+async fn a_pod_that_opted_out_is_skipped() -> Result<()> {
     let Some((namespace, _server)) = registered("opted-out").await? else { return Ok(()) };
     let mut out = pod("out", [("web", "nginx:1.27")]);
     out["metadata"]["labels"] = json!({"mimic.cryptkcoding.com/rewrite": "false"});
@@ -15,12 +15,12 @@ async fn a_pod_that_opted_out_is_left_alone() -> Result<()> {
 
     let stored = namespace.pod("out").await?;
     assert_eq!(images(&stored), [("web", "nginx:1.27")]);
-    assert_eq!(noted_originals(&stored), None);
+    assert_eq!(recorded_originals(&stored), None);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_pod_that_opts_out_with_the_same_update_is_left_alone() -> Result<()> {
+async fn a_pod_that_opts_out_with_the_same_update_is_skipped() -> Result<()> {
     let Some((namespace, _server)) = registered("opting-out").await? else { return Ok(()) };
     namespace.kubectl_create(&pod("web", [("web", "nginx:1.27")]))?;
     // The API server still calls, because the stored pod has no such label.
@@ -34,7 +34,7 @@ async fn a_pod_that_opts_out_with_the_same_update_is_left_alone() -> Result<()> 
 }
 
 #[tokio::test]
-async fn the_mirror_pod_of_a_static_pod_is_left_alone() -> Result<()> {
+async fn the_mirror_pod_of_a_static_pod_is_skipped() -> Result<()> {
     let Some((namespace, _server)) = registered("static-pods").await? else { return Ok(()) };
     let mut mirror = pod("etcd-node", [("etcd", "registry.k8s.io/etcd:3.6.5")]);
     mirror["metadata"]["annotations"] = json!({"kubernetes.io/config.mirror": "0123"});
@@ -43,12 +43,12 @@ async fn the_mirror_pod_of_a_static_pod_is_left_alone() -> Result<()> {
 
     let stored = namespace.pod("etcd-node").await?;
     assert_eq!(images(&stored), [("etcd", "registry.k8s.io/etcd:3.6.5")]);
-    assert_eq!(noted_originals(&stored), None);
+    assert_eq!(recorded_originals(&stored), None);
     Ok(())
 }
 
 #[tokio::test]
-async fn pods_in_kube_system_are_left_alone() -> Result<()> {
+async fn pods_in_kube_system_are_skipped() -> Result<()> {
     let Some((namespace, server)) = unregistered("beside-kube-system").await? else { return Ok(()) };
     server.register(&namespace, &["kube-system"]).await?;
 

@@ -1,4 +1,4 @@
-//! Pods as a real kube-apiserver stores them with Mimic's webhook registered.
+//! Pods that a real kube-apiserver stores with Mimic's webhook.
 
 mod creation;
 mod exceptions;
@@ -20,14 +20,14 @@ mirrors:
 
 const ORIGINAL_IMAGES: &str = "mimic.cryptkcoding.com/original-images";
 
-/// A namespace of the shared cluster, and a server that is not registered yet. `None` when the test is skipped.
+/// A namespace of the shared cluster, and a server without webhook configuration. `None` if the test is skipped.
 async fn unregistered(name: &str) -> Result<Option<(Namespace<'static>, MimicServer)>> {
     let Some(cluster) = Cluster::shared()? else { return Ok(None) };
     let namespace = Namespace::create(cluster, name).await?;
     Ok(Some((namespace, MimicServer::start(MIRRORS).await?)))
 }
 
-/// The same with the webhook registered. The server must be held as long as the test needs the webhook.
+/// The same with a webhook configuration. The test must keep the server as long as it needs the webhook.
 async fn registered(name: &str) -> Result<Option<(Namespace<'static>, MimicServer)>> {
     let started = unregistered(name).await?;
     if let Some((namespace, server)) = &started {
@@ -43,13 +43,13 @@ fn pod<const N: usize>(name: &str, containers: [(&str, &str); N]) -> Value {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name},
-        // Its volume would have a random name.
+        // The volume of the token would have a random name.
         "spec": {"containers": containers, "automountServiceAccountToken": false},
     })
 }
 
-/// What the annotation of a stored pod says.
-fn noted_originals(pod: &k8s_openapi::api::core::v1::Pod) -> Option<Value> {
+/// The original images in the annotation of a stored pod.
+fn recorded_originals(pod: &k8s_openapi::api::core::v1::Pod) -> Option<Value> {
     let text = pod.metadata.annotations.as_ref()?.get(ORIGINAL_IMAGES)?;
     Some(serde_json::from_str(text).expect("the annotation is JSON"))
 }

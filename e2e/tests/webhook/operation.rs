@@ -1,4 +1,4 @@
-//! What happens while Mimic itself changes or is away.
+//! Reloads and downtime of Mimic.
 
 use anyhow::Result;
 use k8s_openapi::api::core::v1::Pod;
@@ -38,13 +38,13 @@ async fn a_changed_mirrors_file_is_used_for_the_next_pod() -> Result<()> {
     assert_eq!(
         images(&namespace.pod("before").await?),
         [("web", "harbor.example.com/dockerhub/library/nginx:1.27")],
-        "what is stored stays"
+        "stored pods do not change"
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn a_mirrors_file_that_cannot_be_read_leaves_the_last_mirrors_in_use() -> Result<()> {
+async fn an_invalid_mirrors_file_keeps_the_last_mirrors_in_use() -> Result<()> {
     let Some((namespace, server)) = registered("broken-file").await? else { return Ok(()) };
     server.replace_mirrors("mirrors: [")?;
     server.logged("not valid YAML").await?;
@@ -53,7 +53,7 @@ async fn a_mirrors_file_that_cannot_be_read_leaves_the_last_mirrors_in_use() -> 
     Ok(())
 }
 
-/// In a cluster, the API server reaches Mimic through its service, and then speaks HTTP/1.1 instead of HTTP/2.
+/// In a cluster, the API server calls Mimic through its Service, with HTTP/1.1 instead of HTTP/2.
 #[tokio::test]
 async fn the_webhook_works_through_a_service() -> Result<()> {
     let Some((namespace, server)) = unregistered("through-service").await? else { return Ok(()) };
@@ -65,15 +65,15 @@ async fn the_webhook_works_through_a_service() -> Result<()> {
     Ok(())
 }
 
-/// As the kubelet replaces a mounted Secret.
+/// The files are replaced as the kubelet replaces a mounted Secret.
 #[tokio::test]
-async fn certificate_files_that_are_replaced_cost_no_pod_its_mirror() -> Result<()> {
+async fn pods_are_rewritten_while_certificate_files_are_replaced() -> Result<()> {
     let Some((namespace, server)) = registered("renewed-files").await? else { return Ok(()) };
     Load::during(&namespace, async |load| {
         for _ in 0..3 {
             load.more(20).await?;
             let certificate = server.replace_certificate()?;
-            eventually("the new certificate is shown", async || Ok(server.certificate()? == certificate)).await?;
+            eventually("the new certificate is served", async || Ok(server.certificate()? == certificate)).await?;
         }
         load.more(20).await
     })

@@ -1,11 +1,11 @@
-//! Pods that are changed.
+//! Updates of pods.
 
 use anyhow::Result;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use mimic_e2e::images;
 use serde_json::json;
 
-use crate::{noted_originals, pod, registered, unregistered};
+use crate::{pod, recorded_originals, registered, unregistered};
 
 #[tokio::test]
 async fn ephemeral_containers_are_rewritten_and_earlier_ones_are_not_touched() -> Result<()> {
@@ -49,7 +49,7 @@ async fn labels_and_annotations_of_an_older_pod_change_no_image() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_new_image_of_an_older_pod_is_rewritten_and_its_neighbours_are_not() -> Result<()> {
+async fn a_new_image_of_an_older_pod_is_rewritten_and_the_others_are_not() -> Result<()> {
     let Some((namespace, server)) = unregistered("set-image").await? else { return Ok(()) };
     let mut older = pod("web", [("web", "nginx:1.27"), ("side", "quay.io/acme/side:1")]);
     older["spec"]["initContainers"] = json!([{"name": "setup", "image": "busybox:1.36"}]);
@@ -60,7 +60,7 @@ async fn a_new_image_of_an_older_pod_is_rewritten_and_its_neighbours_are_not() -
     let stored = namespace.pod("web").await?;
     let web = ("web", "harbor.example.com/dockerhub/library/nginx:1.28");
     assert_eq!(images(&stored), [web, ("side", "quay.io/acme/side:1"), ("setup", "busybox:1.36")]);
-    assert_eq!(noted_originals(&stored), None, "an update patches nothing but images");
+    assert_eq!(recorded_originals(&stored), None, "an update patches nothing but images");
 
     namespace.kubectl(&["set", "image", "pod/web", "setup=busybox:1.37"])?;
     let setup = ("setup", "harbor.example.com/dockerhub/library/busybox:1.37");

@@ -1,7 +1,7 @@
-//! The shipped registration against a real kube-apiserver: that it is accepted, and for what the webhook is called.
+//! The shipped webhook configuration: a real kube-apiserver accepts it, and calls the webhook for the right requests.
 
 use anyhow::Result;
-use mimic_e2e::{Authority, Cluster, Namespace, Recorder, shipped_registration};
+use mimic_e2e::{Cluster, Namespace, Recorder, TestCa, shipped_webhook_configuration};
 use serde_json::{Value, json};
 
 /// A pod with one container, with `more` in its metadata.
@@ -15,7 +15,7 @@ fn pod(name: &str, mut more: Value) -> Value {
     })
 }
 
-/// A namespace where `Recorder` is registered as Mimic is.
+/// A namespace with a `Recorder` that is registered like Mimic.
 async fn recorded(cluster: &'static Cluster, name: &str) -> Result<(Namespace<'static>, Recorder)> {
     let namespace = Namespace::create(cluster, name).await?;
     let recorder = Recorder::start()?;
@@ -24,10 +24,10 @@ async fn recorded(cluster: &'static Cluster, name: &str) -> Result<(Namespace<'s
 }
 
 #[tokio::test]
-async fn the_shipped_file_is_accepted_and_means_what_it_says() -> Result<()> {
+async fn the_shipped_file_is_accepted_without_changes() -> Result<()> {
     let Some(cluster) = Cluster::shared()? else { return Ok(()) };
     let namespace = Namespace::create(cluster, "shipped").await?;
-    let shipped: Value = serde_saphyr::from_str(&shipped_registration(&Authority::new()?.pem()?)?)?;
+    let shipped: Value = serde_saphyr::from_str(&shipped_webhook_configuration(&TestCa::new()?.pem()?)?)?;
     let create = ["create", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-"];
     let mut stored: Value = serde_json::from_str(&namespace.kubectl_with(&create, &shipped)?.stdout)?;
     for made_by_the_server in ["creationTimestamp", "generation", "uid"] {
@@ -90,7 +90,7 @@ async fn updates_call_the_webhook_only_when_an_image_changes() -> Result<()> {
     assert_eq!(recorder.take(), ["UPDATE pods full"]);
     namespace.kubectl(&["set", "image", "pod/full", "setup=busybox:2"])?;
     assert_eq!(recorder.take(), ["UPDATE pods full"]);
-    // Kubernetes refuses to change volumes, but only once the webhooks have been called.
+    // Kubernetes rejects changes of volumes, but only after it has called the webhooks.
     let model = r#"{"spec": {"volumes": [{"name": "model", "image": {"reference": "quay.io/acme/model:2"}}]}}"#;
     assert!(namespace.kubectl(&["patch", "pod/full", "--patch", model]).is_err());
     assert_eq!(recorder.take(), ["UPDATE pods full"]);
@@ -143,7 +143,7 @@ async fn pods_of_workloads_call_the_webhook_but_the_workloads_do_not() -> Result
     let (namespace, recorder) = recorded(cluster, "workloads").await?;
     namespace.kubectl(&["create", "deployment", "web", "--image=nginx:1.27"])?;
     mimic_e2e::eventually("the deployment has its pod", async || Ok(namespace.pods().await?.len() == 1)).await?;
-    // It has a `generateName`, and gets its name after admission.
+    // With `generateName`, the name is set after admission.
     assert_eq!(recorder.take(), ["CREATE pods "]);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Registers webhooks as the shipped file does.
+//! Webhook configurations based on the shipped file.
 
 use std::{fs, path::Path};
 
@@ -13,40 +13,40 @@ use crate::{Namespace, wait::eventually};
 const SHIPPED: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/manifests/templates/mutatingwebhookconfiguration.yaml");
 
-/// The shipped registration with this CA filled in, as YAML.
-pub fn shipped_registration(ca: &[u8]) -> Result<String> {
+/// The shipped webhook configuration with this CA, as YAML.
+pub fn shipped_webhook_configuration(ca: &[u8]) -> Result<String> {
     let template = fs::read_to_string(SHIPPED).with_context(|| Path::new(SHIPPED).display().to_string())?;
     Ok(template.replace("${CA_BUNDLE}", &base64::encode_block(ca)))
 }
 
-/// A registration like the shipped one, but for some namespaces only, and of a webhook on loopback.
+/// A webhook configuration like the shipped one, but for certain namespaces, and for a webhook on loopback.
 ///
-/// Registrations hold for the whole cluster: without the latter, tests would get into each other's way.
+/// Webhook configurations apply to the whole cluster: without a selector, tests would affect each other.
 #[derive(Clone, Debug)]
-pub struct Registration {
+pub struct WebhookConfiguration {
     object: Value,
 }
 
-impl Registration {
-    /// With the CA that signed the webhook's certificate, for these namespaces.
+impl WebhookConfiguration {
+    /// For these namespaces, with the CA that signed the certificate of the webhook.
     pub fn new(ca: &[u8], namespaces: &[&str]) -> Result<Self> {
-        let mut object: Value = serde_saphyr::from_str(&shipped_registration(ca)?)?;
+        let mut object: Value = serde_saphyr::from_str(&shipped_webhook_configuration(ca)?)?;
         object["metadata"]["name"] = json!(format!("mimic-{}", namespaces.join("-")));
-        let mut registration = Self { object };
-        registration.each_webhook(|webhook| {
+        let mut configuration = Self { object };
+        configuration.each_webhook(|webhook| {
             if let Some(requirements) = webhook["namespaceSelector"]["matchExpressions"].as_array_mut() {
                 requirements
                     .push(json!({"key": "kubernetes.io/metadata.name", "operator": "In", "values": namespaces}));
             }
         });
-        Ok(registration)
+        Ok(configuration)
     }
 
     fn each_webhook(&mut self, change: impl Fn(&mut Value)) {
         self.object["webhooks"].as_array_mut().into_iter().flatten().for_each(change);
     }
 
-    /// Has the API server call this URL instead of the service.
+    /// Uses this URL instead of the Service.
     #[must_use]
     pub fn url(mut self, url: &str) -> Self {
         self.each_webhook(|webhook| {
@@ -56,14 +56,14 @@ impl Registration {
         self
     }
 
-    /// Has the API server call another port of the service.
+    /// Uses another port of the Service.
     #[must_use]
     pub fn service_port(mut self, port: u16) -> Self {
         self.each_webhook(|webhook| webhook["clientConfig"]["service"]["port"] = json!(port));
         self
     }
 
-    /// Has the API server call another service instead, at this port.
+    /// Uses another Service and port.
     #[must_use]
     pub fn service(mut self, namespace: &str, name: &str, port: u16) -> Self {
         self.each_webhook(|webhook| {
@@ -73,7 +73,7 @@ impl Registration {
         self
     }
 
-    /// What the configuration is called.
+    /// Name of the webhook configuration.
     pub fn name(&self) -> &str {
         self.object["metadata"]["name"].as_str().unwrap_or_default()
     }
@@ -90,14 +90,14 @@ impl Registration {
         self.object["webhooks"][0][field].clone()
     }
 
-    /// Replaces a field that is more than a text, such as `objectSelector`.
+    /// Replaces a structured field, such as `objectSelector`.
     #[must_use]
     pub fn replace(mut self, field: &str, value: &Value) -> Self {
         self.each_webhook(|webhook| webhook[field] = value.clone());
         self
     }
 
-    /// Gives it a name that begins otherwise than with `mimic`: the API server calls webhooks in the order of the names.
+    /// Sets the prefix of the name, instead of `mimic`: the API server calls webhooks in the order of their names.
     #[must_use]
     pub fn named(mut self, prefix: &str) -> Self {
         let name = self.object["metadata"]["name"].as_str().unwrap_or_default();
@@ -105,15 +105,15 @@ impl Registration {
         self
     }
 
-    /// Registers, and waits for nothing.
+    /// Creates it, without waiting.
     pub async fn create(&self, namespace: &Namespace<'_>) -> Result<()> {
         let object: MutatingWebhookConfiguration = serde_json::from_value(self.object.clone())?;
         Api::all(namespace.client()).create(&PostParams::default(), &object).await?;
         Ok(())
     }
 
-    /// Registers, and waits until the API server heeds it: until `called` says so of what the API server makes of a
-    /// pod with the image `busybox`.
+    /// Creates it, and waits until the API server uses it: until `called` returns true for a stored pod with the image
+    /// `busybox`.
     pub async fn apply(&self, namespace: &Namespace<'_>, called: impl Fn(&Pod) -> bool) -> Result<()> {
         self.create(namespace).await?;
         let pods: Api<Pod> = namespace.api();
