@@ -11,14 +11,14 @@ const MAX_DEPTH: usize = 64;
 
 /// A node and the line on which it starts.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
+pub struct Node {
     /// Counted from 1.
-    pub(crate) line: usize,
-    pub(crate) value: Value,
+    pub line: usize,
+    pub value: Value,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Value {
+pub enum Value {
     /// Empty, `~` or `null`, unquoted.
     Null,
     /// `true` or `false`, unquoted.
@@ -30,14 +30,16 @@ pub(crate) enum Value {
 }
 
 /// Why a text is not a valid document.
-pub(crate) struct YamlError {
-    pub(crate) line: usize,
-    pub(crate) message: String,
+pub struct YamlError {
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub message: String,
 }
 
 impl Node {
     /// The type of the node, for messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "empty",
             Value::Bool(_) => "a boolean",
@@ -65,7 +67,7 @@ struct Open {
 }
 
 /// Parses a text with one document. An empty text is [`Value::Null`].
-pub(crate) fn parse(text: &str) -> Result<Node, YamlError> {
+pub fn parse(text: &str) -> Result<Node, YamlError> {
     let mut builder = Builder::default();
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {

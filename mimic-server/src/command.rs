@@ -9,8 +9,8 @@ use clap::Parser as _;
 use mimic_core::{Hint as _, Problem};
 
 use crate::args::Args;
-use crate::config::{Loaded, Settings};
 use crate::server::{Server, StartError};
+use crate::settings::{Loaded, Settings};
 use crate::shutdown::Signals;
 use crate::{demo, logging};
 
@@ -51,7 +51,11 @@ pub fn run() -> ExitCode {
     for warning in &warnings {
         log::warn!(problem:% = warning.full_message(); "configuration warning");
     }
-    match System::new().block_on(serve(server, args.demo)) {
+    let system = System::new();
+    let served = system.block_on(serve(server, args.demo));
+    // To drop the runtime would wait for a read of a file on a disk that hangs.
+    std::mem::forget(system);
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let StartError::Mirrors(problems) = &error {
@@ -59,7 +63,7 @@ pub fn run() -> ExitCode {
                     log::error!(problem:% = problem.full_message(); "invalid mirror configuration");
                 }
             }
-            let chain = std::iter::successors(Some(&error as &(dyn Error + 'static)), |error| (*error).source());
+            let chain = std::iter::successors(Some(&error as &(dyn Error + 'static)), |&error| error.source());
             let chain = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
             match error.hint() {
                 Some(hint) => log::error!(error = chain.as_str(), hint = hint.as_ref(); "cannot start the server"),
@@ -71,9 +75,15 @@ pub fn run() -> ExitCode {
 }
 
 async fn serve(server: Server, demo: bool) -> Result<(), StartError> {
-    // Before anything else, so that no signal is lost.
-    let signals = Signals::listen()?;
-    let running = server.start().await?;
+    // First of all, so that no signal is lost.
+    let mut signals = Signals::listen()?;
+    let running = tokio::select! {
+        started = server.start() => started?,
+        signal = signals.next() => {
+            log::info!(signal; "stopped during startup");
+            return Ok(());
+        }
+    };
     if demo {
         let _ = io::stdout().write_all(demo::instructions(running.address()).as_bytes());
     }

@@ -17,9 +17,10 @@
 //! It makes no decision about images: [`mimic_core`] rewrites them, [`mimic_k8s`] reads reviews and writes responses.
 
 mod args;
+mod backoff;
 mod certificate;
 mod command;
-pub mod config;
+mod config;
 mod demo;
 mod health;
 mod http;
@@ -29,13 +30,14 @@ mod logging;
 mod metrics;
 mod polling;
 mod server;
+pub mod settings;
 mod shutdown;
 mod sources;
 mod tls;
 mod tuning;
 
-pub use crate::config::Settings;
 pub use certificate::CertificateError;
 pub use command::run;
 pub use server::{Running, Server, StartError};
+pub use settings::Settings;
 pub use shutdown::{Signals, Stop};

@@ -1,21 +1,25 @@
-//! Notices that files changed, by asking for their state once a second. `docs/decisions/0003-polling-files.md` says why.
+//! Detects file changes by a query of each file's metadata once a second. `docs/decisions/0003-polling-files.md` explains
+//! why.
+//!
+//! A file may be on a network mount that hangs, so metadata and contents are read on the runtime's pool of blocking
+//! threads: the thread that handles signals never waits for a disk.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// How often the files are looked at.
+/// Time between two queries.
 pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 
-/// Files that are read again when they change.
+/// Files that are polled for changes.
 #[derive(Debug)]
-pub(crate) struct Watched {
-    paths: Vec<PathBuf>,
+pub(crate) struct PolledFiles {
+    paths: Arc<[PathBuf]>,
     noted: Mutex<Vec<Option<State>>>,
 }
 
-/// What tells one content of a file from the next. Symbolic links are followed, so a link that is pointed elsewhere,
-/// which is how the kubelet replaces mounted files, gives another state.
+/// Distinguishes one content of a file from the next. Symbolic links are followed: the kubelet replaces mounted files by
+/// a new target of a link, which is another state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct State {
     device: u64,
@@ -25,30 +29,39 @@ struct State {
     changed: (i64, i64),
 }
 
-impl Watched {
+impl PolledFiles {
     pub(crate) fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        let paths: Vec<PathBuf> = paths.into_iter().collect();
+        let paths: Arc<[PathBuf]> = paths.into_iter().collect();
         let noted = Mutex::new(vec![None; paths.len()]);
         Self { paths, noted }
     }
 
-    /// Remembers the files as they are now. To be called before reading them: what changes meanwhile is then seen as a
-    /// change, never missed.
-    pub(crate) fn note(&self) {
-        *self.noted() = self.states();
+    /// Notes the state of the files. To be called before they are read: a change in between then counts as a change and
+    /// is never missed. Blocks on the disk.
+    pub(crate) fn note_blocking(&self) {
+        *self.noted() = states(&self.paths);
     }
 
-    /// Resolves when a file is no longer as it was noted.
+    /// The same without blocking the caller's thread.
+    pub(crate) async fn note(&self) {
+        if let Some(states) = self.states().await {
+            *self.noted() = states;
+        }
+    }
+
+    /// Resolves when the state of a file differs from the noted one.
     pub(crate) async fn changed(&self) {
         // Bound before the loop, so that the lock is not held while waiting.
         let noted = self.noted().clone();
-        while self.states() == noted {
+        while self.states().await.is_none_or(|states| states == noted) {
             tokio::time::sleep(PERIOD).await;
         }
     }
 
-    fn states(&self) -> Vec<Option<State>> {
-        self.paths.iter().map(|path| State::of(path)).collect()
+    /// `None` when the runtime shuts down.
+    async fn states(&self) -> Option<Vec<Option<State>>> {
+        let paths = Arc::clone(&self.paths);
+        tokio::task::spawn_blocking(move || states(&paths)).await.ok()
     }
 
     fn noted(&self) -> std::sync::MutexGuard<'_, Vec<Option<State>>> {
@@ -56,8 +69,12 @@ impl Watched {
     }
 }
 
+fn states(paths: &[PathBuf]) -> Vec<Option<State>> {
+    paths.iter().map(|path| State::of(path)).collect()
+}
+
 impl State {
-    /// `None` for a file that is not there or cannot be asked: reading it says why.
+    /// `None` for a file that does not exist or cannot be queried: reading it returns the reason.
     fn of(path: &Path) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
         let metadata = std::fs::metadata(path).ok()?;
@@ -78,35 +95,35 @@ mod tests {
 
     use super::*;
 
-    fn has_changed(watched: &Watched) -> bool {
-        watched.states() != *watched.noted()
+    fn has_changed(files: &PolledFiles) -> bool {
+        states(&files.paths) != *files.noted()
     }
 
     #[test]
     fn every_way_to_replace_a_file_is_a_change() {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let path = folder.path().join("mirrors.yaml");
-        let watched = Watched::new([path.clone()]);
-        watched.note();
-        assert!(!has_changed(&watched), "it is not there and was not there");
+        let files = PolledFiles::new([path.clone()]);
+        files.note_blocking();
+        assert!(!has_changed(&files), "it does not exist and did not exist");
 
         fs::write(&path, "a").expect("it can be written");
-        assert!(has_changed(&watched), "created");
-        watched.note();
-        assert!(!has_changed(&watched));
+        assert!(has_changed(&files), "created");
+        files.note_blocking();
+        assert!(!has_changed(&files));
 
         fs::write(&path, "ab").expect("it can be written");
-        assert!(has_changed(&watched), "written in place");
-        watched.note();
+        assert!(has_changed(&files), "written in place");
+        files.note_blocking();
 
         let other = folder.path().join("other");
         fs::write(&other, "ab").expect("it can be written");
         fs::rename(&other, &path).expect("it can be renamed");
-        assert!(has_changed(&watched), "renamed over");
-        watched.note();
+        assert!(has_changed(&files), "renamed over");
+        files.note_blocking();
 
         fs::remove_file(&path).expect("it can be removed");
-        assert!(has_changed(&watched), "removed");
+        assert!(has_changed(&files), "removed");
     }
 
     #[test]
@@ -120,11 +137,11 @@ mod tests {
         symlink("1", folder.path().join("..data")).expect("a link can be made");
         let path = folder.path().join("mirrors.yaml");
         symlink("..data/mirrors.yaml", &path).expect("a link can be made");
-        let watched = Watched::new([path]);
-        watched.note();
+        let files = PolledFiles::new([path]);
+        files.note_blocking();
 
         symlink("2", folder.path().join("..data_tmp")).expect("a link can be made");
         fs::rename(folder.path().join("..data_tmp"), folder.path().join("..data")).expect("it can be renamed");
-        assert!(has_changed(&watched));
+        assert!(has_changed(&files));
     }
 }

@@ -1,4 +1,4 @@
-//! The whole server: certificate, sources, both ports, and an orderly end.
+//! The whole server: certificate, sources, webhook port, admin port, and shutdown.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,22 +10,26 @@ use std::time::Duration;
 use actix_web::dev::Server as ActixServer;
 use actix_web::{App, HttpServer};
 use mimic_core::internal::Globs;
-use mimic_core::{Catalog, Hint, MirrorSource, Problem, RuleList};
+use mimic_core::{Catalog, Hint, MirrorSource, Problem};
+use mimic_k8s::admission::ReviewSettings;
 use mimic_k8s::cluster::{Cluster, ConnectError, in_pod, own_namespace};
 use openssl::error::ErrorStack;
 
-use crate::certificate::{CertificateError, CertificateFiles, FollowedSecret, Keeper, Managed, self_signed};
-use crate::config::{CertificateOrigin, Listen, Settings};
+use crate::certificate::{
+    CertificateError, CertificateFiles, CertificateInstaller, CertificatePolicy, ManagedCertificate, WatchedSecret,
+    self_signed,
+};
 use crate::health::Health;
 use crate::http::stack::{self, Stack};
 use crate::http::{self, State};
 use crate::metrics::Metrics;
+use crate::settings::{CertificateOrigin, Listen, Settings};
 use crate::shutdown::{self, Phase, PhaseSender, Signals};
-use crate::sources::{self, Configured, Runner};
+use crate::sources::{self, ConfiguredSource, Example, Host, Runner, SourceSettings};
 use crate::tls::Serving;
 use crate::tuning::Tuning;
 
-/// A server that is about to be started.
+/// A server that can be started.
 pub struct Server {
     settings: Settings,
     example: Option<String>,
@@ -33,32 +37,33 @@ pub struct Server {
     pub(crate) tuning: Tuning,
 }
 
-/// Why a server does not start.
+/// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The mirrors that the settings name are wrong.
-    #[error("{} mistakes in the mirrors", .0.len())]
+    /// The configured mirrors have errors.
+    #[error("{} errors in the mirror configuration", .0.len())]
     Mirrors(Vec<Problem>),
     /// There is no certificate to serve.
     #[error("certificate")]
     Certificate(#[from] CertificateError),
-    /// The settings need a cluster, and there is no way to one.
+    /// The settings need a cluster, and it cannot be used.
     #[error("cluster")]
     Cluster(#[from] ConnectError),
-    /// A port cannot be listened on.
-    #[error("cannot listen on {address}: {error}")]
+    /// A port cannot be opened.
+    #[error("cannot listen on {address}")]
     Listen {
-        /// Which.
+        /// Host and port.
         address: String,
         /// Why.
+        #[source]
         error: io::Error,
     },
-    /// The metrics contradict each other.
-    #[error(transparent)]
+    /// Two metrics have the same name: a bug.
+    #[error("metrics")]
     Metrics(#[from] prometheus::Error),
-    /// The system refused something else.
-    #[error(transparent)]
+    /// The operating system refused something else.
+    #[error("system")]
     System(#[from] io::Error),
 }
 
@@ -70,6 +75,7 @@ impl Hint for StartError {
                  or `selfsigned`"
                     .into(),
             ),
+            Self::Certificate(error) => error.hint(),
             _ => None,
         }
     }
@@ -87,14 +93,14 @@ impl Server {
         Self { settings, example: None, sources: Vec::new(), tuning: Tuning::default() }
     }
 
-    /// Uses the mirrors of this `mirrors.yaml` when the settings name none.
+    /// Uses the mirrors of this `mirrors.yaml` if no source outside of the cluster is configured.
     #[must_use]
     pub fn example(mut self, text: impl Into<String>) -> Self {
         self.example = Some(text.into());
         self
     }
 
-    /// Adds a source, after those that the settings name.
+    /// Adds a source, after the configured ones.
     #[must_use]
     pub fn source(mut self, source: Arc<dyn MirrorSource>) -> Self {
         self.sources.push(source);
@@ -103,37 +109,47 @@ impl Server {
 
     /// Checks what the settings refer to, the files with mirrors and the certificate, and returns every problem.
     pub fn check(&self) -> Vec<Problem> {
-        let mut problems = sources::from_settings(&self.settings, self.example.as_deref()).err().unwrap_or_default();
-        problems.extend(sources::from_harbors(&self.settings).err().unwrap_or_default());
+        let host = Host { cluster: None, watch: self.settings.watch_mirrors };
+        let mut problems = sources::open(&self.configured_sources(), &host).err().unwrap_or_default();
         if self.settings.certificate.source == CertificateOrigin::File {
-            let namespace = own_namespace(&self.settings.kubernetes.namespace);
+            let namespace = own_namespace(&self.settings.namespace);
             let files = certificate_files(&self.settings, namespace.as_deref());
-            problems.extend(files.load().err().map(|error| Problem::new("certificate", error.to_string())));
+            let error = files.load_blocking().err();
+            problems.extend(error.map(|error| Problem::from_error("certificate", &error)));
         }
         problems
     }
 
-    /// Reads the certificate and the mirrors, finds the cluster if the settings need one, and opens both ports. Needs an
-    /// actix runtime.
+    /// The sources of the settings, after the example if that is to be used.
+    fn configured_sources(&self) -> Vec<Arc<dyn SourceSettings>> {
+        let configured = &self.settings.sources;
+        let example = self.example.clone().filter(|_| configured.iter().all(|source| source.needs_cluster()));
+        let example = example.map(|text| Arc::new(Example(text)) as Arc<dyn SourceSettings>);
+        example.into_iter().chain(configured.iter().cloned()).collect()
+    }
+
+    /// Reads the certificate and the mirrors, connects to the cluster if the settings need one, and opens the ports. Needs
+    /// an actix runtime.
     ///
     /// # Errors
     ///
-    /// [`StartError`], when the server could not do its work.
+    /// [`StartError`], when the server would not work.
     pub async fn start(self) -> Result<Running, StartError> {
-        let Self { settings, example, sources: extra_sources, tuning } = self;
+        let configured = self.configured_sources();
+        let Self { settings, example: _, sources: extra_sources, tuning } = self;
         let cluster = cluster(&settings).await?;
         let namespace = match &cluster {
             Some(cluster) => Some(cluster.namespace().to_owned()),
-            None => own_namespace(&settings.kubernetes.namespace),
+            None => own_namespace(&settings.namespace),
         };
-        let sources = configured(&settings, example.as_deref(), cluster.as_ref(), extra_sources)?;
+        let sources = open(configured, cluster.clone(), settings.watch_mirrors, extra_sources).await?;
 
-        let catalog = Arc::new(Catalog::new(sources.iter().map(Configured::name)));
+        let catalog = Arc::new(Catalog::new(sources.iter().map(ConfiguredSource::name)));
         let health = Arc::new(Health::new(Arc::clone(&catalog), settings.startup));
         let metrics = Arc::new(Metrics::new(&catalog, &health)?);
         let serving = Arc::new(Serving::default());
-        let keeper = Keeper::new(Arc::clone(&serving), Arc::clone(&health));
-        certificate(&settings, cluster.as_ref(), namespace.as_deref(), keeper)?;
+        let installer = CertificateInstaller::new(Arc::clone(&serving), Arc::clone(&health));
+        certificate(&settings, cluster.as_ref(), namespace.as_deref(), installer).await?;
 
         let Tuning { workers, extra, linger } = tuning;
         let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -142,7 +158,7 @@ impl Server {
         let admin_listener = settings.admin.as_ref().map(listen).transpose()?;
         let admin_address = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
-        follow(sources, &Runner::new(Arc::clone(&catalog), Arc::clone(&health), Arc::clone(&metrics)));
+        Runner::new(Arc::clone(&catalog), Arc::clone(&health), Arc::clone(&metrics)).run(sources);
         tokio::task::spawn_local(announce_degradation(Arc::clone(&health), settings.startup));
 
         let reviews = review_settings(&settings);
@@ -162,112 +178,103 @@ impl Server {
         let admin = admin_listener.map(|listener| serve_admin(listener, &health, &metrics)).transpose()?;
         log::info!(address:%, workers; "webhook listening");
         if let Some(address) = admin_address {
-            log::info!(address:%; "second port listening");
+            log::info!(address:%; "admin port listening");
         }
         Ok(Running { address, admin_address, webhook, admin, health, phase, drain: settings.drain })
     }
 }
 
-/// The cluster, if anything in the settings needs one.
+/// The cluster, if a setting needs one.
 async fn cluster(settings: &Settings) -> Result<Option<Cluster>, ConnectError> {
-    let certificate = matches!(settings.certificate.source, CertificateOrigin::Kubernetes | CertificateOrigin::Managed);
-    if !certificate && !settings.kubernetes.enabled {
+    if !settings.needs_cluster() {
         return Ok(None);
     }
-    let cluster = Cluster::connect(&settings.kubernetes.namespace).await?;
-    log::info!(server = cluster.address(), namespace = cluster.namespace(); "cluster found");
+    let cluster = Cluster::connect(&settings.namespace).await?;
+    log::info!(server = cluster.address(), namespace = cluster.namespace(); "using cluster");
     Ok(Some(cluster))
 }
 
-/// All sources in order of precedence.
-fn configured(
-    settings: &Settings,
-    example: Option<&str>,
-    cluster: Option<&Cluster>,
+/// Creates all sources, in order of precedence. Files are read on another thread: a disk that hangs must not delay a
+/// signal.
+async fn open(
+    configured: Vec<Arc<dyn SourceSettings>>,
+    cluster: Option<Cluster>,
+    watch: bool,
     extra: Vec<Arc<dyn MirrorSource>>,
-) -> Result<Vec<Configured>, StartError> {
-    let mut sources = sources::from_settings(settings, example).map_err(StartError::Mirrors)?;
-    sources.extend(cluster.and_then(|cluster| sources::from_cluster(settings, cluster)));
-    sources.extend(sources::from_harbors(settings).map_err(StartError::Mirrors)?);
-    let watch = settings.watch_mirrors;
-    sources.extend(extra.into_iter().map(|source| Configured::Asked { source, watch, first: None }));
+) -> Result<Vec<ConfiguredSource>, StartError> {
+    let open = move || sources::open(&configured, &Host { cluster: cluster.as_ref(), watch });
+    let opened = tokio::task::spawn_blocking(open).await.map_err(io::Error::from)?;
+    let mut sources = opened.map_err(StartError::Mirrors)?;
+    sources.extend(extra.into_iter().map(|source| ConfiguredSource::Loaded { source, watch, first: None }));
     if sources.is_empty() {
-        log::warn!("no source of mirrors is configured, so no image will be rewritten");
+        log::warn!("no mirror source configured; images are not rewritten");
     }
     Ok(sources)
 }
 
-/// Publishes what is there and starts to follow every source.
-fn follow(sources: Vec<Configured>, runner: &Runner) {
-    let publish = |name: &str, rules| runner.publish(name, RuleList { rules, problems: Vec::new() });
-    for configured in sources {
-        match configured {
-            Configured::Fixed(name, rules) => publish(name, rules),
-            Configured::Asked { source, watch, first } => {
-                let loaded = first.is_some();
-                if let Some(rules) = first {
-                    publish(source.name(), rules);
-                }
-                tokio::task::spawn_local(runner.clone().follow(source, watch, loaded));
-            }
-        }
-    }
-}
-
-/// Takes up the first certificate, unless that is still to come from the cluster, and starts to follow what may be replaced.
-fn certificate(
+/// Installs the first certificate, unless it comes from the cluster, and starts to watch for new ones.
+async fn certificate(
     settings: &Settings,
     cluster: Option<&Cluster>,
     namespace: Option<&str>,
-    keeper: Keeper,
+    installer: CertificateInstaller,
 ) -> Result<(), StartError> {
-    tokio::task::spawn_local(keeper.clone().announce_end());
-    match (settings.certificate.source, cluster) {
+    tokio::task::spawn_local(installer.clone().announce_expiry());
+    let certificate = &settings.certificate;
+    match (certificate.source, cluster) {
         (CertificateOrigin::Kubernetes, Some(cluster)) => {
-            let host = settings.certificate.host(cluster.namespace());
-            let secret = FollowedSecret::new(cluster, &settings.kubernetes.cert_secret, host, keeper);
-            tokio::task::spawn_local(secret.follow());
+            let host = certificate.host(cluster.namespace());
+            let secret = WatchedSecret::new(cluster, &certificate.secret, host, installer);
+            tokio::task::spawn_local(secret.watch());
         }
         (CertificateOrigin::Managed, Some(cluster)) => {
-            tokio::task::spawn_local(Managed::new(cluster, settings, keeper).keep());
+            let policy = CertificatePolicy {
+                service: certificate.service.clone(),
+                namespace: cluster.namespace().to_owned(),
+                leaf: certificate.validity,
+                ca: certificate.ca_validity,
+            };
+            let managed =
+                ManagedCertificate::new(cluster, &certificate.secret, &certificate.webhook, policy, installer);
+            tokio::task::spawn_local(managed.run());
         }
         (CertificateOrigin::File, _) => {
-            let files = certificate_files(settings, namespace);
-            keeper.take_up(&files.load()?)?;
-            tokio::task::spawn_local(files.follow(keeper));
+            let files = Arc::new(certificate_files(settings, namespace));
+            installer.install(&files.load().await?)?;
+            tokio::task::spawn_local(files.watch(installer));
         }
-        // The other two find their cluster, or the start has failed by now.
+        // Without a cluster the other two have failed to start by now.
         (CertificateOrigin::SelfSigned | CertificateOrigin::Kubernetes | CertificateOrigin::Managed, _) => {
-            keeper.take_up(&self_signed(namespace)?)?;
+            installer.install(&self_signed(namespace)?)?;
         }
     }
     Ok(())
 }
 
-/// The files with the certificate. In a pod they have to be for the Service; elsewhere nobody knows who calls, or how.
+/// The files with the certificate. In a pod it must be valid for the Service; elsewhere the host name is not known.
 fn certificate_files(settings: &Settings, namespace: Option<&str>) -> CertificateFiles {
     let certificate = &settings.certificate;
     let host = namespace.filter(|_| in_pod()).and_then(|namespace| certificate.host(namespace));
     CertificateFiles::new(&certificate.cert_file, &certificate.key_file, host)
 }
 
-/// Says once, when waiting for the sources is over, which did not come.
+/// Logs the sources that did not load in time.
 async fn announce_degradation(health: Arc<Health>, startup: Duration) {
     tokio::time::sleep(startup).await;
     let missing = health.missing_sources();
     if !missing.is_empty() {
         let missing = missing.join(", ");
-        log::warn!(missing = missing.as_str(); "serving without sources that have not loaded in time");
+        log::warn!(missing = missing.as_str(); "startup timeout: ready without these sources");
     }
 }
 
-fn review_settings(settings: &Settings) -> mimic_k8s::admission::ReviewSettings {
-    // That of a kubeconfig's context is somebody's, but not one that Mimic runs in.
-    let own = own_namespace(&settings.kubernetes.namespace);
+fn review_settings(settings: &Settings) -> ReviewSettings {
+    // Not the namespace of a kubeconfig's context: Mimic does not run in it.
+    let own = own_namespace(&settings.namespace);
     let excluded = settings.excluded_namespaces.iter().cloned().chain(own);
-    // Both were checked where they were read.
+    // The globs were checked when they were read.
     let excluded_namespaces = Globs::new(excluded).unwrap_or_default();
-    mimic_k8s::admission::ReviewSettings { annotate: settings.annotate, dry_run: settings.dry_run, excluded_namespaces }
+    ReviewSettings { annotate: settings.annotate, dry_run: settings.dry_run, excluded_namespaces }
 }
 
 fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
@@ -282,7 +289,7 @@ fn serve_admin(listener: TcpListener, health: &Arc<Health>, metrics: &Arc<Metric
     Ok(server.run())
 }
 
-/// A server whose ports are open.
+/// A running server.
 pub struct Running {
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
@@ -294,12 +301,12 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where the webhook listens.
+    /// The address of the webhook.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where the second port listens, unless it is off.
+    /// The address of the admin port, unless it is off.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
     }
@@ -309,8 +316,11 @@ impl Running {
         &self.health
     }
 
-    /// Serves until a signal; then is unready, keeps serving for the drain period, finishes what is in flight and
-    /// returns. After a second signal it returns at once, and what is still in flight ends with the process.
+    /// Serves until a signal. Then it is not ready, keeps serving for the drain period, finishes requests in flight and
+    /// returns. After a second signal it returns immediately, and requests in flight end with the process.
+    ///
+    /// A file on a disk that hangs may still be being read: to drop the runtime would wait for that, so end the process
+    /// instead.
     ///
     /// # Errors
     ///
@@ -320,7 +330,7 @@ impl Running {
         let handle = webhook.handle();
         let admin_handle = admin.as_ref().map(ActixServer::handle);
         let mut webhook = tokio::task::spawn_local(webhook);
-        // Its end says nothing that the webhook's does not.
+        // It ends together with the webhook.
         admin.map(tokio::task::spawn_local);
 
         let signal = tokio::select! {
@@ -329,7 +339,7 @@ impl Running {
         };
         health.drain();
         phase.enter(Phase::Draining);
-        log::info!(signal, drain:?; "leaving: unready from now on, still serving");
+        log::info!(signal, drain:?; "shutting down: draining");
         let orderly = async {
             tokio::time::sleep(drain).await;
             phase.enter(Phase::Finishing);
@@ -340,14 +350,14 @@ impl Running {
             _ = signals.next() => true,
         };
         if hurried {
-            // To ask the listener to stop at once would be of no use: it is busy stopping in order.
-            log::warn!("second signal, leaving at once");
+            // The listener is busy with the orderly stop and would not react to another request.
+            log::warn!("second signal: exiting immediately");
             return Ok(());
         }
         if let Some(admin) = admin_handle {
             admin.stop(false).await;
         }
-        log::info!("left");
+        log::info!("shutdown complete");
         Ok(())
     }
 }

@@ -54,7 +54,7 @@ impl Managed {
             Ok(load::create(&self.place.pods.api()).await.is_ok_and(|rewritten| rewritten))
         })
         .await?;
-        let founded: usize = self.replicas.iter().map(|replica| replica.count_logged("an authority is made")).sum();
+        let founded: usize = self.replicas.iter().map(|replica| replica.count_logged("created CA")).sum();
         ensure!(founded == 1, "{founded} CAs were created");
         Ok(())
     }
@@ -131,7 +131,7 @@ async fn what_mimic_did_not_write_is_not_overwritten() -> Result<()> {
     let emptied = json!({"data": {"tls.crt": "", "tls.key": ""}});
     place.secrets().patch(SECRET, &PatchParams::default(), &Patch::Merge(emptied)).await?;
     let report = server.reports(&["certificate: valid for 8"]).await?;
-    assert!(report.contains("MutatingWebhookConfiguration mimic: there is no such configuration"), "{report}");
+    assert!(report.contains("MutatingWebhookConfiguration mimic: not found"), "{report}");
     Ok(())
 }
 

@@ -40,9 +40,8 @@ async fn each_error_is_reported_and_a_fixed_certificate_is_served() -> Result<()
     let mut server = start(&place)?;
     let name = format!("Secret {}/{SECRET}", place.own.name());
 
-    let report = server
-        .reports(&[&format!("[-] certificate: no certificate loaded: {name}: there is no such Secret (hint: ")])
-        .await?;
+    let report =
+        server.reports(&[&format!("[-] certificate: no certificate loaded: {name}: not found (hint: ")]).await?;
     assert!(report.starts_with("HTTP/1.1 503 "), "{report}");
     assert!(handshake(server.port(), &host, &ca).is_err(), "it listens, but has no certificate");
 
@@ -57,7 +56,7 @@ async fn each_error_is_reported_and_a_fixed_certificate_is_served() -> Result<()
         )])
         .await?;
     change(&place, data("tls.crt", "tls.key", &issuer.issue_for("mimic.elsewhere.svc")?)?).await?;
-    server.reports(&[&format!("does not name `{host}`, by which the API server calls")]).await?;
+    server.reports(&[&format!("is not valid for `{host}`, which the API server uses")]).await?;
 
     let first = issue()?;
     change(&place, data("tls.crt", "tls.key", &first)?).await?;
@@ -66,19 +65,19 @@ async fn each_error_is_reported_and_a_fixed_certificate_is_served() -> Result<()
 
     let other = issue()?;
     change(&place, json!({"tls.key": data("tls.crt", "tls.key", &other)?["tls.key"]})).await?;
-    let report = server.reports(&["a newer one is not used: "]).await?;
-    let words = format!("{name}: `tls.crt` and `tls.key`: the private key does not fit the certificate of ");
+    let report = server.reports(&["new certificate rejected: "]).await?;
+    let words = format!("{name}: `tls.crt` and `tls.key`: the private key does not match the certificate for ");
     assert!(report.contains(&words) && report.starts_with("HTTP/1.1 200 "), "{report}");
     assert_eq!(handshake(server.port(), &host, &ca)?, first.0, "the last good one stays");
 
     place.secrets().delete(SECRET, &DeleteParams::default()).await?;
-    server.reports(&[&format!("a newer one is not used: {name}: there is no such Secret")]).await?;
+    server.reports(&[&format!("new certificate rejected: {name}: not found")]).await?;
     assert_eq!(handshake(server.port(), &host, &ca)?, first.0);
 
     create(&place, data("cert.pem", "key.pem", &other)?).await?;
     let report = server.reports(&["[+] certificate: valid for 0 days"]).await?;
-    assert!(!report.contains("newer"), "{report}");
-    assert_eq!(handshake(server.port(), &host, &ca)?, other.0, "the other names of the keys work, too");
+    assert!(!report.contains("rejected"), "{report}");
+    assert_eq!(handshake(server.port(), &host, &ca)?, other.0, "the other names of the keys work as well");
     Ok(())
 }
 

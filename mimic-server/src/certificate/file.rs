@@ -1,28 +1,33 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{CertificateError, Keeper, Pair};
-use crate::polling::{self, Watched};
+use mimic_core::Hint as _;
 
-/// A certificate and its key in two PEM files that may be replaced at any time.
+use super::error::CertificateError;
+use super::installer::CertificateInstaller;
+use super::pair::Pair;
+use crate::polling::{self, PolledFiles};
+
+/// A certificate and its key in two PEM files that can be replaced at any time.
 #[derive(Debug)]
 pub(crate) struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
-    /// The name that clients will look for, where it is known.
+    /// The host name that the certificate must be valid for, if known.
     host: Option<String>,
-    watched: Watched,
+    files: PolledFiles,
 }
 
 impl CertificateFiles {
     pub(crate) fn new(certificate: &Path, key: &Path, host: Option<String>) -> Self {
-        let watched = Watched::new([certificate.to_owned(), key.to_owned()]);
-        Self { certificate: certificate.to_owned(), key: key.to_owned(), host, watched }
+        let files = PolledFiles::new([certificate.to_owned(), key.to_owned()]);
+        Self { certificate: certificate.to_owned(), key: key.to_owned(), host, files }
     }
 
-    /// Reads and checks the pair as it is now.
-    pub(crate) fn load(&self) -> Result<Pair, CertificateError> {
-        self.watched.note();
+    /// Reads and checks the current pair. Blocks on the disk.
+    pub(crate) fn load_blocking(&self) -> Result<Pair, CertificateError> {
+        self.files.note_blocking();
         let pair = Pair::from_pem(&read(&self.certificate)?, &read(&self.key)?, SystemTime::now())?;
         if let Some(host) = &self.host {
             pair.check_names(host)?;
@@ -30,26 +35,33 @@ impl CertificateFiles {
         Ok(pair)
     }
 
-    /// Keeps the served certificate in step with the files.
-    pub(crate) async fn follow(self, keeper: Keeper) {
+    /// The same without blocking the caller's thread.
+    pub(crate) async fn load(self: &Arc<Self>) -> Result<Pair, CertificateError> {
+        let files = Arc::clone(self);
+        let load = tokio::task::spawn_blocking(move || files.load_blocking());
+        load.await.unwrap_or_else(|error| Err(CertificateError::Interrupted(error.into())))
+    }
+
+    /// Serves the new pair whenever the files change.
+    pub(crate) async fn watch(self: Arc<Self>, installer: CertificateInstaller) {
         loop {
-            match self.next().await.and_then(|pair| keeper.take_up(&pair)) {
-                Ok(()) => keeper.all_well(),
-                Err(error) => keeper.complain(&error),
+            match self.next().await.and_then(|pair| installer.install(&pair)) {
+                Ok(()) => installer.clear_error(),
+                Err(error) => installer.report_rejected(&error.full_message()),
             }
         }
     }
 
-    /// Waits until the files changed and reads them.
-    async fn next(&self) -> Result<Pair, CertificateError> {
-        self.watched.changed().await;
-        let pair = self.load();
+    /// Waits until the files change and reads them.
+    async fn next(self: &Arc<Self>) -> Result<Pair, CertificateError> {
+        self.files.changed().await;
+        let pair = self.load().await;
         if pair.is_ok() {
             return pair;
         }
-        // Two files are seldom replaced at one moment; the other half may be on its way.
+        // Two files are rarely replaced at the same moment: the other one may follow shortly.
         tokio::time::sleep(polling::PERIOD).await;
-        self.load()
+        self.load().await
     }
 }
 
@@ -63,19 +75,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_the_service_is_known_it_has_to_be_named() {
-        let pair = self_signed(Some("system")).expect("OpenSSL makes a certificate");
-        let folder = tempfile::tempdir().expect("a folder can be made");
+    fn a_known_service_must_be_among_the_names() {
+        let pair = self_signed(Some("system")).expect("OpenSSL issues a certificate");
+        let folder = tempfile::tempdir().expect("a folder can be created");
         let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
         std::fs::write(&certificate, pair.leaf().to_pem().expect("it is PEM")).expect("it can be written");
         std::fs::write(&key, pair.key().private_key_to_pem_pkcs8().expect("it is PEM")).expect("it can be written");
-        let load = |host: Option<&str>| CertificateFiles::new(&certificate, &key, host.map(str::to_owned)).load();
+        let load =
+            |host: Option<&str>| CertificateFiles::new(&certificate, &key, host.map(str::to_owned)).load_blocking();
         assert!(load(None).is_ok() && load(Some("mimic.system.svc")).is_ok());
         let error = load(Some("mimic.other.svc")).expect_err("it has another name").to_string();
         assert_eq!(
             error,
-            "the certificate of `mimic` does not name `mimic.other.svc`, by which the API server calls the Service of \
-             `MIMIC_CERTIFICATE_SERVICE`; it names `mimic`, `localhost`, `127.0.0.1`, `::1`, `mimic.system`, …"
+            "the certificate for `mimic` is not valid for `mimic.other.svc`, which the API server uses \
+             (`MIMIC_CERTIFICATE_SERVICE`); it is valid for `mimic`, `localhost`, `127.0.0.1`, `::1`, `mimic.system`, …"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Making certificates: EC P-256 keys, SHA-256.
+//! Issues certificates: EC P-256 keys, SHA-256.
 
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -14,47 +14,47 @@ use openssl::x509::extension::{
 };
 use openssl::x509::{X509, X509Builder, X509NameBuilder, X509Ref};
 
-use super::clock;
+use super::validity;
 
-/// What a certificate is to say.
+/// The contents of a certificate to issue.
 #[derive(Debug, Clone)]
 pub(super) struct Request<'a> {
     pub(super) common_name: &'a str,
-    /// Subject alternative names: hosts, or addresses.
+    /// Subject alternative names: host names or addresses.
     pub(super) names: Vec<String>,
     pub(super) from: SystemTime,
     pub(super) until: SystemTime,
 }
 
-/// Makes a server's certificate that nobody vouches for.
+/// Issues a self-signed server certificate.
 pub(super) fn self_signed(request: &Request<'_>) -> Result<(X509, PKey<Private>), ErrorStack> {
     let key = new_key()?;
     let mut builder = begin(request, &key)?;
-    for_a_server(&mut builder, request, None)?;
+    add_server_extensions(&mut builder, request, None)?;
     builder.sign(&key, MessageDigest::sha256())?;
     Ok((builder.build(), key))
 }
 
-/// Makes a server's certificate that an authority signs.
+/// Issues a server certificate signed by a CA.
 pub(super) fn signed(
     request: &Request<'_>,
-    authority: &X509Ref,
-    authority_key: &PKeyRef<Private>,
+    ca: &X509Ref,
+    ca_key: &PKeyRef<Private>,
 ) -> Result<(X509, PKey<Private>), ErrorStack> {
     let key = new_key()?;
     let mut builder = begin(request, &key)?;
-    builder.set_issuer_name(authority.subject_name())?;
-    for_a_server(&mut builder, request, Some(authority))?;
-    // Two authorities of the same name follow each other: this tells clients which of them signed.
-    let context = builder.x509v3_context(Some(authority), None);
+    builder.set_issuer_name(ca.subject_name())?;
+    add_server_extensions(&mut builder, request, Some(ca))?;
+    // A CA and its successor have the same name: this identifies the one that signed.
+    let context = builder.x509v3_context(Some(ca), None);
     let issuer = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
     builder.append_extension(issuer)?;
-    builder.sign(authority_key, MessageDigest::sha256())?;
+    builder.sign(ca_key, MessageDigest::sha256())?;
     Ok((builder.build(), key))
 }
 
-/// Makes an authority that signs servers' certificates and no further authorities.
-pub(super) fn authority(request: &Request<'_>) -> Result<(X509, PKey<Private>), ErrorStack> {
+/// Issues a CA certificate that can sign server certificates but no further CAs.
+pub(super) fn ca(request: &Request<'_>) -> Result<(X509, PKey<Private>), ErrorStack> {
     let key = new_key()?;
     let mut builder = begin(request, &key)?;
     builder.append_extension(BasicConstraints::new().critical().ca().pathlen(0).build()?)?;
@@ -69,7 +69,7 @@ fn new_key() -> Result<PKey<Private>, ErrorStack> {
     PKey::from_ec_key(EcKey::generate(&*EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?)?)
 }
 
-/// All that does not depend on who signs; issued by itself until something else is said.
+/// What does not depend on the issuer. The issuer is the certificate itself until another one is set.
 fn begin(request: &Request<'_>, key: &PKeyRef<Private>) -> Result<X509Builder, ErrorStack> {
     let mut name = X509NameBuilder::new()?;
     name.append_entry_by_nid(Nid::COMMONNAME, request.common_name)?;
@@ -83,15 +83,15 @@ fn begin(request: &Request<'_>, key: &PKeyRef<Private>) -> Result<X509Builder, E
     builder.set_subject_name(&name)?;
     builder.set_issuer_name(&name)?;
     builder.set_pubkey(key)?;
-    builder.set_not_before(&*clock::to_asn1(request.from)?)?;
-    builder.set_not_after(&*clock::to_asn1(request.until)?)?;
+    builder.set_not_before(&*validity::to_asn1(request.from)?)?;
+    builder.set_not_after(&*validity::to_asn1(request.until)?)?;
     Ok(builder)
 }
 
-fn for_a_server(
+fn add_server_extensions(
     builder: &mut X509Builder,
     request: &Request<'_>,
-    authority: Option<&X509Ref>,
+    ca: Option<&X509Ref>,
 ) -> Result<(), ErrorStack> {
     if !request.names.is_empty() {
         let mut names = SubjectAlternativeName::new();
@@ -102,7 +102,7 @@ fn for_a_server(
                 names.dns(name)
             };
         }
-        let names = names.build(&builder.x509v3_context(authority, None))?;
+        let names = names.build(&builder.x509v3_context(ca, None))?;
         builder.append_extension(names)?;
     }
     builder.append_extension(BasicConstraints::new().critical().build()?)?;

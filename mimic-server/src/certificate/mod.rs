@@ -1,20 +1,22 @@
-//! The serving certificate: reading it, checking it, making it, and where it comes from.
+//! The serving certificate: reading, checking and issuing it, and the sources that it comes from.
 
-mod clock;
+mod cluster_problem;
+mod error;
 mod expiry;
 mod file;
+mod installer;
 mod issue;
-mod keeper;
 mod managed;
 mod names;
+mod openssl_errors;
 mod pair;
 mod secret;
 mod selfsigned;
+mod validity;
 
+pub use error::CertificateError;
 pub(crate) use file::CertificateFiles;
-pub(crate) use keeper::Keeper;
-pub(crate) use managed::Managed;
-pub use pair::CertificateError;
-pub(crate) use pair::Pair;
-pub(crate) use secret::FollowedSecret;
+pub(crate) use installer::CertificateInstaller;
+pub(crate) use managed::{CertificatePolicy, ManagedCertificate};
+pub(crate) use secret::WatchedSecret;
 pub(crate) use selfsigned::self_signed;

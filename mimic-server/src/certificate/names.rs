@@ -1,4 +1,4 @@
-//! Which hosts a certificate names.
+//! The hosts that a certificate is valid for.
 
 use openssl::error::ErrorStack;
 use openssl::stack::Stack;
@@ -6,16 +6,16 @@ use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::{X509CheckFlags, X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509Ref, X509StoreContext};
 
-use super::pair::forget_errors;
+use super::openssl_errors;
 
 /// `X509_V_ERR_HOSTNAME_MISMATCH`
 /// (<https://docs.openssl.org/3.6/man3/X509_STORE_CTX_get_error/#error-codes>), for which the crate has no name.
 const HOSTNAME_MISMATCH: i32 = 62;
 
-/// Whether a client that calls `host` takes the certificate for that host's, as Go's clients decide it: by the subject
-/// alternative names alone, with wildcards for one whole label on the left.
+/// Whether the certificate is valid for `host`, by the rules of Go's clients: only subject alternative names count, and a
+/// wildcard stands for one whole label on the left.
 ///
-/// OpenSSL's own check is part of the verification of a chain, so the certificate is verified against itself.
+/// OpenSSL checks names only when it verifies a chain, so the certificate is verified against itself.
 pub(super) fn covers(certificate: &X509Ref, host: &str) -> Result<bool, ErrorStack> {
     let mut wanted = X509VerifyParam::new()?;
     wanted.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
@@ -29,11 +29,11 @@ pub(super) fn covers(certificate: &X509Ref, host: &str) -> Result<bool, ErrorSta
         context.verify_cert()?;
         Ok(context.error().as_raw() != HOSTNAME_MISMATCH)
     });
-    forget_errors();
+    openssl_errors::clear();
     covers
 }
 
-/// The names of hosts and addresses in it.
+/// The host names and addresses in it.
 pub(super) fn of(certificate: &X509Ref) -> Vec<String> {
     let names = certificate.subject_alt_names().into_iter().flatten();
     names.filter_map(|name| name.dnsname().map(str::to_owned).or_else(|| address(name.ipaddress()?))).collect()
@@ -72,8 +72,8 @@ mod tests {
                 from: SystemTime::now(),
                 until: SystemTime::now() + Duration::from_hours(1),
             };
-            let (certificate, _) = issue::self_signed(&request).expect("OpenSSL makes a certificate");
-            assert_eq!(covers(&certificate, host).expect("OpenSSL can tell"), expected, "{names:?}");
+            let (certificate, _) = issue::self_signed(&request).expect("OpenSSL issues a certificate");
+            assert_eq!(covers(&certificate, host).expect("OpenSSL checks the name"), expected, "{names:?}");
             assert_eq!(of(&certificate), names);
         }
     }

@@ -7,113 +7,27 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509NameRef, X509Ref};
 
-use super::{clock, names};
+use super::error::CertificateError;
+use super::{names, openssl_errors, validity};
 
-/// How many names of a certificate an error shows.
-const SHOWN_NAMES: usize = 5;
-
-/// A certificate chain and its private key that passed every check made here.
+/// A certificate chain and its private key, checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Pair {
     chain: Vec<X509>,
     key: PKey<Private>,
 }
 
-/// Why a certificate and its key cannot be served.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CertificateError {
-    /// A file cannot be read.
-    #[error("`{path}` cannot be read: {error}")]
-    Read {
-        /// The file.
-        path: String,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The certificate is not PEM, or there is none.
-    #[error("no certificate found; expected PEM with `-----BEGIN CERTIFICATE-----`{}", because(.0.as_ref()))]
-    NoCertificate(Option<ErrorStack>),
-    /// The key is not PEM, or there is none.
-    #[error("no private key found; expected PEM with `-----BEGIN PRIVATE KEY-----`{}", because(Some(.0)))]
-    NoKey(ErrorStack),
-    /// The key needs a passphrase.
-    #[error("the private key is encrypted; a server cannot ask for the passphrase")]
-    EncryptedKey,
-    /// The key belongs to another certificate.
-    #[error("the private key does not fit the certificate of `{0}`")]
-    Mismatch(String),
-    /// The key belongs to a certificate further down the file.
-    #[error("the private key fits certificate {0} of the file; the server's own certificate has to come first")]
-    LeafNotFirst(usize),
-    /// A certificate did not issue the one before it.
-    #[error(
-        "certificate {position} (`{subject}`) did not issue the one before it, which names `{issuer}` as its issuer"
-    )]
-    Chain {
-        /// Counted from 1.
-        position: usize,
-        /// Whom it is for.
-        subject: String,
-        /// Whom the one before it names.
-        issuer: String,
-    },
-    /// Its time is over.
-    #[error("the certificate of `{subject}` expired at {at}")]
-    Expired {
-        /// Whom it is for.
-        subject: String,
-        /// When.
-        at: String,
-    },
-    /// Its time has not come.
-    #[error("the certificate of `{subject}` is not valid before {at}; is the clock right?")]
-    NotYetValid {
-        /// Whom it is for.
-        subject: String,
-        /// When.
-        at: String,
-    },
-    /// It is for other hosts.
-    #[error("the certificate of `{subject}` does not name `{wanted}`, by which the API server calls the Service of `MIMIC_CERTIFICATE_SERVICE`; {}", theirs(.names))]
-    OtherName {
-        /// Whom it is for.
-        subject: String,
-        /// The name that it lacks.
-        wanted: String,
-        /// Its subject alternative names.
-        names: Vec<String>,
-    },
-    /// OpenSSL refused something.
-    #[error("OpenSSL: {0}")]
-    OpenSsl(#[from] ErrorStack),
-}
-
-fn because(error: Option<&ErrorStack>) -> String {
-    let reason = error.and_then(|stack| stack.errors().first()).and_then(openssl::error::Error::reason);
-    reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
-}
-
-fn theirs(names: &[String]) -> String {
-    if names.is_empty() {
-        return "it has no subject alternative names, and a common name does not count".to_owned();
-    }
-    let listed: Vec<String> = names.iter().take(SHOWN_NAMES).map(|name| format!("`{name}`")).collect();
-    let more = if names.len() > SHOWN_NAMES { ", …" } else { "" };
-    format!("it names {}{more}", listed.join(", "))
-}
-
 impl Pair {
-    /// Reads a chain, leaf first, and the leaf's key, both PEM, and checks that they belong together at the time `now`.
+    /// Reads a chain, leaf first, and the leaf's key, both PEM, and checks them at the time `now`.
     pub(crate) fn from_pem(chain: &[u8], key: &[u8], now: SystemTime) -> Result<Self, CertificateError> {
         let chain = X509::stack_from_pem(chain).map_err(|error| CertificateError::NoCertificate(Some(error)))?;
         Self::new(chain, read_key(key)?, now)
     }
 
-    /// Checks that a chain, leaf first, and a key belong together at the time `now`.
+    /// Checks a chain, leaf first, and the leaf's key at the time `now`.
     pub(crate) fn new(chain: Vec<X509>, key: PKey<Private>, now: SystemTime) -> Result<Self, CertificateError> {
         let Some(leaf) = chain.first() else { return Err(CertificateError::NoCertificate(None)) };
-        if let Some(position) = chain.iter().position(|certificate| fits(certificate, &key)) {
+        if let Some(position) = chain.iter().position(|certificate| matches_key(certificate, &key)) {
             if position > 0 {
                 return Err(CertificateError::LeafNotFirst(position + 1));
             }
@@ -129,7 +43,7 @@ impl Pair {
                 });
             }
         }
-        let now = clock::to_asn1(now)?;
+        let now = validity::to_asn1(now)?;
         for certificate in &chain {
             let subject = || name(certificate.subject_name());
             if is_before(certificate.not_after(), &now) {
@@ -143,7 +57,7 @@ impl Pair {
         Ok(Self { chain, key })
     }
 
-    /// Checks that clients which call `host` will take the certificate for its own.
+    /// Checks that the certificate is valid for clients that connect to `host`.
     pub(crate) fn check_names(&self, host: &str) -> Result<(), CertificateError> {
         if names::covers(self.leaf(), host)? {
             return Ok(());
@@ -167,7 +81,7 @@ impl Pair {
         &self.key
     }
 
-    /// SHA-256 of the leaf, as other tools write it: `AB:CD:…`.
+    /// SHA-256 of the leaf in the usual form, `AB:CD:…`.
     pub(crate) fn fingerprint(&self) -> Result<String, ErrorStack> {
         let digest = self.leaf().digest(MessageDigest::sha256())?;
         Ok(digest.iter().enumerate().fold(String::new(), |mut text, (index, byte)| {
@@ -188,24 +102,18 @@ pub(super) fn read_key(pem: &[u8]) -> Result<PKey<Private>, CertificateError> {
     key.map_err(|error| if asked { CertificateError::EncryptedKey } else { CertificateError::NoKey(error) })
 }
 
-/// Whether a key is that of a certificate.
-pub(super) fn fits(certificate: &X509Ref, key: &PKey<Private>) -> bool {
-    let fits = certificate.public_key().is_ok_and(|public| key.public_eq(&public));
-    forget_errors();
-    fits
+/// Whether a private key matches a certificate.
+pub(super) fn matches_key(certificate: &X509Ref, key: &PKey<Private>) -> bool {
+    let matches = certificate.public_key().is_ok_and(|public| key.public_eq(&public));
+    openssl_errors::clear();
+    matches
 }
 
-/// Whether `issuer` signed a certificate. A signature that cannot be checked at all counts as a wrong one.
+/// Whether `issuer` signed a certificate. A signature that cannot be checked counts as a wrong one.
 pub(super) fn has_issued(issuer: &X509Ref, certificate: &X509Ref) -> bool {
     let has_issued = issuer.public_key().and_then(|key| certificate.verify(&key)).unwrap_or(false);
-    forget_errors();
+    openssl_errors::clear();
     has_issued
-}
-
-/// Empties OpenSSL's queue of errors, which belongs to the thread. An answer of "no" leaves its reason there, and the next
-/// TLS connection that this thread reads from would take that for an error of its own.
-pub(super) fn forget_errors() {
-    drop(ErrorStack::get());
 }
 
 fn is_before(a: &Asn1TimeRef, b: &Asn1TimeRef) -> bool {
@@ -223,17 +131,17 @@ mod tests {
     use super::super::self_signed;
     use super::*;
 
-    /// Rotation broke the connections to the API server, which the same thread reads from.
+    /// Rotation broke the connections to the API server, which the same thread reads.
     #[test]
-    fn an_answer_of_no_leaves_no_error_behind() {
+    fn a_failed_check_leaves_no_error_behind() {
         let pair = self_signed(None).expect("OpenSSL makes a certificate");
         let other = self_signed(None).expect("OpenSSL makes a certificate");
-        let left_behind = |answer: bool| {
-            assert!(!answer);
+        let left_behind = |check: bool| {
+            assert!(!check);
             ErrorStack::get().errors().len()
         };
         assert_eq!(left_behind(has_issued(other.leaf(), pair.leaf())), 0);
-        assert_eq!(left_behind(fits(pair.leaf(), other.key())), 0);
+        assert_eq!(left_behind(matches_key(pair.leaf(), other.key())), 0);
         assert_eq!(left_behind(pair.check_names("elsewhere").is_ok()), 0);
     }
 }

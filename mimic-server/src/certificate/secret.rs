@@ -1,72 +1,64 @@
-//! A certificate that others put into a Secret.
+//! A certificate in a Secret that users or cert-manager fill in.
 
 use std::time::SystemTime;
 
 use k8s_openapi::api::core::v1::Secret;
 use mimic_core::{Hint as _, Problem};
-use mimic_k8s::cluster::{CertificateSecret, Cluster, ClusterError, pem_pair};
+use mimic_k8s::cluster::{CertificateSecret, Cluster, pem_pair};
 
-use super::{Keeper, Pair};
+use super::cluster_problem::{from_cluster, secret_label};
+use super::installer::CertificateInstaller;
+use super::pair::Pair;
 
-/// Keeps the served certificate in step with the Secret, for good.
-pub(crate) struct FollowedSecret {
+/// Serves the certificate in a Secret, and the new one whenever the Secret changes.
+pub(crate) struct WatchedSecret {
     secret: CertificateSecret,
-    /// How it is called in messages.
-    place: String,
-    /// The name that clients will look for, unless that is not to be checked.
+    /// Its name in messages.
+    label: String,
+    /// The host name that the certificate must be valid for; `None` turns that check off.
     host: Option<String>,
-    keeper: Keeper,
+    installer: CertificateInstaller,
 }
 
-impl FollowedSecret {
-    pub(crate) fn new(cluster: &Cluster, name: &str, host: Option<String>, keeper: Keeper) -> Self {
-        Self { secret: CertificateSecret::new(cluster, name), place: place(cluster, name), host, keeper }
+impl WatchedSecret {
+    pub(crate) fn new(cluster: &Cluster, name: &str, host: Option<String>, installer: CertificateInstaller) -> Self {
+        Self { secret: CertificateSecret::new(cluster, name), label: secret_label(cluster, name), host, installer }
     }
 
-    pub(crate) async fn follow(self) {
+    pub(crate) async fn watch(self) {
         let mut secrets = self.secret.watch();
         loop {
-            let taken_up = match secrets.next().await {
-                Ok(Some(secret)) => self.take_up(&secret),
+            let installed = match secrets.next().await {
+                Ok(Some(secret)) => self.install(&secret),
                 Ok(None) => Err(self.absent()),
                 Err(error) => {
-                    self.keeper.lose_sight(&from_cluster(&self.place, &error).full_message());
+                    self.installer.report_unreadable(&from_cluster(&self.label, &error).full_message());
                     continue;
                 }
             };
-            match taken_up {
-                Ok(()) => self.keeper.all_well(),
-                Err(problem) => self.keeper.complain(&problem.full_message()),
+            match installed {
+                Ok(()) => self.installer.clear_error(),
+                Err(problem) => self.installer.report_rejected(&problem.full_message()),
             }
         }
     }
 
-    fn take_up(&self, secret: &Secret) -> Result<(), Problem> {
-        let pem = pem_pair(secret).map_err(|error| Problem::from_error(&self.place, &error))?;
+    fn install(&self, secret: &Secret) -> Result<(), Problem> {
+        let pem = pem_pair(secret).map_err(|error| Problem::from_error(&self.label, &error))?;
         let pair = Pair::from_pem(pem.certificate, pem.key, SystemTime::now()).and_then(|pair| {
             self.host.as_deref().map_or(Ok(()), |host| pair.check_names(host))?;
             Ok(pair)
         });
-        pair.and_then(|pair| self.keeper.take_up(&pair)).map_err(|error| {
+        pair.and_then(|pair| self.installer.install(&pair)).map_err(|error| {
             let (certificate, key) = pem.keys;
-            Problem::new(&self.place, format!("`{certificate}` and `{key}`: {error}"))
+            Problem::from_error(&format!("{}: `{certificate}` and `{key}`", self.label), &error)
         })
     }
 
     fn absent(&self) -> Problem {
-        Problem::new(&self.place, "there is no such Secret").with_hint(
-            "create it with `tls.crt` and `tls.key`, as `kubectl create secret tls` does, name another one in \
-             `MIMIC_KUBERNETES_CERTSECRET`, or set `MIMIC_CERTIFICATE_SOURCE=managed`, with which Mimic makes its own",
+        Problem::new(&self.label, "not found").with_hint(
+            "create it with `kubectl create secret tls`, set `MIMIC_KUBERNETES_CERTSECRET` to another one, or set \
+             `MIMIC_CERTIFICATE_SOURCE=managed` to let Mimic issue its own certificate",
         )
     }
-}
-
-/// How a Secret in Mimic's namespace is called in messages.
-pub(super) fn place(cluster: &Cluster, name: &str) -> String {
-    format!("Secret {}/{name}", cluster.namespace())
-}
-
-/// What the API server refused, or that it is away, as a problem with the object that was asked for.
-pub(super) fn from_cluster(place: &str, error: &ClusterError) -> Problem {
-    Problem::from_error(place, error)
 }

@@ -1,20 +1,21 @@
 use std::time::{Duration, SystemTime};
 
+use super::error::CertificateError;
 use super::issue::{self, Request};
-use super::{CertificateError, Pair};
+use super::pair::Pair;
 
-/// How long a self-signed certificate is good for; it is made anew at every start.
-const LIFE: Duration = Duration::from_hours(365 * 24);
+/// Lifetime of a self-signed certificate. A new one is issued at every start.
+const LIFETIME: Duration = Duration::from_hours(365 * 24);
 
-/// Makes a self-signed certificate with an EC P-256 key for the names of the Service `mimic` and for loopback.
-/// `namespace` is the one that Mimic runs in, when it is known.
+/// Issues a self-signed certificate with an EC P-256 key for the Service `mimic` and for loopback. `namespace` is Mimic's
+/// own namespace, if known.
 pub(crate) fn self_signed(namespace: Option<&str>) -> Result<Pair, CertificateError> {
     let now = SystemTime::now();
     let mut names: Vec<String> = ["mimic", "localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
     if let Some(namespace) = namespace {
         names.extend([format!("mimic.{namespace}"), format!("mimic.{namespace}.svc")]);
     }
-    let request = Request { common_name: "mimic", names, from: now, until: now + LIFE };
+    let request = Request { common_name: "mimic", names, from: now, until: now + LIFETIME };
     let (certificate, key) = issue::self_signed(&request)?;
     Pair::new(vec![certificate], key, now)
 }
@@ -26,7 +27,7 @@ mod tests {
 
     #[test]
     fn a_self_signed_certificate_names_the_service_and_loopback() {
-        let pair = self_signed(Some("mimic-system")).expect("OpenSSL makes a certificate");
+        let pair = self_signed(Some("mimic-system")).expect("OpenSSL issues a certificate");
         assert_eq!(
             names::of(pair.leaf()),
             ["mimic", "localhost", "127.0.0.1", "::1", "mimic.mimic-system", "mimic.mimic-system.svc"]

@@ -1,151 +1,207 @@
-//! The configuration file: which keys it has and on which lines.
+//! The configuration file: its keys with their lines, and its values as they were written.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read as _};
 use std::path::Path;
 
+use config::{ConfigError, Map, Source, Value};
 use mimic_core::Problem;
-use mimic_core::internal::nearest;
-use saphyr_parser::{Event, Parser, ScanError};
+use mimic_core::internal::yaml::{self, Node};
 
-use super::candidate;
-use super::table::TABLE;
+use super::schema::{Schema, suggest};
 
-/// The one group of keys that can be listed, each element with all of its keys.
-pub(crate) const LISTED: &str = "harbor";
+/// Largest file, in bytes.
+const MAX_SIZE: u64 = 1 << 20;
 
-/// A configuration file that is well-formed YAML. Its values are read by `config`, its lines are known here.
+/// A configuration file that is valid YAML.
 #[derive(Debug)]
 pub(crate) struct ConfigFile {
     name: String,
-    pub(crate) text: String,
-    keys: BTreeMap<String, Found>,
+    /// Every key and every element of a list, by its path: `harbor[2].name`.
+    entries: BTreeMap<String, Entry>,
+    /// Keys that are not strings, or set twice.
+    problems: Vec<Problem>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Found {
+#[derive(Debug)]
+struct Entry {
     line: usize,
-    is_group: bool,
-    is_list: bool,
-    is_empty: bool,
+    kind: Kind,
+    /// The value of a scalar or of a list of scalars, in the form of a variable.
+    value: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// Nothing, or `null`.
+    Empty,
+    Scalar,
+    List,
+    Group,
 }
 
 impl ConfigFile {
     pub(crate) fn read(path: &Path) -> Result<Self, Problem> {
         let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(name, text),
-            Err(error) => Err(Problem::new(&name, format!("the configuration file cannot be read: {error}"))),
+        match read(path) {
+            Ok(text) => Self::parse(name, &text),
+            Err(error) => Err(Problem::new(&name, format!("cannot read the configuration file: {error}"))),
         }
     }
 
-    pub(crate) fn parse(name: String, text: String) -> Result<Self, Problem> {
-        let keys = find_keys(&text).map_err(|error| {
-            Problem::new(&name, format!("not valid YAML: {}", error.info())).at_line(error.marker().line())
-        })?;
-        Ok(Self { name, text, keys })
+    pub(crate) fn parse(name: String, text: &str) -> Result<Self, Problem> {
+        let root = yaml::parse(text)
+            .map_err(|error| Problem::new(&name, format!("not valid YAML: {}", error.message)).at_line(error.line))?;
+        let mut file = Self { name, entries: BTreeMap::new(), problems: Vec::new() };
+        match &root.value {
+            yaml::Value::Null => {}
+            yaml::Value::Map(_) => file.add("", &root),
+            _ => {
+                let message = format!("the file contains {}, not a mapping", root.kind());
+                return Err(Problem::new(&file.name, message).at_line(root.line));
+            }
+        }
+        Ok(file)
+    }
+
+    /// Adds what is below `path`. The depth of a tree is bounded by the YAML reader.
+    fn add(&mut self, path: &str, node: &Node) {
+        match &node.value {
+            yaml::Value::Map(entries) => {
+                for (key, value) in entries {
+                    let yaml::Value::Text(name) = &key.value else {
+                        let message = format!("a key must be a string, not {}", key.kind());
+                        self.problems.push(Problem::new(&self.name, message).at_line(key.line));
+                        continue;
+                    };
+                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    self.insert(path, key.line, value);
+                }
+            }
+            yaml::Value::List(elements) => {
+                for (index, element) in elements.iter().enumerate() {
+                    self.insert(format!("{path}[{index}]"), element.line, element);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn insert(&mut self, path: String, line: usize, node: &Node) {
+        if let Some(first) = self.entries.get(&path) {
+            let message = format!("key `{path}` is already set on line {}", first.line);
+            self.problems.push(Problem::new(&self.name, message).at_line(line));
+            return;
+        }
+        let (kind, value) = match &node.value {
+            yaml::Value::Null => (Kind::Empty, None),
+            yaml::Value::Map(_) => (Kind::Group, None),
+            yaml::Value::List(_) => (Kind::List, as_variable(node)),
+            yaml::Value::Bool(_) | yaml::Value::Text(_) => (Kind::Scalar, as_variable(node)),
+        };
+        self.entries.insert(path.clone(), Entry { line, kind, value });
+        self.add(&path, node);
     }
 
     /// The line on which `path` is set.
     pub(crate) fn line(&self, path: &str) -> Option<usize> {
-        self.keys.get(path).map(|found| found.line)
+        self.entries.get(path).map(|entry| entry.line)
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Keys that the table does not have, and groups and values in each other's place.
-    pub(crate) fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut unknown: Option<&str> = None;
-        for (path, found) in &self.keys {
-            // What lies below an unknown key is not worth a second complaint.
-            if unknown.is_some_and(|above| path.strip_prefix(above).is_some_and(|rest| rest.starts_with(['.', '[']))) {
+    /// Keys that do not exist, are set twice, or have a group in place of a value or the reverse.
+    pub(crate) fn problems(&self, schema: &Schema) -> Vec<Problem> {
+        let mut problems = self.problems.clone();
+        let mut reported: Option<&str> = None;
+        for (path, entry) in &self.entries {
+            // Nothing below a reported key is reported again.
+            if reported.is_some_and(|above| path.strip_prefix(above).is_some_and(|rest| rest.starts_with(['.', '[']))) {
                 continue;
             }
-            let problem = |message: String| Problem::new(&self.name, message).at_line(found.line);
+            let problem = |message: String| Problem::new(&self.name, message).at_line(entry.line);
             let (path, key) = (path.as_str(), without_numbers(path));
-            if TABLE.iter().any(|row| row.path == key) {
-                if found.is_group {
-                    problems.push(problem(format!("`{path}` is a single value, not a group of keys")));
-                    unknown = Some(path);
+            let found = match (entry.kind, schema.is_setting(&key), schema.is_group(&key)) {
+                (Kind::Group, true, _) => problem(format!("`{path}` is a single value, not a group of keys")),
+                (_, true, _) | (Kind::Group | Kind::Empty, _, true) => continue,
+                (Kind::List, _, true) if schema.lists.contains(&path) => continue,
+                (Kind::List, _, true) => problem(format!("`{path}` is a group of keys, not a list")),
+                (Kind::Scalar, _, true) => problem(format!("`{path}` is a group of keys, not a single value")),
+                (_, _, false) => {
+                    let nearest = nearest(&key, schema.rows.iter().map(|row| row.path));
+                    suggest(problem(format!("unknown key `{path}`")), nearest)
                 }
-            } else if TABLE.iter().any(|row| row.path.strip_prefix(&key).is_some_and(|rest| rest.starts_with('.'))) {
-                if found.is_list && path != LISTED {
-                    problems.push(problem(format!("`{path}` is a group of keys, not a list")));
-                    unknown = Some(path);
-                } else if !found.is_group && !found.is_list && !found.is_empty {
-                    problems.push(problem(format!("`{path}` is a group of keys, not a single value")));
-                }
-            } else {
-                let nearest = nearest(&key, TABLE.iter().map(|row| row.path));
-                problems.push(candidate(problem(format!("unknown key `{path}`")), nearest));
-                unknown = Some(path);
-            }
+            };
+            problems.push(found);
+            reported = Some(path);
         }
         problems
     }
+
+    /// How many elements the list at `path` has; `None` if it is not a list.
+    pub(crate) fn list_length(&self, path: &str) -> Option<usize> {
+        let is_list = matches!(self.entries.get(path)?.kind, Kind::List);
+        is_list.then(|| (0..).take_while(|index| self.entries.contains_key(&format!("{path}[{index}]"))).count())
+    }
+
+    /// The values of all settings; those of a group that is a list are left out.
+    pub(crate) fn values(&self, schema: &Schema) -> Values {
+        self.select(|path| schema.is_setting(path).then(|| path.to_owned()))
+    }
+
+    /// The values of one element of the list at `group`, as if it were the group.
+    pub(crate) fn element(&self, schema: &Schema, group: &str, index: usize) -> Values {
+        let element = format!("{group}[{index}]");
+        let in_group = |path: &str| path.strip_prefix(&element).map(|rest| format!("{group}{rest}"));
+        self.select(|path| in_group(path).filter(|path| schema.is_setting(path)))
+    }
+
+    fn select(&self, setting: impl Fn(&str) -> Option<String>) -> Values {
+        Values(self.entries.iter().filter_map(|(path, entry)| Some((setting(path)?, entry.value.clone()?))).collect())
+    }
 }
 
-/// The key that the path of a setting in a list stands for: `harbor.name` for `harbor[2].name`.
+/// Values by the paths of their settings: a layer to merge.
+#[derive(Clone, Debug)]
+pub(crate) struct Values(pub(crate) BTreeMap<String, String>);
+
+impl Source for Values {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
+        Ok(self.0.iter().map(|(path, value)| (path.clone(), value.as_str().into())).collect())
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MAX_SIZE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_SIZE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB", MAX_SIZE >> 20)));
+    }
+    Ok(text)
+}
+
+/// A value in the form of a variable: lists with commas. A group has no such form.
+fn as_variable(node: &Node) -> Option<String> {
+    match &node.value {
+        yaml::Value::Null => Some(String::new()),
+        yaml::Value::Bool(value) => Some(value.to_string()),
+        yaml::Value::Text(text) => Some(text.clone()),
+        yaml::Value::List(elements) => Some(elements.iter().map(as_variable).collect::<Option<Vec<_>>>()?.join(",")),
+        yaml::Value::Map(_) => None,
+    }
+}
+
+/// The key of a path: `harbor.name` for `harbor[2].name`.
 fn without_numbers(path: &str) -> String {
     let mut pieces = path.split('[');
     let first = pieces.next().unwrap_or_default().to_owned();
     pieces.fold(first, |key, piece| key + piece.split_once(']').map_or(piece, |(_, rest)| rest))
-}
-
-/// The dotted path of every mapping key of the first document, and of every element of a list: `harbor[2].name`.
-fn find_keys(text: &str) -> Result<BTreeMap<String, Found>, ScanError> {
-    /// A collection that is open: a mapping with the path above it and the key whose value comes next, or a sequence.
-    enum Open {
-        Mapping { path: String, key: Option<String> },
-        Sequence { path: String, length: usize },
-    }
-    let found = |line| Found { line, is_group: false, is_list: false, is_empty: false };
-    let mut keys = BTreeMap::new();
-    let mut open: Vec<Open> = Vec::new();
-    for event in Parser::new_from_str(text) {
-        let (event, span) = event?;
-        // A scalar is a key where a mapping waits for one; everything else is a value, of a key or of a sequence.
-        match (&event, open.last_mut()) {
-            (Event::Scalar(name, ..), Some(Open::Mapping { path, key: key @ None })) => {
-                let full = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-                keys.entry(full.clone()).or_insert(found(span.start.line()));
-                *key = Some(full);
-            }
-            (Event::MappingEnd | Event::SequenceEnd, _) => {
-                open.pop();
-            }
-            (Event::Scalar(..) | Event::MappingStart(..) | Event::SequenceStart(..) | Event::Alias(_), above) => {
-                let path = match above {
-                    Some(Open::Mapping { key, .. }) => key.take(),
-                    Some(Open::Sequence { path, length }) => {
-                        let element = format!("{path}[{length}]");
-                        keys.insert(element.clone(), found(span.start.line()));
-                        *length += 1;
-                        Some(element)
-                    }
-                    None => None,
-                };
-                if let Some(found) = path.as_ref().and_then(|path| keys.get_mut(path)) {
-                    found.is_group = matches!(event, Event::MappingStart(..));
-                    found.is_list = matches!(event, Event::SequenceStart(..));
-                    found.is_empty = matches!(&event, Event::Scalar(text, ..) if text.is_empty() || text == "~");
-                }
-                match event {
-                    Event::MappingStart(..) => {
-                        open.push(Open::Mapping { path: path.unwrap_or_default(), key: None });
-                    }
-                    Event::SequenceStart(..) => {
-                        open.push(Open::Sequence { path: path.unwrap_or_default(), length: 0 });
-                    }
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(keys)
 }
 
 #[cfg(test)]
@@ -153,12 +209,14 @@ mod tests {
     use mimic_core::Hint as _;
 
     use super::*;
+    use crate::settings::schema;
 
     fn problems(text: &str) -> Vec<String> {
-        match ConfigFile::parse("mimic.yaml".to_owned(), text.to_owned()) {
-            Ok(file) => file.problems().iter().map(|problem| problem.full_message().to_string()).collect(),
-            Err(problem) => vec![problem.full_message().to_string()],
-        }
+        let problems = match ConfigFile::parse("mimic.yaml".to_owned(), text) {
+            Ok(file) => file.problems(&schema()),
+            Err(problem) => vec![problem],
+        };
+        problems.iter().map(|problem| problem.full_message().to_string()).collect()
     }
 
     #[test]
@@ -201,6 +259,73 @@ mod tests {
                 "mimic.yaml:3: `harbor[0].api` is a group of keys, not a list",
                 "mimic.yaml:4: unknown key `harbor[1].nam` (hint: did you mean `harbor.name`?)",
                 "mimic.yaml:5: `harbor[2]` is a group of keys, not a single value",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_set_twice_is_named_with_both_lines() {
+        assert_eq!(
+            problems("drain: 1s\ndrain: 2s\nharbor.name: a\nharbor: {name: b}\n"),
+            [
+                "mimic.yaml:2: key `drain` is already set on line 1",
+                "mimic.yaml:4: key `harbor.name` is already set on line 3",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_not_a_string_is_named_with_its_line() {
+        assert_eq!(
+            problems("drain: 1s\n? [a, b]\n: 1\n? {c: d}\n: 2\ntrue: 3\n~: 4\n5: 6\n"),
+            [
+                "mimic.yaml:2: a key must be a string, not a list",
+                "mimic.yaml:4: a key must be a string, not a mapping",
+                "mimic.yaml:6: a key must be a string, not true or false",
+                "mimic.yaml:7: a key must be a string, not nothing",
+                "mimic.yaml:8: unknown key `5`",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_file_must_be_a_mapping_of_bounded_size_and_depth() {
+        let problem = |text: &str| problems(text).concat();
+        assert!(problem("- a\n").starts_with("mimic.yaml:1: the file contains a list, not a mapping"));
+        assert!(problem("a").starts_with("mimic.yaml:1: the file contains a "));
+        assert!(problem("drain: 1s\n---\ndrain: 2s\n").starts_with("mimic.yaml:2: not valid YAML: "));
+        assert!(
+            problem(&("[".repeat(100) + "\n")).starts_with("mimic.yaml:1: not valid YAML: nested more than 64 deep")
+        );
+        assert!(problem(&"[".repeat(100_000)).starts_with("mimic.yaml:1: not valid YAML: "));
+        let bombs = (1..30).fold("a0: &a0 [x]\n".to_owned(), |text, n| {
+            text + &format!("a{n}: &a{n} [*a{last}, *a{last}]\n", last = n - 1)
+        });
+        assert!(problem(&bombs).contains("not valid YAML: more than 2000000 values"));
+        let folder = tempfile::tempdir().expect("a folder can be created");
+        let path = folder.path().join("mimic.yaml");
+        std::fs::write(&path, format!("#{}\n", "x".repeat(1 << 20))).expect("it can be written");
+        let problem = ConfigFile::read(&path).expect_err("it is too large").to_string();
+        assert!(problem.ends_with(": cannot read the configuration file: it is larger than 1 MiB"), "{problem}");
+    }
+
+    #[test]
+    fn values_are_read_as_they_were_written() {
+        let text = "harbor.name: 1.10\ndrain: ''\nstartup:\nfile: {path: [a, [b, 007]]}\ndryrun: TRUE\nloglevel: &l info\n\
+                    logformat: *l\nexclude: {namespaces: []}\n";
+        let file = ConfigFile::parse(String::new(), text).expect("it is valid");
+        let values = file.values(&schema()).0;
+        let values: Vec<_> = values.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect();
+        assert_eq!(
+            values,
+            [
+                ("drain", ""),
+                ("dryrun", "true"),
+                ("exclude.namespaces", ""),
+                ("file.path", "a,b,007"),
+                ("harbor.name", "1.10"),
+                ("logformat", "info"),
+                ("loglevel", "info"),
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! Which of the process's environment variables are Mimic's configuration.
+//! Finds Mimic's settings among the environment variables of the process.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -6,25 +6,25 @@ use std::ffi::OsString;
 use mimic_core::Problem;
 use mimic_core::internal::nearest;
 
-use super::candidate;
-use super::table::{CONFIG_VARIABLE, Row, TABLE};
+use super::schema::{CONFIG_VARIABLE, Schema, suggest};
 
-/// The variables of the process that matter to Mimic, sorted out.
+/// The variables of the process that begin with `MIMIC_`, sorted.
 #[derive(Debug, Default)]
 pub(crate) struct Variables {
-    /// Those with a key, by variable. An empty one is as good as not set and is left out.
+    /// Settings, by variable. An empty variable counts as not set.
     pub(crate) known: BTreeMap<String, String>,
     /// `MIMIC_CONFIG`.
     pub(crate) config: Option<String>,
-    /// What is worth a warning: variables that mean nothing.
+    /// Unknown variables.
     pub(crate) warnings: Vec<Problem>,
-    /// Values that are not text.
+    /// Values that are not UTF-8.
     pub(crate) problems: Vec<Problem>,
 }
 
 impl Variables {
-    pub(crate) fn sort_out(all: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        let names: Vec<String> = TABLE.iter().map(Row::variable).chain([CONFIG_VARIABLE.to_owned()]).collect();
+    pub(crate) fn sort_out(schema: &Schema, all: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let names: Vec<String> =
+            schema.rows.iter().map(|row| row.variable()).chain([CONFIG_VARIABLE.to_owned()]).collect();
         let mut sorted = Self::default();
         for (name, value) in all {
             let Some(name) = name.to_str().filter(|name| name.starts_with("MIMIC_")) else { continue };
@@ -42,7 +42,7 @@ impl Variables {
                 _ if is_service_link(name, value) => {}
                 _ => {
                     let nearest = nearest(name, names.iter().map(String::as_str));
-                    sorted.warnings.push(candidate(Problem::new(name, "unknown variable, ignored"), nearest));
+                    sorted.warnings.push(suggest(Problem::new(name, "unknown variable, ignored"), nearest));
                 }
             }
         }
@@ -50,7 +50,7 @@ impl Variables {
     }
 }
 
-/// Whether Kubernetes itself made this variable, for a Service called `mimic` or `mimic-…`
+/// Whether Kubernetes created this variable for a Service named `mimic` or `mimic-…`
 /// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
 fn is_service_link(name: &str, value: &str) -> bool {
     let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
@@ -61,7 +61,7 @@ fn is_service_link(name: &str, value: &str) -> bool {
     if name.find("_SERVICE_PORT").is_some_and(|at| matches!(name.as_bytes().get(at + 13), None | Some(b'_'))) {
         return value.bytes().all(|b| b.is_ascii_digit());
     }
-    // `MIMIC_PORT=tcp://…`; the value tells it from a slip such as `MIMIC_LISTEN_PORT=8443`.
+    // `MIMIC_PORT=tcp://…`; the value distinguishes it from a typing error such as `MIMIC_LISTEN_PORT=8443`.
     if name.ends_with("_PORT") && is_address {
         return true;
     }
@@ -76,9 +76,10 @@ mod tests {
     use mimic_core::Hint as _;
 
     use super::*;
+    use crate::settings::schema;
 
     fn sort_out(variables: &[(&str, &str)]) -> Variables {
-        Variables::sort_out(variables.iter().map(|(name, value)| (name.into(), value.into())))
+        Variables::sort_out(&schema(), variables.iter().map(|(name, value)| (name.into(), value.into())))
     }
 
     #[test]
@@ -131,7 +132,7 @@ mod tests {
     #[test]
     fn a_value_that_is_not_text_is_a_problem() {
         use std::os::unix::ffi::OsStringExt;
-        let sorted = Variables::sort_out([("MIMIC_LISTENHOST".into(), OsString::from_vec(vec![0xff]))]);
+        let sorted = Variables::sort_out(&schema(), [("MIMIC_LISTENHOST".into(), OsString::from_vec(vec![0xff]))]);
         assert_eq!(sorted.problems, [Problem::new("MIMIC_LISTENHOST", "the value is not valid UTF-8")]);
     }
 }

@@ -23,8 +23,8 @@ use super::goodbye::Goodbye;
 use super::linger::{Bounds, Linger};
 use super::routes::configure;
 use super::state::State;
-use crate::config::Limits;
 use crate::metrics::Metrics;
+use crate::settings::Limits;
 use crate::shutdown::PhaseReceiver;
 
 /// How long a connection can be idle. The API server closes idle connections after 90 s; because this is longer, the API

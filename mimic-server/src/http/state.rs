@@ -4,9 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::ConnectionType;
 use mimic_core::Catalog;
 
-use crate::config::Limits;
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::settings::Limits;
 
 /// What requests use. It is created once and never locked.
 pub struct State {

@@ -10,7 +10,7 @@ use env_logger::Target;
 use env_logger::fmt::Formatter;
 use log::{LevelFilter, Record};
 
-use crate::config::{Log, LogFormat, LogLevel};
+use crate::settings::{Log, LogFormat, LogLevel};
 
 pub use writer::LastLines;
 pub(crate) use writer::lost_lines;

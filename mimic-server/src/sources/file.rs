@@ -1,62 +1,97 @@
+//! Mirrors in files, `mirrors.yaml`.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mimic_core::{MirrorSource, Problem, RuleList, SourceError, SourceErrorKind, async_trait, parse_rules_file};
 
-use crate::polling::Watched;
+use super::kind::{ConfiguredSource, Host, SourceKind, SourceSettings};
+use crate::config::value_type::{FLAG, PATHS};
+use crate::config::{Layers, Row, Setting};
+use crate::polling::PolledFiles;
+
+pub(super) const KIND: SourceKind = SourceKind { rows: ROWS, list: None, read };
+
+const PATH: Setting<Vec<PathBuf>> =
+    Setting::new("file.path", &PATHS, "", "Files with mirrors (`mirrors.yaml`). Earlier files take precedence.");
+const WATCH: Setting<bool> =
+    Setting::new("file.watch", &FLAG, "true", "Whether files with mirrors are reloaded when they change.");
+
+static ROWS: &[Row] = &[PATH.row(), WATCH.row()];
+
+fn read(layers: &mut Layers) -> Vec<Arc<dyn SourceSettings>> {
+    let (paths, watch) = (layers.read(&PATH), layers.read(&WATCH));
+    paths.into_iter().map(|path| Arc::new(FileSettings { path, watch }) as Arc<dyn SourceSettings>).collect()
+}
+
+#[derive(Debug)]
+struct FileSettings {
+    path: PathBuf,
+    watch: bool,
+}
+
+impl SourceSettings for FileSettings {
+    /// Reads the file: an error in it is a configuration error.
+    fn open(&self, host: &Host<'_>) -> Result<Option<ConfiguredSource>, Vec<Problem>> {
+        let file = MirrorsFile::new(&self.path);
+        let list = file.content.read().map_err(|problem| vec![problem])?;
+        if list.problems.is_empty() {
+            let watch = host.watch && self.watch;
+            Ok(Some(ConfiguredSource::Loaded { source: Arc::new(file), watch, first: Some(list.rules) }))
+        } else {
+            Err(list.problems)
+        }
+    }
+}
 
 /// A `mirrors.yaml`.
-pub(crate) struct File {
+struct MirrorsFile {
     name: String,
-    inner: Arc<Inner>,
+    content: Arc<Content>,
 }
 
-struct Inner {
+struct Content {
     path: PathBuf,
-    watched: Watched,
+    files: PolledFiles,
 }
 
-impl File {
-    pub(crate) fn new(path: &Path) -> Self {
-        let watched = Watched::new([path.to_owned()]);
-        Self { name: format!("file:{}", path.display()), inner: Arc::new(Inner { path: path.to_owned(), watched }) }
-    }
-
-    pub(crate) fn read(&self) -> Result<RuleList, Problem> {
-        self.inner.read()
+impl MirrorsFile {
+    fn new(path: &Path) -> Self {
+        let files = PolledFiles::new([path.to_owned()]);
+        Self { name: format!("file:{}", path.display()), content: Arc::new(Content { path: path.to_owned(), files }) }
     }
 }
 
-impl Inner {
+impl Content {
     fn read(&self) -> Result<RuleList, Problem> {
-        self.watched.note();
+        self.files.note_blocking();
         let name = self.path.display().to_string();
         match std::fs::read_to_string(&self.path) {
             Ok(text) => parse_rules_file(&name, &text),
-            Err(error) => Err(Problem::new(&name, format!("cannot be read: {error}"))),
+            Err(error) => Err(Problem::new(&name, format!("cannot read the file: {error}"))),
         }
     }
 }
 
 #[async_trait]
-impl MirrorSource for File {
+impl MirrorSource for MirrorsFile {
     fn name(&self) -> &str {
         &self.name
     }
 
     async fn load(&self) -> Result<RuleList, SourceError> {
-        let inner = Arc::clone(&self.inner);
-        // A long list takes a while to read.
-        match tokio::task::spawn_blocking(move || inner.read()).await {
+        let content = Arc::clone(&self.content);
+        // A disk can hang, and a long list takes a while to parse.
+        match tokio::task::spawn_blocking(move || content.read()).await {
             Ok(Ok(list)) => Ok(list),
             Ok(Err(problem)) => Err(SourceError::from_error(SourceErrorKind::Invalid, problem)),
             Err(error) => {
-                Err(SourceError::new(SourceErrorKind::Unavailable, "reading was cut short").with_cause(error))
+                Err(SourceError::new(SourceErrorKind::Unavailable, "reading was interrupted").with_cause(error))
             }
         }
     }
 
     async fn changed(&self) {
-        self.inner.watched.changed().await;
+        self.content.files.changed().await;
     }
 }

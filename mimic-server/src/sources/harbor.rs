@@ -1,114 +1,235 @@
-use std::hash::{BuildHasher, RandomState};
+//! Mirrors discovered from Harbors: a single one by variables, or several by a list in the file.
+
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mimic_core::{MirrorSource, Problem, RuleList, SourceError, async_trait};
-use mimic_harbor::{Harbor, HarborSource};
+use mimic_core::internal::Globs;
+use mimic_core::{Hint as _, Problem};
+use mimic_harbor::{Address, Credentials, Harbor, HarborSettings, HarborSource, Overrides, Timeouts};
 
-use super::Configured;
-use crate::config::Settings;
-use crate::polling::Watched;
+use super::kind::{ConfiguredSource, Host, SourceKind, SourceSettings};
+use super::registries::{PolledRegistry, read_each, source_name};
+use crate::config::value_type::{FLAG, GLOBS, NAME as KUBERNETES_NAME, PATH, PERIOD, SECRET, TEXT, ValueType};
+use crate::config::{Layers, Row, Secret, Setting, read_secret};
+use crate::polling::PolledFiles;
 
-/// The Harbors that the settings name, in order of precedence, or what is wrong with them. Nothing is asked yet.
-pub(crate) fn from_harbors(settings: &Settings) -> Result<Vec<Configured>, Vec<Problem>> {
-    let mut sources = Vec::new();
-    let mut problems = Vec::new();
-    for configured in &settings.harbors {
-        let name = configured.source_name();
-        match Harbor::new(configured.settings.clone()) {
-            Ok(harbor) => {
-                let source = Refreshed::new(HarborSource::new(name, harbor), configured.interval);
-                let watch = settings.watch_mirrors && configured.watch;
-                sources.push(Configured::Asked { source: Arc::new(source), watch, first: None });
-            }
-            Err(error) => problems.push(Problem::from_error(&configured.source_name(), &error)),
-        }
-    }
-    if problems.is_empty() { Ok(sources) } else { Err(problems) }
-}
+pub(super) const KIND: SourceKind = SourceKind { rows: ROWS, list: Some(GROUP), read };
 
-/// A Harbor that is asked again on an interval, and at once when one of its files changes.
-struct Refreshed {
-    source: HarborSource,
+const GROUP: &str = "harbor";
+
+/// Shorter intervals would put Harbor under constant load.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+const OVERRIDES_TYPE: ValueType<Overrides> =
+    ValueType::new("", "a list of overrides", "project=upstream pairs, separated by commas", |text| {
+        Overrides::parse(text).ok()
+    });
+
+const ENABLED: Setting<bool> = Setting::new(
+    "harbor.enabled",
+    &FLAG,
+    "false",
+    "Whether mirrors are discovered from Harbor's proxy-cache projects; see [harbor.md](harbor.md). The file can list several \
+     Harbors under `harbor`, each with these keys; listed Harbors are enabled unless they say otherwise. `MIMIC_HARBOR_` \
+     variables configure a single Harbor; combining them with a list is an error.",
+);
+const NAME: Setting<String> = Setting::new(
+    "harbor.name",
+    &KUBERNETES_NAME,
+    "",
+    "Name of this Harbor, used as source name `harbor:NAME`. Each of several needs one.",
+);
+const API_HOST: Setting<String> = Setting::new(
+    "harbor.api.host",
+    &TEXT,
+    "",
+    "Host, host:port or URL of Harbor's API, with an optional path; https unless the URL starts with `http://`. \
+     `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply.",
+);
+const API_CA_FILE: Setting<PathBuf> = Setting::new(
+    "harbor.api.cafile",
+    &PATH,
+    "",
+    "CA bundle (PEM) for Harbor's certificate; replaces the system CAs. Reloaded when it changes.",
+);
+const REGISTRY_URL: Setting<String> = Setting::new(
+    "harbor.registryurl",
+    &TEXT,
+    "",
+    "Registry address that pods pull from, `host` or `host:port`. If empty, read from Harbor (needs an account). The API host \
+     is never used, because nodes often cannot reach it.",
+);
+const ROBOT_USERNAME: Setting<String> = Setting::new(
+    "harbor.robot.username",
+    &TEXT,
+    "",
+    "Robot account, with its `robot$`, or user. If empty, Harbor is queried anonymously.",
+);
+const ROBOT_PASSWORD: Setting<String> =
+    Setting::new("harbor.robot.password", &SECRET, "", "The account's password. Never logged.");
+const ROBOT_PASSWORD_FILE: Setting<PathBuf> = Setting::new(
+    "harbor.robot.passwordfile",
+    &PATH,
+    "",
+    "File with the password, such as a mounted Secret; reloaded when it changes. Setting both is an error.",
+);
+const CONNECT_TIMEOUT: Setting<Duration> =
+    Setting::new("harbor.timeout.connect", &PERIOD, "10s", "Timeout for connecting to Harbor, including TLS.");
+const REQUEST_TIMEOUT: Setting<Duration> = Setting::new(
+    "harbor.timeout.request",
+    &PERIOD,
+    "30s",
+    "Timeout for one request to Harbor. (A Harbor that lost its Redis needs 13 s to answer.)",
+);
+const WATCH: Setting<bool> = Setting::new(
+    "harbor.watch",
+    &FLAG,
+    "true",
+    "Whether Harbor is polled; `false`: stop after the first successful answer.",
+);
+const INTERVAL: Setting<Duration> = Setting::new(
+    "harbor.interval",
+    &PERIOD,
+    "5m",
+    "Time between two polls, ±10 %; minimum 1s. Failed polls are retried after 1s at most, then after pauses that grow to a \
+     minute, but not before Harbor's `Retry-After`.",
+);
+const PRIVATE: Setting<bool> = Setting::new(
+    "harbor.private",
+    &FLAG,
+    "false",
+    "Whether private projects are also used. Pods need credentials to pull from them.",
+);
+const PULL_SECRET: Setting<String> = Setting::new(
+    "harbor.pullsecret",
+    &KUBERNETES_NAME,
+    "",
+    "Pull secret added to pods that pull from a private project. It must exist in the namespace of each pod.",
+);
+const PROJECTS: Setting<Vec<String>> = Setting::new("harbor.projects", &GLOBS, "*", "Names of the projects to use.");
+const UNHEALTHY: Setting<bool> = Setting::new(
+    "harbor.unhealthy",
+    &FLAG,
+    "true",
+    "Whether projects are used whose registry endpoint is not `healthy`. Harbor serves only cached images for those.",
+);
+const OVERRIDES: Setting<Overrides> = Setting::new(
+    "harbor.overrides",
+    &OVERRIDES_TYPE,
+    "",
+    "Upstreams for projects where it cannot be derived from the endpoint, or is derived wrongly, as \
+     `ecr=123456789012.dkr.ecr.eu-west-1.amazonaws.com`; several with commas.",
+);
+
+static ROWS: &[Row] = &[
+    ENABLED.row(),
+    NAME.row(),
+    API_HOST.row(),
+    API_CA_FILE.row(),
+    REGISTRY_URL.row(),
+    ROBOT_USERNAME.row(),
+    ROBOT_PASSWORD.row(),
+    ROBOT_PASSWORD_FILE.row(),
+    CONNECT_TIMEOUT.row(),
+    REQUEST_TIMEOUT.row(),
+    WATCH.row(),
+    INTERVAL.row(),
+    PRIVATE.row(),
+    PULL_SECRET.row(),
+    PROJECTS.row(),
+    UNHEALTHY.row(),
+    OVERRIDES.row(),
+];
+
+/// A Harbor that mirrors are discovered from.
+#[derive(Debug)]
+struct ConfiguredHarbor {
+    name: String,
+    watch: bool,
     interval: Duration,
-    files: Watched,
-    /// Whether it failed last time. Then it is the runner who waits, longer each time.
-    failed: AtomicBool,
+    settings: HarborSettings,
 }
 
-impl Refreshed {
-    fn new(source: HarborSource, interval: Duration) -> Self {
-        let files = Watched::new(source.files());
-        Self { source, interval, files, failed: AtomicBool::new(false) }
+impl SourceSettings for ConfiguredHarbor {
+    fn open(&self, host: &Host<'_>) -> Result<Option<ConfiguredSource>, Vec<Problem>> {
+        let name = source_name(GROUP, &self.name);
+        let harbor = Harbor::new(self.settings.clone()).map_err(|error| vec![Problem::from_error(&name, &error)])?;
+        let source = HarborSource::new(name, harbor);
+        let files = PolledFiles::new(source.files());
+        let source = Arc::new(PolledRegistry::new(source, files, self.interval));
+        Ok(Some(ConfiguredSource::Loaded { source, watch: host.watch && self.watch, first: None }))
     }
 }
 
-#[async_trait]
-impl MirrorSource for Refreshed {
-    fn name(&self) -> &str {
-        self.source.name()
-    }
+fn read(layers: &mut Layers) -> Vec<Arc<dyn SourceSettings>> {
+    let harbors = read_each(layers, GROUP, &NAME, read_one);
+    harbors.into_iter().map(|harbor| Arc::new(harbor) as Arc<dyn SourceSettings>).collect()
+}
 
-    async fn load(&self) -> Result<RuleList, SourceError> {
-        self.files.note();
-        let loaded = self.source.load().await;
-        self.failed.store(loaded.is_err(), Ordering::Relaxed);
-        loaded
+/// `None` for a Harbor that is not enabled or has no address.
+fn read_one(layers: &mut Layers, name: String) -> Option<ConfiguredHarbor> {
+    let enabled = layers.read(&ENABLED);
+    let host = layers.read(&API_HOST);
+    let registry = layers.read(&REGISTRY_URL);
+    let ca_file = layers.read(&API_CA_FILE);
+    let username = layers.read(&ROBOT_USERNAME);
+    let password = read_secret(layers, &ROBOT_PASSWORD, &ROBOT_PASSWORD_FILE);
+    let timeouts = Timeouts { connect: layers.read(&CONNECT_TIMEOUT), request: layers.read(&REQUEST_TIMEOUT) };
+    let watch = layers.read(&WATCH);
+    let interval = layers.read(&INTERVAL);
+    let private = layers.read(&PRIVATE);
+    let pull_secret = layers.read(&PULL_SECRET);
+    let projects = layers.read(&PROJECTS);
+    let unhealthy = layers.read(&UNHEALTHY);
+    let overrides = layers.read(&OVERRIDES);
+    if !enabled {
+        return None;
     }
+    // Zero is the placeholder of an invalid value, which has been noted.
+    if !interval.is_zero() && interval < SHORTEST_INTERVAL {
+        layers.note(&INTERVAL, format!("`{interval:?}` is too short"), "1s or more");
+    }
+    let address = address(layers, &host);
+    let credentials = credentials(layers, username, password);
+    if private && credentials.is_none() {
+        let required = layers.setter(&ROBOT_USERNAME);
+        layers.note(&PRIVATE, format!("private projects are visible to accounts only: `{required}` is required"), "");
+    }
+    let mut settings = HarborSettings::new(address?);
+    settings.ca_file = Some(ca_file).filter(|path| !path.as_os_str().is_empty());
+    settings.credentials = credentials;
+    settings.timeouts = timeouts;
+    settings.registry = Some(registry).filter(|registry| !registry.is_empty());
+    // The globs were checked when they were read.
+    settings.projects = Globs::new(projects).unwrap_or_default();
+    settings.private = private;
+    settings.pull_secret = Some(pull_secret).filter(|name| !name.is_empty());
+    settings.unhealthy = unhealthy;
+    settings.overrides = overrides;
+    Some(ConfiguredHarbor { name, watch, interval, settings })
+}
 
-    async fn changed(&self) {
-        if self.failed.load(Ordering::Relaxed) {
-            return self.files.changed().await;
+fn address(layers: &mut Layers, host: &str) -> Option<Address> {
+    if host.is_empty() {
+        layers.note(&API_HOST, "not set, but Harbor is enabled", "a host, host:port or URL");
+        return None;
+    }
+    Address::parse(host).map_err(|error| layers.note(&API_HOST, error.full_message(), "")).ok()
+}
+
+fn credentials(layers: &mut Layers, username: String, password: Secret) -> Option<Credentials> {
+    match (username.is_empty(), password) {
+        (true, Secret::Absent) => None,
+        (false, Secret::Value(password)) => Some(Credentials::new(username, password)),
+        (false, Secret::File(path)) => Some(Credentials::from_file(username, path)),
+        (true, Secret::Value(_) | Secret::File(_)) => {
+            layers.note(&ROBOT_USERNAME, "not set, but a password is", "the account's name");
+            None
         }
-        tokio::select! {
-            () = tokio::time::sleep(around(self.interval)) => {}
-            () = self.files.changed() => {}
+        (false, Secret::Absent) => {
+            layers.note(&ROBOT_PASSWORD, "an account is set, but neither a password nor a password file", "");
+            None
         }
-    }
-}
-
-/// The interval, give or take a tenth, so that replicas do not ask in step.
-fn around(interval: Duration) -> Duration {
-    // Every `RandomState` has keys of its own, which is all the randomness that this needs.
-    let random = RandomState::new().hash_one(interval);
-    let share = f64::from(u16::try_from(random % 1000).unwrap_or_default()) / 1000.0;
-    interval.mul_f64(0.9 + share / 5.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use mimic_harbor::{Address, HarborSettings};
-    use tokio::time::Instant;
-
-    use super::*;
-
-    fn refreshed(interval: Duration) -> Refreshed {
-        let address = Address::parse("harbor.example.com").expect("a good address");
-        let harbor = Harbor::new(HarborSettings::new(address)).expect("good settings");
-        Refreshed::new(HarborSource::new("harbor", harbor), interval)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn harbor_is_asked_again_after_the_interval_give_or_take_a_tenth() {
-        let interval = Duration::from_mins(5);
-        let source = refreshed(interval);
-        let mut pauses = std::collections::BTreeSet::new();
-        for _ in 0..100 {
-            let before = Instant::now();
-            source.changed().await;
-            let pause = before.elapsed();
-            assert!(pause >= interval.mul_f64(0.9) && pause <= interval.mul_f64(1.1), "{pause:?}");
-            pauses.insert(pause);
-        }
-        assert!(pauses.len() > 10, "replicas do not ask in step");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_harbor_that_failed_is_not_asked_by_the_interval() {
-        let source = refreshed(Duration::from_secs(1));
-        source.failed.store(true, Ordering::Relaxed);
-        let changed = tokio::time::timeout(Duration::from_hours(1), source.changed()).await;
-        assert!(changed.is_err(), "how long to wait is the runner's");
     }
 }

@@ -1,4 +1,4 @@
-//! Certificates from files: checked when they are read, taken up while serving.
+//! Certificates from files: checked when they are read, reloaded while serving.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -135,15 +135,15 @@ fn a_bad_pair_keeps_the_last_good_one_and_is_reported() {
         assert_eq!(served(&server), "good");
     };
     fs::write(files.key(), Identity::new("other").key_pem()).unwrap();
-    reported("a newer one is not used: the private key does not fit the certificate of `good`");
+    reported("new certificate rejected: the private key does not match the certificate for `good`");
     fs::write(files.certificate(), "rubbish").unwrap();
-    reported("a newer one is not used: no certificate found");
+    reported("new certificate rejected: no certificate found");
     fs::remove_file(files.certificate()).unwrap();
-    reported("cannot be read: No such file or directory");
+    reported("tls.crt`: No such file or directory");
 
     files.write(&Identity::new("better"));
     wait_for(&server, "better");
-    eventually("the report is withdrawn", || (!server.readiness().1.contains("newer")).then_some(()));
+    eventually("the report is withdrawn", || (!server.readiness().1.contains("rejected")).then_some(()));
 }
 
 #[test]
@@ -214,12 +214,12 @@ fn refusal(certificate: &str, key: &str) -> String {
     let [problem] = &problems[..] else { panic!("one problem, not {problems:?}") };
     let started = actix_web::rt::System::new().block_on(async { server.start().await.map(|_| ()) });
     let error = started.expect_err("it does not start").full_message().to_string();
-    assert_eq!(*problem, error, "the check says the same");
+    assert_eq!(*problem, error, "the check reports the same");
     problem.clone()
 }
 
 #[test]
-fn each_way_to_be_wrong_has_its_words() {
+fn each_error_has_its_message() {
     let root = Identity::new("root");
     let leaf = Identity::issued_by("leaf", &root);
     let other = Identity::new("other");
@@ -232,20 +232,20 @@ fn each_way_to_be_wrong_has_its_words() {
         .unwrap();
 
     for (certificate, key, words) in [
-        (other.certificate_pem(), leaf.key_pem(), "the private key does not fit the certificate of `other`"),
+        (other.certificate_pem(), leaf.key_pem(), "the private key does not match the certificate for `other`"),
         (
             root.certificate_pem() + &leaf.certificate_pem(),
             leaf.key_pem(),
-            "the private key fits certificate 2 of the file; the server's own certificate has to come first",
+            "wrong order: the server certificate must come first (the private key matches certificate 2)",
         ),
         (
             leaf.certificate_pem() + &other.certificate_pem(),
             leaf.key_pem(),
-            "certificate 2 (`other`) did not issue the one before it, which names `root` as its issuer",
+            "broken chain: certificate 2 (`other`) is not the issuer of certificate 1 (issuer `root`)",
         ),
-        (expired.certificate_pem(), expired.key_pem(), "the certificate of `expired` expired at "),
-        (early.certificate_pem(), early.key_pem(), "the certificate of `early` is not valid before "),
-        (root.certificate_pem(), encrypted, "the private key is encrypted; a server cannot ask for the passphrase"),
+        (expired.certificate_pem(), expired.key_pem(), "the certificate for `expired` expired at "),
+        (early.certificate_pem(), early.key_pem(), "the certificate for `early` is not valid before "),
+        (root.certificate_pem(), encrypted, "encrypted private keys are not supported"),
         (root.key_pem(), root.key_pem(), "no certificate found; expected PEM with `-----BEGIN CERTIFICATE-----`"),
         (root.certificate_pem(), String::new(), "no private key found; expected PEM with"),
         (root.certificate_pem(), root.certificate_pem(), "no private key found; expected PEM with"),

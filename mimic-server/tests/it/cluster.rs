@@ -69,8 +69,8 @@ fn an_api_server_that_is_away_is_waited_for() {
         ("MIMIC_ADMIN_LISTENPORT", &admin),
     ];
     let server = Process::start(&["--demo"], &variables);
-    assert_eq!(server.line("cluster found")["namespace"], "shop");
-    let failure = server.line("a mirror source failed and keeps its last list");
+    assert_eq!(server.line("using cluster")["namespace"], "shop");
+    let failure = server.line("loading a mirror source failed; keeping its last rules");
     let words = "cannot read configmap shop/mimic-mirrors: cannot reach the API server: tcp connect error: \
                  Connection refused (os error 111)";
     assert_eq!((&failure["error"], &failure["kind"]), (&words.into(), &"unavailable".into()));

@@ -1,4 +1,4 @@
-//! Configuration from files and variables: what is read, and how mistakes are told.
+//! Configuration from files and variables: what is read, and how errors are reported.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::common::process::run;
 use mimic_core::Hint as _;
 use mimic_server::Settings;
-use mimic_server::config::{CertificateOrigin, Loaded, LogFormat, LogLevel};
+use mimic_server::settings::{CertificateOrigin, Loaded, LogFormat, LogLevel};
 
 fn load(variables: &[(&str, &str)], file: Option<&Path>) -> Loaded {
     let environment = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
@@ -57,14 +57,15 @@ fn every_sample_loads_and_is_refused_with_a_bogus_key() {
 fn the_defaults_are_those_of_the_reference() {
     let settings = load(&[("MIMIC_CERTIFICATE_SOURCE", "selfsigned")], None).settings.unwrap();
     assert_eq!((settings.listen.host.as_str(), settings.listen.port), ("0.0.0.0", 8443));
-    assert_eq!(settings.admin.map(|admin| (admin.host, admin.port)), Some(("0.0.0.0".to_owned(), 8081)));
+    assert_eq!(settings.admin.clone().map(|admin| (admin.host, admin.port)), Some(("0.0.0.0".to_owned(), 8081)));
     assert_eq!((settings.log.level, settings.log.format), (LogLevel::Info, LogFormat::Text));
     assert_eq!(settings.excluded_namespaces, ["kube-system", "kube-node-lease", "kube-public"]);
-    assert!(settings.annotate && !settings.dry_run && settings.watch_mirrors && settings.files.watch);
+    assert!(settings.annotate && !settings.dry_run && settings.watch_mirrors);
     assert_eq!((settings.limits.body, settings.limits.connections), (8 << 20, 10_000));
     assert_eq!(settings.limits.request_time, Duration::from_secs(10));
     assert_eq!((settings.drain, settings.startup), (Duration::from_secs(5), Duration::from_mins(1)));
-    assert!(settings.harbors.is_empty());
+    let sources = r#"sources: [ConfigMapSettings { config_map: "mimic-mirrors", watch: true, events: true }] }"#;
+    assert!(format!("{settings:?}").ends_with(sources), "{settings:?}");
 }
 
 #[test]
@@ -79,20 +80,20 @@ fn every_key_of_a_file_is_read() {
         "Settings { listen: Listen { host: \"127.0.0.1\", port: 9443 }, \
          admin: Some(Listen { host: \"localhost\", port: 9081 }), log: Log { level: Debug, format: Json }, \
          certificate: Certificate { source: SelfSigned, cert_file: \"/certs/tls.crt\", key_file: \"/certs/tls.key\", \
-         service: \"webhook\", webhook: \"webhook\", validity: 864000s, authority_validity: 31536000s }, \
-         mirrors: Mirrors { text: \"docker.io=harbor.example.com/hub\", place: (\"PLACE\", Some(LINE)) }, \
-         files: Files { paths: [\"/etc/mimic/mirrors.yaml\", \"/etc/mimic/more.yaml\"], watch: false }, \
-         watch_mirrors: false, excluded_namespaces: [\"kube-*\", \"monitoring\"], annotate: false, dry_run: true, \
+         secret: \"webhook-certs\", service: \"webhook\", webhook: \"webhook\", validity: 864000s, \
+         ca_validity: 31536000s }, watch_mirrors: false, excluded_namespaces: [\"kube-*\", \"monitoring\"], annotate: false, dry_run: true, \
          limits: Limits { body: 4194304, connections: 500, request_time: 2s }, drain: 10s, startup: 90s, \
-         kubernetes: Kubernetes { enabled: false, namespace: \"images\", cert_secret: \"webhook-certs\", \
-         config_map: \"mirrors\", watch: false, events: false }, \
-         harbors: [Harbor { name: \"main\", watch: false, interval: 600s, settings: Settings { \
+         namespace: \"images\", sources: [\
+         ShortForm { text: \"docker.io=harbor.example.com/hub\", origin: (\"PLACE\", Some(LINE)) }, \
+         FileSettings { path: \"/etc/mimic/mirrors.yaml\", watch: false }, \
+         FileSettings { path: \"/etc/mimic/more.yaml\", watch: false }, \
+         ConfigMapSettings { config_map: \"mirrors\", watch: false, events: false }, \
+         ConfiguredHarbor { name: \"main\", watch: false, interval: 600s, settings: Settings { \
          address: Address(https://harbor.example.com), ca_file: Some(\"/certs/harbor.crt\"), \
          credentials: Some(Credentials { username: \"robot$mimic\", password: \"…\" }), \
          timeouts: Timeouts { connect: 3s, request: 20s }, registry: Some(\"registry.example.com\"), \
          projects: [\"hub-*\", \"quay\"], private: true, pull_secret: Some(\"harbor\"), unhealthy: false, \
-         overrides: Overrides({\"ecr\": \"42.dkr.ecr.eu-west-1.amazonaws.com\"}) } }], \
-         openshift: OpenShift { enabled: false } }"
+         overrides: Overrides({\"ecr\": \"42.dkr.ecr.eu-west-1.amazonaws.com\"}) } }] }"
             .replace("PLACE", &sample.display().to_string())
             .replace("LINE", &line.to_string())
     );
@@ -107,12 +108,12 @@ fn the_environment_wins_over_the_file_and_the_option_over_the_variable() {
     let settings = loaded.settings.unwrap();
     assert_eq!((settings.listen.port, settings.dry_run, settings.startup), (1, true, Duration::from_secs(7)));
     let problems = problems(load(&[("MIMIC_CONFIG", "/does/not/exist")], None));
-    let absent = "the configuration file cannot be read: No such file or directory (os error 2)";
+    let absent = "cannot read the configuration file: No such file or directory (os error 2)";
     assert_eq!(problems[0], format!("/does/not/exist: {absent}"));
 }
 
 #[test]
-fn nothing_is_as_good_as_not_set() {
+fn an_empty_value_counts_as_not_set() {
     let (loaded, _) = load_text(
         &[("MIMIC_LISTENPORT", ""), ("MIMIC_DRAIN", "")],
         "listenport:\nlimits:\nadmin:\n  listenport: ~\ncertificate: {source: selfsigned}\n",
@@ -123,7 +124,7 @@ fn nothing_is_as_good_as_not_set() {
 }
 
 #[test]
-fn every_impossible_value_is_named_with_what_is_allowed_all_at_once() {
+fn every_invalid_value_is_reported_with_the_allowed_ones_all_at_once() {
     let size = "1 to 1GiB, in bytes or with KiB, MiB or GiB, such as `8MiB`";
     let duration = "a number with ms, s, m or h, such as `500ms`, `30s` or `1m30s`";
     assert_eq!(
@@ -163,7 +164,7 @@ fn every_impossible_value_is_named_with_what_is_allowed_all_at_once() {
 }
 
 #[test]
-fn a_file_s_mistakes_have_lines_and_stand_beside_those_of_variables() {
+fn errors_in_a_file_have_lines_and_are_reported_with_those_of_variables() {
     let (loaded, path) = load_text(
         &[("MIMIC_DRAIN", "soon"), ("MIMIC_HARBOR_API_HOTS", "h")],
         "loglevel: loud\nharbor:\n  api: {hots: h}\ncertificate:\n  source: vault\nlimits: 5\nfile:\n  path: {a: b}\n",
@@ -206,20 +207,19 @@ fn a_secret_is_never_shown() {
         ("MIMIC_HARBOR_ROBOT_PASSWORD", secret),
     ];
     let settings = load(&variables, None).settings.unwrap();
-    assert!(settings.harbors[0].settings.credentials.is_some());
-    assert!(!format!("{settings:?}").contains(secret));
+    let shown = format!("{settings:?}");
+    assert!(shown.contains("credentials: Some(") && !shown.contains(secret), "{shown}");
 
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().to_str().unwrap();
     let both = [("MIMIC_HARBOR_ROBOT_PASSWORD", secret), ("MIMIC_HARBOR_ROBOT_PASSWORDFILE", path)];
     assert_eq!(
         refused(&both),
-        ["MIMIC_HARBOR_ROBOT_PASSWORDFILE: set although `MIMIC_HARBOR_ROBOT_PASSWORD` is set as well; one of the two \
-             has to go"]
+        ["MIMIC_HARBOR_ROBOT_PASSWORDFILE: cannot be combined with `MIMIC_HARBOR_ROBOT_PASSWORD`; remove one of them"]
     );
     assert_eq!(
         refused(&[("MIMIC_HARBOR_ROBOT_PASSWORDFILE", "/does/not/exist")]),
-        ["MIMIC_HARBOR_ROBOT_PASSWORDFILE: `/does/not/exist` cannot be read: No such file or directory (os error 2)"]
+        ["MIMIC_HARBOR_ROBOT_PASSWORDFILE: cannot read `/does/not/exist`: No such file or directory (os error 2)"]
     );
 }
 
@@ -228,21 +228,19 @@ fn settings_that_belong_together_are_checked_together() {
     assert_eq!(
         problems(load(&[("MIMIC_CERTIFICATE_SOURCE", "file"), ("MIMIC_CERTIFICATE_KEYFILE", "key")], None)),
         [
-            "MIMIC_CERTIFICATE_CERTFILE: not set, but the certificate source `file` needs it (hint: allowed: the name of a \
+            "MIMIC_CERTIFICATE_CERTFILE: not set, but required for the certificate source `file` (hint: allowed: the name of a \
           file)"
         ]
     );
     assert_eq!(
         refused(&[("MIMIC_LISTENPORT", "8081")]),
-        [
-            "MIMIC_ADMIN_LISTENPORT: `8081` is the port of the webhook as well (hint: allowed: another port, or 0 for none)"
-        ]
+        ["MIMIC_ADMIN_LISTENPORT: `8081` is also the port of the webhook (hint: allowed: another port, or 0 for none)"]
     );
 }
 
 #[test]
 fn what_certificates_in_a_secret_need_is_checked() {
-    // An empty variable is as good as none: only a file can say that there is nothing.
+    // An empty variable counts as not set: only a file can contain an empty value.
     let nothing = "  service: ''\n  webhook: ''\nkubernetes:\n  certsecret: ''\n";
     for (source, keys) in [
         ("kubernetes", &[(5, "kubernetes.certsecret")][..]),
@@ -251,7 +249,7 @@ fn what_certificates_in_a_secret_need_is_checked() {
         let (loaded, path) = load_text(&[("MIMIC_CERTIFICATE_SOURCE", source)], &format!("certificate:\n{nothing}"));
         let expected = keys.iter().map(|(line, key)| {
             format!(
-                "{path}:{line}: `{key}`: empty, but the certificate source `{source}` needs it (hint: allowed: lower-case \
+                "{path}:{line}: `{key}`: empty, but required for the certificate source `{source}` (hint: allowed: lower-case \
                  letters, digits, `-` and `.`)"
             )
         });
@@ -266,22 +264,22 @@ fn what_certificates_in_a_secret_need_is_checked() {
     assert_eq!(
         problems(lives("9s", "876001h")),
         [
-            "MIMIC_CERTIFICATE_VALIDITY: too short to be replaced in time (hint: allowed: 10s and more)",
-            "MIMIC_CERTIFICATE_AUTHORITYVALIDITY: longer than a hundred years (hint: allowed: 876000h and less)",
+            "MIMIC_CERTIFICATE_VALIDITY: too short to be renewed in time (hint: allowed: 10s or more)",
+            "MIMIC_CERTIFICATE_AUTHORITYVALIDITY: longer than 100 years (hint: allowed: 876000h or less)",
         ]
     );
     assert_eq!(
         problems(lives("2160h", "6000h")),
         [
             "MIMIC_CERTIFICATE_AUTHORITYVALIDITY: less than three times `MIMIC_CERTIFICATE_VALIDITY`: certificates would outlive \
-          their authority"
+          their CA"
         ]
     );
     assert_eq!(problems(lives("soon", "6000h")).len(), 1);
 }
 
 #[test]
-fn what_is_not_in_this_version_is_refused_not_ignored() {
+fn unavailable_settings_are_rejected_not_ignored() {
     assert_eq!(
         refused(&[("MIMIC_OPENSHIFT_ENABLED", "true")]),
         ["MIMIC_OPENSHIFT_ENABLED: OpenShift's mirror sets are not available in this version (hint: allowed: false)",]
@@ -315,7 +313,7 @@ fn the_check_reports_everything_and_exits_with_1() {
     let lines: Vec<&str> = lines.lines().collect();
     assert_eq!(lines.len(), 2, "{lines:#?}");
     assert!(lines[0].starts_with(&format!("error: {}:1: ", mirrors.display())), "{lines:#?}");
-    assert!(lines[1].starts_with("error: certificate: `/none.crt` cannot be read: "), "{lines:#?}");
+    assert!(lines[1].starts_with("error: certificate: cannot read `/none.crt`: "), "{lines:#?}");
 
     let output = run(&["--check"], &[("MIMIC_LISTENPORT", "x")]);
     assert_eq!(output.status.code(), Some(1));
@@ -323,7 +321,7 @@ fn the_check_reports_everything_and_exits_with_1() {
 }
 
 #[test]
-fn a_mistake_stops_the_start_with_the_same_words() {
+fn an_error_stops_the_start_with_the_same_message() {
     let variables = [("MIMIC_LISTENPORT", "x"), ("MIMIC_CERTIFICATE_SOURCE", "selfsigned")];
     let started = run(&[], &variables);
     let checked = run(&["--check"], &variables);
@@ -331,7 +329,7 @@ fn a_mistake_stops_the_start_with_the_same_words() {
 }
 
 #[test]
-fn usage_and_version_are_told() {
+fn usage_and_version_are_printed() {
     let output = run(&["--help"], &[]);
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -61,7 +61,7 @@ fn the_environment_wins_over_the_demo() {
         Some(lines.collect::<Vec<_>>()).filter(|decided| decided.len() == 4)
     });
     assert_eq!((&decided[1]["image"], &decided[1]["reason"]), (&"nginx:1.27".into(), &"no_rule".into()));
-    assert!(server.lines().iter().all(|line| line["message"] != "second port listening"));
+    assert!(server.lines().iter().all(|line| line["message"] != "admin port listening"));
 }
 
 #[test]

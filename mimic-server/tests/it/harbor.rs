@@ -27,6 +27,10 @@ fn load(variables: &[(&str, &str)], text: &str) -> Result<Settings, Vec<String>>
     Settings::load(environment, Some(&path), &[]).settings.map_err(|problems| problems.iter().map(shown).collect())
 }
 
+fn has_harbor(settings: &Settings) -> bool {
+    format!("{settings:?}").contains("ConfiguredHarbor")
+}
+
 fn refused(variables: &[(&str, &str)], text: &str) -> Vec<String> {
     load(variables, text).expect_err("there are problems")
 }
@@ -46,24 +50,19 @@ fn several_harbors_are_listed_in_the_file_each_with_a_name() {
     enabled: false
 ",
     );
-    let harbors = settings.unwrap().harbors;
-    let shown = |harbor: &mimic_server::config::Harbor| {
+    let harbor = |name: &str, address: &str, interval: &str, projects: &str| {
         format!(
-            "{} {} {:?} {:?}",
-            harbor.source_name(),
-            harbor.settings.address,
-            harbor.interval,
-            harbor.settings.projects
+            "ConfiguredHarbor {{ name: \"{name}\", watch: true, interval: {interval}, settings: Settings {{ \
+             address: Address({address}), ca_file: None, credentials: None, timeouts: Timeouts {{ connect: 10s, \
+             request: 30s }}, registry: None, projects: [{projects}], private: false, pull_secret: None, \
+             unhealthy: true, overrides: Overrides({{}}) }} }}"
         )
     };
-    assert_eq!(
-        harbors.iter().map(shown).collect::<Vec<_>>(),
-        [
-            "harbor:main https://harbor.example.com 60s [\"*\"]",
-            "harbor:old http://old.example.com 300s [\"hub\", \"quay-*\"]",
-        ]
-    );
-    assert!(load(&[], "harbor: []\n").unwrap().harbors.is_empty());
+    let main = harbor("main", "https://harbor.example.com", "60s", "\"*\"");
+    let old = harbor("old", "http://old.example.com", "300s", "\"hub\", \"quay-*\"");
+    let shown = format!("{:?}", settings.unwrap());
+    assert!(shown.ends_with(&format!(", {main}, {old}] }}")), "{shown}");
+    assert!(!has_harbor(&load(&[], "harbor: []\n").unwrap()));
 }
 
 #[test]
@@ -82,14 +81,14 @@ fn a_list_of_harbors_is_checked_element_by_element() {
         ),
         [
             "mimic.yaml:4: unknown key `harbor[0].api.hots` (hint: did you mean `harbor.api.host`?)",
-            "MIMIC_HARBOR_API_HOST: set although the file lists several of `harbor` (hint: variables set the only one: write \
-             this into the list, or list none)",
-            "mimic.yaml:5: `harbor[1].name`: not set, but each of several Harbors needs one",
+            "MIMIC_HARBOR_API_HOST: cannot be combined with a list of `harbor` entries in the file (hint: variables configure \
+             a single entry; move this setting into the list)",
+            "mimic.yaml:5: `harbor[1].name`: not set, but required for each entry of a list",
             "mimic.yaml:5: `harbor[1].api.host`: `ftp://h` is neither http nor https (hint: write a host, host:port \
              or URL, such as `harbor.example.com`)",
-            "mimic.yaml:6: `harbor[2].name`: `main` is the name of another one as well",
+            "mimic.yaml:6: `harbor[2].name`: `main` is already the name of another entry",
             "mimic.yaml:8: `harbor[2].private`: `7` is not a boolean (hint: allowed: true or false)",
-            "mimic.yaml:7: `harbor[2].interval`: `10ms` is too short (hint: allowed: 1s and more)",
+            "mimic.yaml:7: `harbor[2].interval`: `10ms` is too short (hint: allowed: 1s or more)",
             "mimic.yaml:6: `harbor[2].api.host`: not set, but Harbor is enabled (hint: allowed: a host, host:port or URL)",
         ]
     );
@@ -108,7 +107,7 @@ fn what_cannot_work_together_stops_the_start() {
         ),
         (
             &[enabled, host, username],
-            "MIMIC_HARBOR_ROBOT_PASSWORD: not set, and no password file either, but an account is named",
+            "MIMIC_HARBOR_ROBOT_PASSWORD: an account is set, but neither a password nor a password file",
         ),
         (
             &[enabled, host, password],
@@ -116,7 +115,7 @@ fn what_cannot_work_together_stops_the_start() {
         ),
         (
             &[enabled, host, ("MIMIC_HARBOR_PRIVATE", "true")],
-            "MIMIC_HARBOR_PRIVATE: nobody sees private projects, so `MIMIC_HARBOR_ROBOT_USERNAME` has to be set",
+            "MIMIC_HARBOR_PRIVATE: private projects are visible to accounts only: `MIMIC_HARBOR_ROBOT_USERNAME` is required",
         ),
         (
             &[enabled, host, ("MIMIC_HARBOR_OVERRIDES", "ecr")],
@@ -126,8 +125,8 @@ fn what_cannot_work_together_stops_the_start() {
     ] {
         assert_eq!(refused(variables, ""), [problem]);
     }
-    // It is not asked for, so nothing of it matters.
-    assert!(load(&[username], "").unwrap().harbors.is_empty());
+    // Settings of a Harbor that is not enabled are not checked together.
+    assert!(!has_harbor(&load(&[username], "").unwrap()));
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn sigterm_under_load_fails_no_request() {
     assert!(status.success(), "{log:#?}");
     load.wait_for_more(200);
     load.end();
-    assert_eq!(log.last().unwrap()["message"], "left");
+    assert_eq!(log.last().unwrap()["message"], "shutdown complete");
 }
 
 #[test]
@@ -111,12 +111,12 @@ fn a_second_signal_ends_it_immediately() {
     let server = process(&[("MIMIC_DRAIN", "60s")]);
     let _idle = Connection::open(server.address()).unwrap();
     server.signal("TERM");
-    server.line("leaving: unready from now on, still serving");
+    server.line("shutting down: draining");
     let start = Instant::now();
     server.signal("TERM");
     let (_, _, log) = server.wait();
     assert!(start.elapsed() < Duration::from_secs(50));
-    assert_eq!(log.last().unwrap()["message"], "second signal, leaving at once");
+    assert_eq!(log.last().unwrap()["message"], "second signal: exiting immediately");
 }
 
 #[test]

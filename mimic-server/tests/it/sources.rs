@@ -80,7 +80,7 @@ fn what_cannot_be_read_keeps_the_last_good_list_and_is_reported() {
     assert_eq!(nginx(&server).as_deref(), Some("one.example/hub/library/nginx:1.27"));
 
     fs::remove_file(mirrors.path()).unwrap();
-    eventually("its absence is reported", || server.readiness().1.contains("cannot be read").then_some(()));
+    eventually("its absence is reported", || server.readiness().1.contains("cannot read the file").then_some(()));
     assert_eq!(nginx(&server).as_deref(), Some("one.example/hub/library/nginx:1.27"));
 
     mirrors.write("mirrors: {docker.io: two.example/hub}");
@@ -142,22 +142,22 @@ fn mirrors_that_are_wrong_at_the_start_stop_it_with_every_problem() {
     assert!(problems[1].starts_with(&format!("{path}:2: ")), "{problems:#?}");
     assert!(problems[2].starts_with(&format!("{path}:4: ")), "{problems:#?}");
     let last = problems.last().unwrap();
-    assert_eq!(last, "/does/not/exist.yaml: cannot be read: No such file or directory (os error 2)");
+    assert_eq!(last, "/does/not/exist.yaml: cannot read the file: No such file or directory (os error 2)");
     let started = actix_web::rt::System::new().block_on(async { server.start().await.map(|_| ()) });
     let error = started.expect_err("it does not start");
-    assert_eq!(error.to_string(), format!("{} mistakes in the mirrors", problems.len()));
+    assert_eq!(error.to_string(), format!("{} errors in the mirror configuration", problems.len()));
 }
 
 #[test]
-fn a_wrong_mirror_in_the_configuration_file_is_told_with_its_line() {
+fn an_invalid_mirror_in_the_configuration_file_is_reported_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mimic.yaml");
     std::fs::write(&file, "dryrun: true\nmirrors: docker.io=https://one.example\n").unwrap();
     let settings = crate::common::settings(&[("MIMIC_CONFIG", file.to_str().unwrap())]);
     let problems: Vec<String> =
         mimic_server::Server::new(settings).check().iter().map(|problem| problem.full_message().to_string()).collect();
-    let told = "location `https://one.example` has a scheme (hint: write `one.example`)";
-    assert_eq!(problems, [format!("{}:2: {told}", file.display())]);
+    let message = "location `https://one.example` has a scheme (hint: write `one.example`)";
+    assert_eq!(problems, [format!("{}:2: {message}", file.display())]);
 }
 
 /// A source that fails until it is told not to.

@@ -1,4 +1,4 @@
-//! What the Secret holds, as certificates and keys.
+//! The contents of the Secret, as certificates and keys.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -7,29 +7,29 @@ use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509Ref};
 
-use crate::certificate::clock::Life;
-use crate::certificate::pair::{fits, has_issued, read_key};
-use crate::certificate::{CertificateError, Pair};
+use crate::certificate::error::CertificateError;
+use crate::certificate::pair::{Pair, has_issued, matches_key, read_key};
+use crate::certificate::validity::Validity;
 
-/// Keys of the Secret and what is under them.
+/// The data of the Secret.
 pub(crate) type Data = BTreeMap<String, Vec<u8>>;
 
 /// The serving certificate, PEM.
 const LEAF: &str = "tls.crt";
 const LEAF_KEY: &str = "tls.key";
-/// Every authority that is trusted, PEM, one after the other.
-const AUTHORITIES: &str = "ca.crt";
-/// The key of the one among them that signs.
+/// All trusted CAs, PEM, one after the other.
+const CAS: &str = "ca.crt";
+/// The key of the CA that signs.
 const SIGNING_KEY: &str = "ca.key";
-/// The key of the one among them that is to sign next.
+/// The key of the CA that signs next.
 const NEXT_KEY: &str = "ca-next.key";
 
-/// An authority that can sign.
+/// A CA with its key.
 #[derive(Clone)]
 pub(super) struct Signer {
     pub(super) certificate: X509,
     pub(super) key: PKey<Private>,
-    pub(super) life: Life,
+    pub(super) validity: Validity,
 }
 
 impl Signer {
@@ -42,30 +42,30 @@ impl Signer {
 #[derive(Clone)]
 pub(super) struct Leaf {
     pub(super) pair: Pair,
-    pub(super) life: Life,
+    pub(super) validity: Validity,
 }
 
-/// All that can be made use of. What has expired or is damaged is left out.
+/// The valid contents, without what has expired or is damaged.
 #[derive(Clone, Default)]
 pub(super) struct Contents {
-    pub(super) authorities: Vec<X509>,
+    pub(super) cas: Vec<X509>,
     pub(super) signing: Option<Signer>,
     pub(super) next: Option<Signer>,
     pub(super) leaf: Option<Leaf>,
 }
 
-/// Contents, and what was left out.
+/// The contents, and what was left out.
 pub(super) struct Reading {
     pub(super) contents: Contents,
-    /// Why there is no leaf, when there should be one.
+    /// Why the stored leaf cannot be served.
     pub(super) unusable: Option<CertificateError>,
-    /// What should not be as it is.
+    /// Invalid data.
     pub(super) damage: Vec<String>,
-    /// Whether an authority was left out because its time is over.
+    /// Whether an expired CA was left out.
     pub(super) outdated: bool,
 }
 
-/// Reads what is good at the time `now` for servers that are called as `host`.
+/// Reads what is valid at the time `now` for the host name `host`.
 pub(super) fn read(data: &Data, host: &str, now: SystemTime) -> Result<Reading, ErrorStack> {
     let mut damage = Vec::new();
     let is_empty = data.values().all(Vec::is_empty);
@@ -76,23 +76,23 @@ pub(super) fn read(data: &Data, host: &str, now: SystemTime) -> Result<Reading, 
         }
         value.map(Vec::as_slice)
     };
-    let (authorities, signing_key, leaf, leaf_key) = (get(AUTHORITIES), get(SIGNING_KEY), get(LEAF), get(LEAF_KEY));
+    let (cas, signing_key, leaf, leaf_key) = (get(CAS), get(SIGNING_KEY), get(LEAF), get(LEAF_KEY));
     let next_key = data.get(NEXT_KEY).map(Vec::as_slice).filter(|value| !value.is_empty());
 
     let mut trusted = Vec::new();
     let mut outdated = false;
-    let parsed = authorities.map(X509::stack_from_pem).transpose();
-    for authority in parsed
+    let parsed = cas.map(X509::stack_from_pem).transpose();
+    for ca in parsed
         .unwrap_or_else(|_| {
-            damage.push(format!("`{AUTHORITIES}` is not PEM"));
+            damage.push(format!("`{CAS}` is not PEM"));
             None
         })
         .unwrap_or_default()
     {
-        if Life::of(&authority)?.has_ended(now) {
+        if Validity::of(&ca)?.has_ended(now) {
             outdated = true;
         } else {
-            trusted.push(authority);
+            trusted.push(ca);
         }
     }
     let mut signer = |key: Option<&[u8]>, name: &str| -> Result<Option<Signer>, ErrorStack> {
@@ -101,14 +101,14 @@ pub(super) fn read(data: &Data, host: &str, now: SystemTime) -> Result<Reading, 
             damage.push(format!("`{name}` is not a private key"));
             return Ok(None);
         };
-        let Some(certificate) = trusted.iter().find(|certificate| fits(certificate, &key)) else {
-            // That of an authority whose time is over is no damage.
+        let Some(certificate) = trusted.iter().find(|certificate| matches_key(certificate, &key)) else {
+            // The key of an expired CA is not damage.
             if !outdated {
-                damage.push(format!("`{name}` fits no certificate of `{AUTHORITIES}`"));
+                damage.push(format!("`{name}` matches no certificate in `{CAS}`"));
             }
             return Ok(None);
         };
-        Ok(Some(Signer { life: Life::of(certificate)?, certificate: certificate.clone(), key }))
+        Ok(Some(Signer { validity: Validity::of(certificate)?, certificate: certificate.clone(), key }))
     };
     let signing = signer(signing_key, SIGNING_KEY)?;
     let next = signer(next_key, NEXT_KEY)?;
@@ -117,11 +117,11 @@ pub(super) fn read(data: &Data, host: &str, now: SystemTime) -> Result<Reading, 
     let mut good = None;
     if let (Some(leaf), Some(leaf_key)) = (leaf, leaf_key) {
         match check(leaf, leaf_key, host, now) {
-            Ok(pair) if trusted.iter().any(|authority| has_issued(authority, pair.leaf())) => {
-                good = Some(Leaf { life: Life::of(pair.leaf())?, pair });
+            Ok(pair) if trusted.iter().any(|ca| has_issued(ca, pair.leaf())) => {
+                good = Some(Leaf { validity: Validity::of(pair.leaf())?, pair });
             }
-            // Its authority has expired, and it has not: authorities outlive what they sign.
-            Ok(_) => damage.push(format!("`{LEAF}` was issued by no certificate of `{AUTHORITIES}`")),
+            // Not an expired CA: a CA outlives what it signs.
+            Ok(_) => damage.push(format!("`{LEAF}` was not issued by any CA in `{CAS}`")),
             Err(error) => {
                 if !matches!(
                     error,
@@ -135,7 +135,7 @@ pub(super) fn read(data: &Data, host: &str, now: SystemTime) -> Result<Reading, 
             }
         }
     }
-    let contents = Contents { authorities: trusted, signing, next, leaf: good };
+    let contents = Contents { cas: trusted, signing, next, leaf: good };
     Ok(Reading { contents, unusable, damage, outdated })
 }
 
@@ -146,18 +146,18 @@ fn check(leaf: &[u8], key: &[u8], host: &str, now: SystemTime) -> Result<Pair, C
 }
 
 impl Contents {
-    /// Every authority, as it is written in the Secret and as those who call the webhook need it.
+    /// All CAs in PEM form, for the Secret and for caBundle.
     pub(super) fn bundle(&self) -> Result<Vec<u8>, ErrorStack> {
         let mut bundle = Vec::new();
-        for authority in &self.authorities {
-            bundle.extend(authority.to_pem()?);
+        for ca in &self.cas {
+            bundle.extend(ca.to_pem()?);
         }
         Ok(bundle)
     }
 
-    /// What to put into the Secret.
+    /// The data to write to the Secret.
     pub(super) fn to_data(&self) -> Result<Data, ErrorStack> {
-        let mut data = Data::from([(AUTHORITIES.to_owned(), self.bundle()?)]);
+        let mut data = Data::from([(CAS.to_owned(), self.bundle()?)]);
         for (name, signer) in [(SIGNING_KEY, &self.signing), (NEXT_KEY, &self.next)] {
             if let Some(signer) = signer {
                 data.insert(name.to_owned(), signer.key.private_key_to_pem_pkcs8()?);

@@ -1,11 +1,13 @@
-//! A certificate authority of Mimic's own, kept in a Secret that all replicas share.
+//! A certificate that Mimic issues with its own CA. Both are in a Secret that all replicas share.
 //!
-//! There is no leader. Every replica follows the Secret, serves what is in it, and plans by itself what should be in it
-//! instead; of those who write, the first wins. `docs/decisions/0009-managed-certificates.md` says why.
+//! There is no leader. Every replica watches the Secret, serves its certificate, and plans independently what it should
+//! contain; the first write wins. `docs/decisions/0009-managed-certificates.md` explains why.
 
+mod ca_bundle;
 mod contents;
+mod known;
 mod plan;
-mod trust;
+mod policy;
 
 use std::time::{Duration, SystemTime};
 
@@ -16,78 +18,63 @@ use mimic_k8s::cluster::{
 };
 use tokio::time::Instant;
 
-use super::secret::{from_cluster, place};
-use super::{CertificateError, Keeper};
-use crate::config::Settings;
-use crate::sources::pause;
+use super::cluster_problem::{from_cluster, secret_label};
+use super::error::CertificateError;
+use super::installer::CertificateInstaller;
+use crate::backoff::Backoff;
+use ca_bundle::CaBundle;
 use contents::Data;
-use plan::{Plan, Step, Terms, Write};
-use trust::Trust;
+use known::Known;
+use plan::{Plan, Step, Write};
+pub(crate) use policy::CertificatePolicy;
 
 /// The longest sleep: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 
-/// The shortest time between two changes of the Secret, where certificates live long enough. Replicas that do not agree on
-/// what it should hold, such as for which Service, must not replace each other's certificates as fast as they can.
-const PACE: Duration = Duration::from_mins(1);
+/// The shortest time between two changes of the Secret, unless certificates are short-lived. Replicas with different
+/// settings, such as the Service, must not replace each other's certificates as fast as they can.
+const SHORTEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// What is known of an object at the moment.
-#[derive(Clone)]
-enum Known<K> {
-    /// Nothing: it has not been read yet, or cannot be, or has been changed since.
-    Unknown,
-    Absent,
-    Present(K),
-}
-
-impl<K> From<Option<K>> for Known<K> {
-    fn from(object: Option<K>) -> Self {
-        object.map_or(Self::Absent, Self::Present)
-    }
-}
-
-/// Keeps the Secret and the webhook configuration as they have to be, and serves what the Secret holds.
-pub(crate) struct Managed {
+/// Keeps the Secret and the webhook configuration up to date, and serves the certificate in the Secret.
+pub(crate) struct ManagedCertificate {
     secret: CertificateSecret,
-    /// How it is called in messages.
-    place: String,
-    terms: Terms,
-    trust: Trust,
-    keeper: Keeper,
-    /// What the Secret is, as far as that is known at the moment.
+    /// Name of the Secret in messages.
+    label: String,
+    policy: CertificatePolicy,
+    ca_bundle: CaBundle,
+    installer: CertificateInstaller,
     known: Known<Secret>,
-    /// Attempts to write it that failed in a row.
-    failures: u32,
+    /// Pauses between attempts to write the Secret.
+    backoff: Backoff,
     /// Not to be written before.
-    rest: Option<Instant>,
+    paused_until: Option<Instant>,
 }
 
-impl Managed {
-    pub(crate) fn new(cluster: &Cluster, settings: &Settings, keeper: Keeper) -> Self {
-        let certificate = &settings.certificate;
-        let name = &settings.kubernetes.cert_secret;
-        let webhook = WebhookConfiguration::new(cluster, &certificate.webhook, &certificate.service);
-        let terms = Terms {
-            service: certificate.service.clone(),
-            namespace: cluster.namespace().to_owned(),
-            leaf: certificate.validity,
-            authority: certificate.authority_validity,
-        };
+impl ManagedCertificate {
+    /// Manages the Secret of this name and the webhook configuration `webhook`.
+    pub(crate) fn new(
+        cluster: &Cluster,
+        secret: &str,
+        webhook: &str,
+        policy: CertificatePolicy,
+        installer: CertificateInstaller,
+    ) -> Self {
+        let configuration = WebhookConfiguration::new(cluster, webhook, &policy.service);
         Self {
-            secret: CertificateSecret::new(cluster, name),
-            place: place(cluster, name),
-            trust: Trust::new(webhook, &certificate.webhook, &format!("{}/{}", terms.namespace, terms.service)),
-            terms,
-            keeper,
+            secret: CertificateSecret::new(cluster, secret),
+            label: secret_label(cluster, secret),
+            ca_bundle: CaBundle::new(configuration, webhook, &format!("{}/{}", policy.namespace, policy.service)),
+            policy,
+            installer,
             known: Known::Unknown,
-            failures: 0,
-            rest: None,
+            backoff: Backoff::new(),
+            paused_until: None,
         }
     }
 
-    pub(crate) async fn keep(mut self) {
+    pub(crate) async fn run(mut self) {
         let mut secrets = self.secret.watch();
-        let mut configurations = self.trust.webhook.watch();
+        let mut configurations = self.ca_bundle.webhook.watch();
         loop {
             let again = self.act().await;
             tokio::select! {
@@ -95,16 +82,16 @@ impl Managed {
                     Ok(secret) => self.known = secret.into(),
                     Err(error) => {
                         self.known = Known::Unknown;
-                        self.keeper.lose_sight(&from_cluster(&self.place, &error).full_message());
+                        self.installer.report_unreadable(&from_cluster(&self.label, &error).full_message());
                     }
                 },
-                configuration = configurations.next() => self.trust.note(configuration),
+                configuration = configurations.next() => self.ca_bundle.note(configuration),
                 () = tokio::time::sleep(again.min(LONGEST_SLEEP)) => {}
             }
         }
     }
 
-    /// Does what there is to do now, and says how long it may take until there is more.
+    /// Does what is due, and returns when to act again at the latest.
     async fn act(&mut self) -> Duration {
         let secret = match self.known.clone() {
             Known::Unknown => return LONGEST_SLEEP,
@@ -114,96 +101,89 @@ impl Managed {
         let plan = match self.plan(secret.as_ref()) {
             Ok(plan) => plan,
             Err(problem) => {
-                self.keeper.complain(&problem.full_message());
+                self.installer.report_rejected(&problem.full_message());
                 return LONGEST_SLEEP;
             }
         };
-        let taken_up = match &plan.serve {
-            Some(Ok(pair)) => self.keeper.take_up(pair).map_err(|error| self.problem(&error)),
+        let installed = match &plan.serve {
+            Some(Ok(pair)) => self.installer.install(pair).map_err(|error| self.problem(&error)),
             Some(Err(error)) => Err(self.problem(error)),
             None => Ok(()),
         };
         let soon = match (&secret, plan.bundle.is_empty()) {
-            (Some(stored), false) => self.trust.bring_in_step(&plan.bundle, &self.secret, stored).await,
+            (Some(stored), false) => self.ca_bundle.update(&plan.bundle, &self.secret, stored).await,
             _ => None,
         };
-        self.keeper.trust(self.trust.doubt(&plan.bundle).as_ref());
+        self.installer.report_distrust(self.ca_bundle.distrust(&plan.bundle).as_ref());
 
-        let written = match plan.write {
+        let (retry, written) = match plan.write {
             Some(write) => self.write(secret.as_ref(), write, &plan.damage).await,
-            None => Ok(None),
+            None => (None, Ok(())),
         };
-        let retry = match written.and_then(|retry| taken_up.map(|()| retry)) {
-            Ok(retry) => {
-                self.keeper.all_well();
-                retry
-            }
-            Err(problem) => {
-                self.keeper.complain(&problem.full_message());
-                (self.failures > 0).then(|| pause(self.failures, None))
-            }
-        };
+        match written.and(installed) {
+            Ok(()) => self.installer.clear_error(),
+            Err(problem) => self.installer.report_rejected(&problem.full_message()),
+        }
         let planned = plan.again.duration_since(SystemTime::now()).unwrap_or_default();
         [soon, retry].into_iter().flatten().fold(planned, Duration::min)
     }
 
     fn plan(&self, secret: Option<&Secret>) -> Result<Plan, Problem> {
         if let Some(SecretOwner::Other(reason)) = secret.map(secret_owner) {
-            return Err(Problem::new(&self.place, format!("{reason}; Mimic does not overwrite it")).with_hint(
-                "delete the Secret, name another one in `MIMIC_KUBERNETES_CERTSECRET`, or set \
-                 `MIMIC_CERTIFICATE_SOURCE=kubernetes` to serve what is in it",
+            return Err(Problem::new(&self.label, format!("{reason}; Mimic does not overwrite it")).with_hint(
+                "delete the Secret, set `MIMIC_KUBERNETES_CERTSECRET` to another one, or set \
+                 `MIMIC_CERTIFICATE_SOURCE=kubernetes` to serve its contents",
             ));
         }
         let data = secret.and_then(|secret| secret.data.as_ref()).into_iter().flatten();
         let data: Data = data.map(|(key, value)| (key.clone(), value.0.clone())).collect();
-        plan::plan(&data, self.trust.seen(), &self.terms, SystemTime::now()).map_err(|error| self.problem(&error))
+        plan::plan(&data, self.ca_bundle.seen(), &self.policy, SystemTime::now()).map_err(|error| self.problem(&error))
     }
 
-    /// Writes the Secret. What it holds then comes back as news of it, as it does for the other replicas; only then it is
-    /// served. After a conflict there is news on its way already, and soon another look.
+    /// Writes the Secret, and returns when to try again if that is soon. The watch delivers the new contents to all
+    /// replicas, this one included; they are served only then. After a conflict it delivers the other replica's.
     async fn write(
         &mut self,
         current: Option<&Secret>,
         write: Write,
         damage: &[String],
-    ) -> Result<Option<Duration>, Problem> {
+    ) -> (Option<Duration>, Result<(), Problem>) {
         let now = Instant::now();
-        if let Some(rest) = self.rest.filter(|rest| *rest > now) {
-            return Ok(Some(rest - now));
+        if let Some(until) = self.paused_until.filter(|until| *until > now) {
+            return (Some(until - now), Ok(()));
         }
         let Write { data, steps } = write;
         match self.secret.write(current, data).await {
             Ok(()) => {
                 self.known = Known::Unknown;
-                self.failures = 0;
-                self.rest = Some(now + PACE.min(self.terms.leaf / 12));
+                self.backoff.reset();
+                self.paused_until = Some(now + SHORTEST_PAUSE.min(self.policy.leaf / 12));
                 self.announce(&steps, damage);
-                Ok(None)
+                (None, Ok(()))
             }
             Err(error) if error.kind() == ClusterErrorKind::Conflict => {
-                log::debug!(secret = self.place.as_str(); "another replica was faster");
-                Ok(Some(pause(1, None)))
+                log::debug!(secret = self.label.as_str(); "another replica updated the Secret first");
+                (Some(Backoff::new().next(None)), Ok(()))
             }
             Err(error) => {
-                self.failures += 1;
-                let problem = from_cluster(&self.place, &error);
+                let problem = from_cluster(&self.label, &error);
                 let is_absent = current.is_none() && error.kind() == ClusterErrorKind::Forbidden;
-                Err(if is_absent { self.uncreated() } else { problem })
+                (Some(self.backoff.next(None)), Err(if is_absent { self.not_created() } else { problem }))
             }
         }
     }
 
-    fn uncreated(&self) -> Problem {
-        Problem::new(&self.place, "there is no such Secret, and Mimic may not create it").with_hint(
+    fn not_created(&self) -> Problem {
+        Problem::new(&self.label, "not found, and Mimic has no permission to create it").with_hint(
             "create an empty one with `kubectl create secret generic`, or allow Mimic's service account `create` on \
              `secrets` in its namespace",
         )
     }
 
     fn announce(&self, steps: &[Step], damage: &[String]) {
-        let secret = self.place.as_str();
+        let secret = self.label.as_str();
         for damage in damage {
-            log::warn!(secret, damage = damage.as_str(); "damaged contents of the Secret are replaced");
+            log::warn!(secret, damage = damage.as_str(); "replacing invalid data in the certificate Secret");
         }
         for step in steps {
             if *step == Step::PromotedUnseen {
@@ -215,9 +195,9 @@ impl Managed {
     }
 
     fn problem(&self, error: &CertificateError) -> Problem {
-        Problem::new(&self.place, error.to_string())
+        Problem::from_error(&self.label, error)
     }
 }
 
 #[cfg(test)]
-mod years;
+mod rotation_simulation;

@@ -66,9 +66,9 @@ impl Process {
         self.line("webhook listening")["address"].as_str().expect("an address").parse().expect("an address")
     }
 
-    /// Where the admin port listens.
+    /// The address of the admin port.
     pub(crate) fn admin(&self) -> SocketAddr {
-        self.line("second port listening")["address"].as_str().expect("an address").parse().expect("an address")
+        self.line("admin port listening")["address"].as_str().expect("an address").parse().expect("an address")
     }
 
     pub(crate) fn signal(&self, signal: &str) {

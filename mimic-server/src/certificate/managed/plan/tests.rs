@@ -1,4 +1,4 @@
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use openssl::x509::X509;
 
@@ -7,35 +7,35 @@ use super::*;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-fn terms() -> Terms {
-    Terms { service: "mimic".into(), namespace: "mimic".into(), leaf: 30 * HOUR, authority: 300 * HOUR }
+fn policy() -> CertificatePolicy {
+    CertificatePolicy { service: "mimic".into(), namespace: "mimic".into(), leaf: 30 * HOUR, ca: 300 * HOUR }
 }
 
-/// So many hours after the beginning.
+/// `hours` after the start.
 fn at(hours: u32) -> SystemTime {
     UNIX_EPOCH + (500_000 + hours) * HOUR
 }
 
 fn plan_at(hours: u32, data: &Data, trusted: Option<&Trusted>) -> Plan {
-    plan(data, trusted, &terms(), at(hours)).expect("OpenSSL works")
+    plan(data, trusted, &policy(), at(hours)).expect("OpenSSL works")
 }
 
 fn steps(plan: &Plan) -> Vec<Step> {
     plan.write.as_ref().map(|write| write.steps.clone()).unwrap_or_default()
 }
 
-/// What the Secret holds after the plan of that hour.
+/// The data of the Secret after the plan of that hour.
 fn after(hours: u32, data: &Data, trusted: Option<&Trusted>) -> Data {
     let plan = plan_at(hours, data, trusted);
     plan.write.map_or_else(|| data.clone(), |write| write.data)
 }
 
-/// Since when this Secret's bundle has been seen in the webhook configuration.
+/// This Secret's bundle, seen in the webhook configuration since that hour.
 fn seen(hours: u32, data: &Data) -> Trusted {
     Trusted { bundle: data["ca.crt"].clone(), since: at(hours) }
 }
 
-fn authorities(data: &Data) -> Vec<X509> {
+fn cas(data: &Data) -> Vec<X509> {
     X509::stack_from_pem(&data["ca.crt"]).expect("it is PEM")
 }
 
@@ -44,14 +44,14 @@ fn founded() -> Data {
     after(0, &Data::new(), None)
 }
 
-/// The same with a next authority, of hour 200.
+/// The same with a next CA, of hour 200.
 fn announced() -> Data {
     let renewed = after(195, &founded(), None);
     after(200, &renewed, None)
 }
 
 #[test]
-fn an_empty_secret_gets_an_authority_and_a_serving_certificate() {
+fn an_empty_secret_gets_a_ca_and_a_serving_certificate() {
     let keys_without_values = Data::from([("tls.crt".to_owned(), Vec::new()), ("tls.key".to_owned(), Vec::new())]);
     for empty in [Data::new(), keys_without_values] {
         let plan = plan_at(0, &empty, None);
@@ -69,40 +69,40 @@ fn an_empty_secret_gets_an_authority_and_a_serving_certificate() {
 }
 
 #[test]
-fn each_stage_follows_when_its_time_has_come() {
+fn each_step_is_taken_when_it_is_due() {
     let founded = founded();
     let announced = announced();
     let promoted = after(210, &announced, Some(&seen(201, &announced)));
-    let told = seen(201, &announced);
+    let registered = seen(201, &announced);
     let other = Trusted { bundle: b"another".to_vec(), since: at(0) };
     let table = [
-        ("a young leaf stays", 19, &founded, None, &[][..]),
-        ("at two thirds of its life it is replaced", 20, &founded, None, &[Issued]),
-        ("and when it was missed, later", 29, &founded, None, &[Issued]),
-        ("and when it has expired", 100, &founded, None, &[Issued]),
-        ("an authority gets a successor at two thirds of its life", 200, &founded, None, &[Announced, Issued]),
-        ("which does not sign before it is trusted", 201, &announced, None, &[]),
-        ("nor when something else is trusted", 201, &announced, Some(&other), &[]),
-        ("nor at once when it is", 201, &announced, Some(&told), &[]),
-        ("but after a while", 202, &announced, Some(&told), &[Promoted, Issued]),
-        ("the leaf is replaced while that is awaited", 222, &announced, None, &[Issued]),
-        ("it signs unseen when time runs out", 280, &announced, None, &[PromotedUnseen, Issued]),
-        ("both are trusted as long as they live", 211, &promoted, None, &[]),
-        ("the old one then leaves", 301, &promoted, None, &[Retired, Issued]),
-        ("whoever comes back too late starts over", 301, &founded, None, &[Retired, Founded, Issued]),
-        ("or with the successor, if there is one", 301, &announced, None, &[Retired, PromotedUnseen, Issued]),
+        ("a new leaf stays", 19, &founded, None, &[][..]),
+        ("after two thirds of its lifetime it is renewed", 20, &founded, None, &[Issued]),
+        ("or later, if that moment was missed", 29, &founded, None, &[Issued]),
+        ("or after it has expired", 100, &founded, None, &[Issued]),
+        ("after two thirds of a CA's lifetime the next one is created", 200, &founded, None, &[Announced, Issued]),
+        ("the next CA does not sign before it is trusted", 201, &announced, None, &[]),
+        ("nor when another bundle is trusted", 201, &announced, Some(&other), &[]),
+        ("nor at once when it is trusted", 201, &announced, Some(&registered), &[]),
+        ("but after a while", 202, &announced, Some(&registered), &[Promoted, Issued]),
+        ("meanwhile the leaf is renewed", 222, &announced, None, &[Issued]),
+        ("it signs without confirmation when time runs out", 280, &announced, None, &[PromotedUnseen, Issued]),
+        ("both CAs are trusted until they expire", 211, &promoted, None, &[]),
+        ("the expired one is removed", 301, &promoted, None, &[Retired, Issued]),
+        ("after the expiry of the only CA a new one is created", 301, &founded, None, &[Retired, Founded, Issued]),
+        ("or the next CA signs, if there is one", 301, &announced, None, &[Retired, PromotedUnseen, Issued]),
     ];
     for (what, hours, data, trusted, expected) in table {
         assert_eq!(steps(&plan_at(hours, data, trusted)), expected, "{what}");
     }
-    assert_eq!((authorities(&announced).len(), announced.contains_key("ca-next.key")), (2, true));
-    assert_eq!((authorities(&promoted).len(), promoted.contains_key("ca-next.key")), (2, false));
+    assert_eq!((cas(&announced).len(), announced.contains_key("ca-next.key")), (2, true));
+    assert_eq!((cas(&promoted).len(), promoted.contains_key("ca-next.key")), (2, false));
     assert_eq!(promoted["ca.key"], announced["ca-next.key"]);
-    assert_eq!(authorities(&after(301, &promoted, None)), authorities(&announced)[1..]);
+    assert_eq!(cas(&after(301, &promoted, None)), cas(&announced)[1..]);
 }
 
 #[test]
-fn the_next_look_is_at_the_next_stage() {
+fn the_next_plan_is_due_with_the_next_step() {
     let founded = founded();
     let hours_until = |plan: &Plan| plan.again.duration_since(at(0)).expect("it is later").as_secs_f64() / 3600.0;
     let close = |plan: Plan, expected: f64| {
@@ -117,7 +117,7 @@ fn the_next_look_is_at_the_next_stage() {
 }
 
 #[test]
-fn damaged_contents_are_replaced_and_what_is_good_is_kept() {
+fn damaged_contents_are_replaced_and_valid_ones_are_kept() {
     let good = founded();
     let stranger = founded();
     let damaged = |change: &dyn Fn(&mut Data)| {
@@ -134,37 +134,37 @@ fn damaged_contents_are_replaced_and_what_is_good_is_kept() {
         data.insert("tls.key".into(), stranger["tls.key"].clone());
     });
     let keeps = true;
-    for (data, damage, expected, keeps_authority) in [
+    for (data, damage, expected, keeps_ca) in [
         (put("tls.key", b""), "`tls.key` is missing", &[Issued][..], keeps),
         (
             put("tls.key", &stranger["tls.key"]),
-            "`tls.crt` and `tls.key`: the private key does not fit",
+            "`tls.crt` and `tls.key`: the private key does not match",
             &[Issued],
             keeps,
         ),
         (put("tls.crt", b"rubbish"), "`tls.crt` and `tls.key`: no certificate found", &[Issued], keeps),
-        (leaf_of_stranger, "`tls.crt` was issued by no certificate of `ca.crt`", &[Issued], keeps),
+        (leaf_of_stranger, "`tls.crt` was not issued by any CA in `ca.crt`", &[Issued], keeps),
         (put("ca.crt", b"-----BEGIN CERTIFICATE-----\nx"), "`ca.crt` is not PEM", &[Founded, Issued], !keeps),
         (put("ca.crt", b""), "`ca.crt` is missing", &[Founded, Issued], !keeps),
-        // The serving certificate is good and trusted, so there is time to have a new authority trusted as well.
+        // The serving certificate is valid and trusted, so the new CA can be trusted before it signs.
         (put("ca.key", b""), "`ca.key` is missing", &[Announced], keeps),
         (put("ca.key", b"rubbish"), "`ca.key` is not a private key", &[Announced], keeps),
-        (put("ca.key", &stranger["ca.key"]), "`ca.key` fits no certificate of `ca.crt`", &[Announced], keeps),
+        (put("ca.key", &stranger["ca.key"]), "`ca.key` matches no certificate in `ca.crt`", &[Announced], keeps),
     ] {
         let plan = plan_at(1, &data, None);
         assert!(plan.damage.iter().any(|found| found.starts_with(damage)), "{damage}: {:?}", plan.damage);
         assert_eq!(steps(&plan), expected, "{damage}");
-        let mended = plan.write.expect("it is mended").data;
-        let is_kept = authorities(&mended).contains(&authorities(&good)[0]);
-        assert_eq!(is_kept, keeps_authority, "{damage}");
-        let again = plan_at(1, &mended, None);
+        let repaired = plan.write.expect("it is repaired").data;
+        let is_kept = cas(&repaired).contains(&cas(&good)[0]);
+        assert_eq!(is_kept, keeps_ca, "{damage}");
+        let again = plan_at(1, &repaired, None);
         assert!(again.write.is_none() && again.serve.is_some_and(|served| served.is_ok()), "{damage}");
     }
 }
 
 #[test]
 fn a_certificate_for_another_service_is_replaced() {
-    let mut other = terms();
+    let mut other = policy();
     other.service = "other".into();
     let data = plan(&Data::new(), None, &other, at(0)).expect("OpenSSL works").write.expect("it is written").data;
     let plan = plan_at(0, &data, None);
@@ -184,14 +184,14 @@ fn a_replica_whose_clock_is_behind_waits_instead_of_replacing() {
 }
 
 fn plan_within(data: &Data, now: SystemTime) -> Plan {
-    plan(data, None, &terms(), now).expect("OpenSSL works")
+    plan(data, None, &policy(), now).expect("OpenSSL works")
 }
 
 #[test]
-fn lives_of_seconds_work_as_well() {
-    let terms = Terms { leaf: Duration::from_secs(9), authority: Duration::from_secs(30), ..terms() };
+fn lifetimes_of_seconds_work() {
+    let policy = CertificatePolicy { leaf: Duration::from_secs(9), ca: Duration::from_secs(30), ..policy() };
     let plan_after = |seconds: u64, data: &Data, trusted: Option<&Trusted>| {
-        plan(data, trusted, &terms, at(0) + Duration::from_secs(seconds)).expect("OpenSSL works")
+        plan(data, trusted, &policy, at(0) + Duration::from_secs(seconds)).expect("OpenSSL works")
     };
     let founded = plan_after(0, &Data::new(), None).write.expect("it is written").data;
     assert_eq!(steps(&plan_after(5, &founded, None)), []);

@@ -1,4 +1,4 @@
-//! Whether the API server trusts the certificate: the webhook configuration's side.
+//! Keeps caBundle of the webhook configuration up to date, so that the API server trusts the certificate.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,69 +8,68 @@ use mimic_core::Problem;
 use mimic_k8s::cluster::{CaBundleState, CertificateSecret, ClusterError, ClusterErrorKind, WebhookConfiguration};
 use tokio::time::Instant;
 
-use super::Known;
+use super::known::Known;
 use super::plan::Trusted;
-use crate::certificate::secret::from_cluster;
-use crate::sources::pause;
+use crate::backoff::Backoff;
+use crate::certificate::cluster_problem::from_cluster;
 
-/// The shortest time between two changes: somebody else may keep changing it back.
-const PACE: Duration = Duration::from_secs(1);
+/// The shortest time between two changes: another client may keep reverting them.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Keeps the webhook configuration in step with the bundle of authorities.
-pub(super) struct Trust {
+/// The webhook configuration and its caBundle.
+pub(super) struct CaBundle {
     pub(super) webhook: WebhookConfiguration,
-    /// How the configuration is called in messages.
-    place: String,
-    /// The Service that its webhooks have to call.
+    /// Name of the configuration in messages.
+    label: String,
+    /// The Service that its webhooks must reference.
     service: String,
-    /// What it is, as far as that is known at the moment.
     known: Known<MutatingWebhookConfiguration>,
     seen: Option<Trusted>,
-    /// What went wrong last, while reading or changing it.
+    /// The last failure to read or change it.
     failure: Option<Problem>,
-    /// Attempts to change it that failed in a row.
-    failures: u32,
+    /// Pauses between attempts to change it.
+    backoff: Backoff,
     /// Not to be changed before.
-    rest: Option<Instant>,
+    paused_until: Option<Instant>,
 }
 
-impl Trust {
+impl CaBundle {
     pub(super) fn new(webhook: WebhookConfiguration, name: &str, service: &str) -> Self {
         Self {
             webhook,
-            place: format!("MutatingWebhookConfiguration {name}"),
+            label: format!("MutatingWebhookConfiguration {name}"),
             service: service.to_owned(),
             known: Known::Unknown,
             seen: None,
             failure: None,
-            failures: 0,
-            rest: None,
+            backoff: Backoff::new(),
+            paused_until: None,
         }
     }
 
-    /// Takes note of news of it.
-    pub(super) fn note(&mut self, news: Result<Option<MutatingWebhookConfiguration>, ClusterError>) {
-        match news {
+    /// Takes an event of the watch.
+    pub(super) fn note(&mut self, event: Result<Option<MutatingWebhookConfiguration>, ClusterError>) {
+        match event {
             Ok(configuration) => {
                 self.known = configuration.into();
                 self.failure = None;
             }
             Err(error) => {
-                // Nobody knows what it says meanwhile, so what was seen does not count.
+                // The configuration may change meanwhile, so what was seen no longer counts.
                 self.known = Known::Unknown;
                 self.seen = None;
-                self.failure = Some(from_cluster(&self.place, &error));
+                self.failure = Some(from_cluster(&self.label, &error));
             }
         }
     }
 
-    /// What has been seen in it for how long.
+    /// The bundle that has been seen in it, and since when.
     pub(super) fn seen(&self) -> Option<&Trusted> {
         self.seen.as_ref()
     }
 
-    /// Changes it if it is not in step with `bundle`, which is what `stored` holds. Says when to look again, if soon.
-    pub(super) async fn bring_in_step(
+    /// Updates caBundle if it differs from `bundle`, which is in the Secret `stored`. Returns when to call again, if soon.
+    pub(super) async fn update(
         &mut self,
         bundle: &[u8],
         secret: &CertificateSecret,
@@ -79,10 +78,10 @@ impl Trust {
         let Known::Present(configuration) = &self.known else { return None };
         let (webhooks, patch) = match self.webhook.ca_bundle_state(configuration, bundle) {
             CaBundleState::UpToDate => {
-                self.failures = 0;
+                self.backoff.reset();
                 if self.seen.as_ref().is_none_or(|seen| seen.bundle != bundle) {
                     self.seen = Some(Trusted { bundle: bundle.to_vec(), since: SystemTime::now() });
-                    // There is a stage now that begins when this has been so for a while.
+                    // From now on a step becomes due when this has lasted for a while: plan again.
                     return Some(Duration::ZERO);
                 }
                 return None;
@@ -95,37 +94,36 @@ impl Trust {
         };
         self.seen = None;
         let now = Instant::now();
-        if let Some(rest) = self.rest.filter(|rest| *rest > now) {
-            return Some(rest - now);
+        if let Some(until) = self.paused_until.filter(|until| *until > now) {
+            return Some(until - now);
         }
-        // One who has not heard of the latest authority must not take it from those who have.
+        // A replica that has not seen the latest CA yet must not remove it.
         let outcome = match secret.is_unchanged(stored).await {
             Ok(true) => self.webhook.apply(&patch).await,
-            Ok(false) => return Some(PACE),
+            Ok(false) => return Some(SHORTEST_PAUSE),
             Err(error) => Err(error),
         };
-        let rest = match outcome {
+        let pause = match outcome {
             Ok(()) => {
                 let webhooks = webhooks.join(", ");
-                log::info!(configuration = self.place.as_str(), webhooks = webhooks.as_str(); "caBundle brought in step");
-                self.failures = 0;
+                log::info!(configuration = self.label.as_str(), webhooks = webhooks.as_str(); "caBundle updated");
+                self.backoff.reset();
                 self.failure = None;
-                PACE
+                SHORTEST_PAUSE
             }
-            // Somebody else has changed it, which is news that is on its way.
-            Err(error) if error.kind() == ClusterErrorKind::Conflict => PACE,
+            // Changed concurrently: the watch delivers the new version.
+            Err(error) if error.kind() == ClusterErrorKind::Conflict => SHORTEST_PAUSE,
             Err(error) => {
-                self.failures += 1;
-                self.failure = Some(from_cluster(&self.place, &error));
-                pause(self.failures, None)
+                self.failure = Some(from_cluster(&self.label, &error));
+                self.backoff.next(None)
             }
         };
-        self.rest = Some(now + rest);
-        Some(rest)
+        self.paused_until = Some(now + pause);
+        Some(pause)
     }
 
-    /// Why the API server may not trust the authorities in `bundle`.
-    pub(super) fn doubt(&self, bundle: &[u8]) -> Option<Problem> {
+    /// Why the API server probably does not trust the CAs in `bundle`.
+    pub(super) fn distrust(&self, bundle: &[u8]) -> Option<Problem> {
         if self.failure.is_some() {
             return self.failure.clone();
         }
@@ -133,23 +131,23 @@ impl Trust {
             Known::Unknown => return None,
             Known::Absent => {
                 return Some(
-                    Problem::new(&self.place, "there is no such configuration")
-                        .with_hint("apply it, or name another one in `MIMIC_CERTIFICATE_WEBHOOK`"),
+                    Problem::new(&self.label, "not found")
+                        .with_hint("apply it, or set `MIMIC_CERTIFICATE_WEBHOOK` to another one"),
                 );
             }
             Known::Present(configuration) => configuration,
         };
         match self.webhook.ca_bundle_state(configuration, bundle) {
-            // What is behind is being brought in step; if that fails, it is said above.
+            // An outdated bundle is being updated; a failure of that is reported above.
             CaBundleState::UpToDate | CaBundleState::Outdated { .. } => None,
             CaBundleState::NoWebhook => Some(
-                Problem::new(&self.place, format!("none of its webhooks calls the Service `{}`", self.service)).with_hint(
-                    "compare `clientConfig.service` with `MIMIC_CERTIFICATE_SERVICE` and Mimic's namespace; a webhook \
-                     that calls a URL has to be given the Secret's `ca.crt` by hand",
+                Problem::new(&self.label, format!("no webhook in it references Service `{}`", self.service)).with_hint(
+                    "compare `clientConfig.service` with `MIMIC_CERTIFICATE_SERVICE` and Mimic's namespace; for a \
+                     webhook that calls a URL, copy the Secret's `ca.crt` into its `caBundle` yourself",
                 ),
             ),
             CaBundleState::CertManager(annotation) => Some(
-                Problem::new(&self.place, format!("cert-manager fills in its `caBundle`, as `{annotation}` asks it to"))
+                Problem::new(&self.label, format!("caBundle is injected by cert-manager (annotation `{annotation}`)"))
                     .with_hint("remove the annotation, or set `MIMIC_CERTIFICATE_SOURCE=kubernetes`"),
             ),
         }

@@ -1,5 +1,5 @@
-//! Many lives of authorities, minute by minute: replicas that hear of everything late and restart now and then, and an
-//! API server that hears of whom to trust even later. At no minute may it refuse any of them.
+//! Simulates the rotation of many CAs, minute by minute: replicas that see every change late and restart now and then, and
+//! an API server that uses the registered bundle even later. It must accept every replica in every minute.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -7,24 +7,25 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use openssl::x509::X509;
 
 use super::contents::Data;
-use super::plan::{Step, Terms, Trusted, plan};
-use crate::certificate::Pair;
-use crate::certificate::clock::Life;
+use super::plan::{Step, Trusted, plan};
+use super::policy::CertificatePolicy;
+use crate::certificate::pair::Pair;
+use crate::certificate::validity::Validity;
 
 const MINUTE: Duration = Duration::from_mins(1);
-const LIVES: u32 = 12;
-/// How late the API server uses what was registered.
+const ROTATIONS: u32 = 12;
+/// Minutes until the API server uses a registered bundle.
 const API_SERVER_DELAY: usize = 8;
 
 fn at(minute: usize) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000 + 60 * minute as u64)
 }
 
-/// All versions of something, each with the minute from which on it held.
+/// All versions of a value, each with the minute from which it applies.
 struct History<T>(Vec<(usize, T)>);
 
 impl<T> History<T> {
-    /// The version of so many minutes ago, and its number.
+    /// The version of `delay` minutes ago, and its number.
     fn version(&self, minute: usize, delay: usize) -> (usize, &T) {
         let is_known = |(since, _): &&(usize, T)| since + delay <= minute;
         let number = self.0.iter().take_while(is_known).count().saturating_sub(1);
@@ -42,7 +43,7 @@ struct Replica {
     delay: usize,
     served: Option<Pair>,
     trusted: Option<Trusted>,
-    /// The version of the Secret of its last plan, and when it plans again at the latest.
+    /// The version of the Secret that was planned last, and when to plan again.
     planned: Option<(usize, SystemTime)>,
 }
 
@@ -51,8 +52,8 @@ impl Replica {
         Self { delay, served: None, trusted: None, planned: None }
     }
 
-    /// What the driver does, without a cluster.
-    fn live(&mut self, minute: usize, cluster: &mut Cluster, terms: &Terms) {
+    /// Does what `ManagedCertificate` does, without a cluster.
+    fn run(&mut self, minute: usize, cluster: &mut Cluster, policy: &CertificatePolicy) {
         let now = at(minute);
         let registered = cluster.registered.version(minute, self.delay).1.clone();
         if self.trusted.as_ref().is_none_or(|trusted| trusted.bundle != registered) {
@@ -63,18 +64,18 @@ impl Replica {
         if self.planned.is_some_and(|(planned, again)| planned == version && now < again) {
             return;
         }
-        let plan = plan(data, self.trusted.as_ref(), terms, now).expect("OpenSSL works");
+        let plan = plan(data, self.trusted.as_ref(), policy, now).expect("OpenSSL works");
         self.planned = Some((version, plan.again));
         assert_eq!(plan.damage, [""; 0]);
         if let Some(pair) = plan.serve {
-            self.served = Some(pair.expect("what is stored is good"));
+            self.served = Some(pair.expect("the stored pair is valid"));
         }
         let is_latest = version + 1 == cluster.secret.0.len();
         if is_latest && !plan.bundle.is_empty() && plan.bundle != cluster.registered.version(minute, 0).1[..] {
             cluster.registered.0.push((minute, plan.bundle));
         }
         if let Some(write) = plan.write {
-            // Otherwise there is a conflict, and the newer version is on its way.
+            // Otherwise the write conflicts, and the newer version arrives later.
             if is_latest {
                 cluster.secret.0.push((minute, write.data));
                 cluster.steps.extend(write.steps);
@@ -83,23 +84,22 @@ impl Replica {
     }
 }
 
-/// When callers that trust this bundle take a server with this certificate for the right one.
-fn acceptance(leaf: &X509, bundle: &[u8]) -> Option<Life> {
-    let authorities = X509::stack_from_pem(bundle).unwrap_or_default();
-    let issuer = authorities
-        .iter()
-        .find(|authority| leaf.verify(&authority.public_key().expect("it has a key")).expect("it can be verified"))?;
-    let [leaf, issuer] = [leaf, issuer].map(|certificate| Life::of(certificate).expect("it has a life"));
-    Some(Life { from: leaf.from.max(issuer.from), until: leaf.until.min(issuer.until) })
+/// When clients that trust this bundle accept a server with this certificate.
+fn acceptance(leaf: &X509, bundle: &[u8]) -> Option<Validity> {
+    let cas = X509::stack_from_pem(bundle).unwrap_or_default();
+    let issuer =
+        cas.iter().find(|ca| leaf.verify(&ca.public_key().expect("it has a key")).expect("it can be verified"))?;
+    let [leaf, issuer] = [leaf, issuer].map(|certificate| Validity::of(certificate).expect("it has a validity"));
+    Some(Validity { from: leaf.from.max(issuer.from), until: leaf.until.min(issuer.until) })
 }
 
 #[test]
-fn no_replica_is_refused_at_any_time() {
-    let terms = Terms {
+fn no_replica_is_rejected_at_any_time() {
+    let policy = CertificatePolicy {
         service: "mimic".into(),
         namespace: "mimic".into(),
         leaf: Duration::from_hours(10),
-        authority: Duration::from_hours(40),
+        ca: Duration::from_hours(40),
     };
     let mut cluster = Cluster {
         secret: History(vec![(0, Data::new())]),
@@ -107,23 +107,24 @@ fn no_replica_is_refused_at_any_time() {
         steps: Vec::new(),
     };
     let mut replicas = [Replica::new(0), Replica::new(2), Replica::new(5)];
-    let minutes = usize::try_from((terms.authority * LIVES).as_secs() / MINUTE.as_secs()).expect("it is not so many");
+    let minutes = usize::try_from((policy.ca * ROTATIONS).as_secs() / MINUTE.as_secs()).expect("it is not so many");
     let mut known = HashMap::new();
     for minute in 0..minutes {
         for (index, replica) in replicas.iter_mut().enumerate() {
             if minute % (1_000 + 37 * index) == 999 {
                 *replica = Replica::new(replica.delay);
             }
-            replica.live(minute, &mut cluster, &terms);
+            replica.run(minute, &mut cluster, &policy);
         }
-        // The first minutes are those in which everybody hears of the first authority.
+        // During the first minutes the first CA reaches all of them.
         if minute >= 20 {
             let bundle = cluster.registered.version(minute, API_SERVER_DELAY).1;
             for (index, replica) in replicas.iter().enumerate() {
                 let served = replica.served.as_ref().expect("every replica has a certificate").leaf();
                 let key = (served.to_der().expect("it can be written"), bundle.clone());
-                let life = *known.entry(key).or_insert_with(|| acceptance(&served.to_owned(), bundle));
-                let is_accepted = life.is_some_and(|life| life.from <= at(minute) && !life.has_ended(at(minute)));
+                let validity = *known.entry(key).or_insert_with(|| acceptance(&served.to_owned(), bundle));
+                let is_accepted =
+                    validity.is_some_and(|period| period.from <= at(minute) && !period.has_ended(at(minute)));
                 assert!(is_accepted, "replica {index} in minute {minute}");
             }
         }

@@ -1,0 +1,58 @@
+//! The reference page of the configuration.
+
+use std::fmt::Write as _;
+
+use super::schema::{CONFIG_VARIABLE, Schema};
+use super::value_type::EXPLAINED;
+
+const INTRODUCTION: &str = "\
+<!-- Generated from the settings in mimic-server/src by `MIMIC_UPDATE_DOCS=1 cargo test -p mimic-server`. -->
+
+# Configuration
+
+Every setting has a key in a YAML file and an environment variable. The key `harbor.api.host` is the variable
+`MIMIC_HARBOR_API_HOST`: upper case, with `.` replaced by `_`.
+
+```yaml
+listenport: 9443
+certificate:
+  source: file
+  certfile: /certs/tls.crt
+  keyfile: /certs/tls.key
+file:
+  path: [/etc/mimic/mirrors.yaml]
+```
+
+* Name the file with `mimic-server --config FILE` or `CONFIG_VARIABLE`; the option wins. The environment wins over the file,
+  the file over the defaults. An empty variable counts as not set.
+* An unknown key in the file or an invalid value prevents startup. All errors are listed at once, each with the nearest valid
+  name or the allowed values.
+* An unknown variable that begins with `MIMIC_` is logged as a warning. The variables that Kubernetes creates for a Service
+  named `mimic` are ignored; set `enableServiceLinks: false` in the pod to avoid them.
+* `mimic-server --check` checks the configuration, the files with mirrors and the certificate, and exits with 1 if anything
+  is wrong.
+* `mimic-server --demo` replaces some defaults: a self-signed certificate, loopback addresses, no cluster, and example
+  mirrors unless `mirrors`, `file.path` or a Harbor is set.
+
+In YAML, write lists as lists or with commas. The types below are:
+
+";
+
+/// Every setting with its variable, type, default and meaning.
+pub(crate) fn reference_page(schema: &Schema) -> String {
+    let mut page = INTRODUCTION.replace("CONFIG_VARIABLE", CONFIG_VARIABLE);
+    for (name, allowed) in EXPLAINED {
+        let _ = writeln!(page, "* *{name}*: {allowed}");
+    }
+    for row in &schema.rows {
+        let _ = write!(page, "\n## {}\n\n`{}`", row.path, row.variable());
+        if !row.type_name.is_empty() {
+            let _ = write!(page, ", {}", row.type_name);
+        }
+        if !row.default.is_empty() {
+            let _ = write!(page, ", default `{}`", row.default);
+        }
+        let _ = writeln!(page, ". {}", row.about);
+    }
+    page
+}

@@ -1,0 +1,120 @@
+//! Settings of the server itself: ports, limits, which pods are rewritten, startup and shutdown.
+
+use std::time::Duration;
+
+use crate::config::value_type::{COUNT, DURATION, FLAG, GLOBS, HOST, NAME, PERIOD, PORT, SIZE};
+use crate::config::{Row, Setting};
+
+/// An address and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// IP address or host name, without brackets.
+    pub host: String,
+    /// Port; 0 for any free one.
+    pub port: u16,
+}
+
+/// Limits of requests and connections.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Largest body in bytes.
+    pub body: usize,
+    /// Maximum concurrent connections.
+    pub connections: usize,
+    /// Longest time to receive a request.
+    pub request_time: Duration,
+}
+
+pub(super) const LISTEN_HOST: Setting<String> =
+    Setting::new("listenhost", &HOST, "0.0.0.0", "Address of the webhook. `::` listens on IPv4 and IPv6.");
+pub(super) const LISTEN_PORT: Setting<u16> = Setting::new(
+    "listenport",
+    &PORT,
+    "8443",
+    "Port of the webhook, with TLS. `0` selects a free port, which is logged.",
+);
+pub(super) const ADMIN_LISTEN_HOST: Setting<String> = Setting::new(
+    "admin.listenhost",
+    &HOST,
+    "0.0.0.0",
+    "Address of the admin port, which serves `/healthz`, `/readyz` and `/metrics` over plain HTTP.",
+);
+pub(super) const ADMIN_LISTEN_PORT: Setting<u16> =
+    Setting::new("admin.listenport", &PORT, "8081", "The admin port. `0` turns it off.");
+pub(super) const WATCH_MIRRORS: Setting<bool> = Setting::new(
+    "watchmirrors",
+    &FLAG,
+    "true",
+    "Set to `false` to read every mirror source only once, at startup. Certificates are reloaded regardless.",
+);
+pub(super) const EXCLUDE_NAMESPACES: Setting<Vec<String>> = Setting::new(
+    "exclude.namespaces",
+    &GLOBS,
+    "kube-system,kube-node-lease,kube-public",
+    "Namespaces whose pods are skipped. Mimic's own namespace is always excluded.",
+);
+pub(super) const ANNOTATE: Setting<bool> = Setting::new(
+    "annotate",
+    &FLAG,
+    "true",
+    "Whether the original images are recorded in the pod's annotation `mimic.cryptkcoding.com/original-images`.",
+);
+pub(super) const DRY_RUN: Setting<bool> =
+    Setting::new("dryrun", &FLAG, "false", "Log and warn what would be rewritten, without changing pods.");
+pub(super) const LIMITS_BODY: Setting<usize> = Setting::new(
+    "limits.body",
+    &SIZE,
+    "8MiB",
+    "Largest request body; larger requests get status 413. An UPDATE contains the object twice, and the API server accepts \
+     objects of up to 3 MiB, so keep this above 6 MiB.",
+);
+pub(super) const LIMITS_CONNECTIONS: Setting<usize> = Setting::new(
+    "limits.connections",
+    &COUNT,
+    "10000",
+    "Maximum concurrent connections, divided evenly among worker threads. Further ones wait to be accepted.",
+);
+pub(super) const LIMITS_REQUEST_TIME: Setting<Duration> = Setting::new(
+    "limits.requesttime",
+    &PERIOD,
+    "10s",
+    "Timeout for receiving a request (status 408). A shorter `?timeout=` of the API server takes precedence.",
+);
+pub(super) const DRAIN: Setting<Duration> = Setting::new(
+    "drain",
+    &DURATION,
+    "5s",
+    "After SIGTERM, how long Mimic keeps serving while not ready. Must exceed endpoint propagation time. The shipped \
+     manifests and the chart set `10s`.",
+);
+pub(super) const STARTUP: Setting<Duration> = Setting::new(
+    "startup",
+    &DURATION,
+    "60s",
+    "How long readiness waits for every source to load once; after that Mimic becomes ready (degraded) with the sources that \
+     loaded.",
+);
+pub(super) const NAMESPACE: Setting<String> = Setting::new(
+    "kubernetes.namespace",
+    &NAME,
+    "",
+    "Namespace of Mimic and of its ConfigMap and Secret. When empty: the variable `POD_NAMESPACE`, then the service account's \
+     namespace, then that of the kubeconfig's context, then `default`.",
+);
+
+pub(super) static ROWS: &[Row] = &[
+    LISTEN_HOST.row(),
+    LISTEN_PORT.row(),
+    ADMIN_LISTEN_HOST.row(),
+    ADMIN_LISTEN_PORT.row(),
+    WATCH_MIRRORS.row(),
+    EXCLUDE_NAMESPACES.row(),
+    ANNOTATE.row(),
+    DRY_RUN.row(),
+    LIMITS_BODY.row(),
+    LIMITS_CONNECTIONS.row(),
+    LIMITS_REQUEST_TIME.row(),
+    DRAIN.row(),
+    STARTUP.row(),
+    NAMESPACE.row(),
+];

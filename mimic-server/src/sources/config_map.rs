@@ -1,0 +1,73 @@
+//! Mirrors in a ConfigMap.
+
+use std::sync::Arc;
+
+use mimic_core::Problem;
+use mimic_k8s::cluster::ConfigMapSource;
+
+use super::kind::{ConfiguredSource, Host, SourceKind, SourceSettings};
+use crate::config::value_type::{FLAG, NAME};
+use crate::config::{Layers, Row, Setting};
+
+pub(super) const KIND: SourceKind = SourceKind { rows: ROWS, list: None, read };
+
+const ENABLED: Setting<bool> = Setting::new(
+    "kubernetes.enabled",
+    &FLAG,
+    "true",
+    "Whether mirrors are loaded from the ConfigMap `kubernetes.configmap`. Set it to `false` without a cluster. Cluster \
+     config is taken from `KUBECONFIG`, then in-cluster, then `~/.kube/config`.",
+);
+const CONFIG_MAP: Setting<String> = Setting::new(
+    "kubernetes.configmap",
+    &NAME,
+    "mimic-mirrors",
+    "ConfigMap with the mirrors, in Mimic's namespace; see [mirrors.md](mirrors.md#in-a-configmap). If it does not exist, \
+     no mirrors are loaded from it; it can be created later.",
+);
+const WATCH: Setting<bool> = Setting::new(
+    "kubernetes.watch",
+    &FLAG,
+    "true",
+    "Whether the ConfigMap is watched; `false` reads it once, at startup.",
+);
+const EVENTS: Setting<bool> = Setting::new(
+    "kubernetes.events",
+    &FLAG,
+    "true",
+    "Whether invalid entries are also reported as Events on the ConfigMap.",
+);
+
+static ROWS: &[Row] = &[ENABLED.row(), CONFIG_MAP.row(), WATCH.row(), EVENTS.row()];
+
+fn read(layers: &mut Layers) -> Vec<Arc<dyn SourceSettings>> {
+    let enabled = layers.read(&ENABLED);
+    let settings = ConfigMapSettings {
+        config_map: layers.read(&CONFIG_MAP),
+        watch: layers.read(&WATCH),
+        events: layers.read(&EVENTS),
+    };
+    if enabled { vec![Arc::new(settings)] } else { Vec::new() }
+}
+
+#[derive(Debug)]
+struct ConfigMapSettings {
+    config_map: String,
+    watch: bool,
+    events: bool,
+}
+
+impl SourceSettings for ConfigMapSettings {
+    fn needs_cluster(&self) -> bool {
+        true
+    }
+
+    fn open(&self, host: &Host<'_>) -> Result<Option<ConfiguredSource>, Vec<Problem>> {
+        let Some(cluster) = host.cluster else { return Ok(None) };
+        let watch = host.watch && self.watch;
+        let source = ConfigMapSource::new(cluster, &self.config_map);
+        let source = if watch { source.watched() } else { source };
+        let source = if self.events { source.with_events(cluster) } else { source };
+        Ok(Some(ConfiguredSource::Loaded { source: Arc::new(source), watch, first: None }))
+    }
+}

@@ -1,0 +1,26 @@
+//! OpenShift's mirror sets. Not available in this version: enabling them is an error.
+
+use std::sync::Arc;
+
+use super::kind::{SourceKind, SourceSettings};
+use crate::config::value_type::FLAG;
+use crate::config::{Layers, Row, Setting};
+
+pub(super) const KIND: SourceKind = SourceKind { rows: ROWS, list: None, read };
+
+const ENABLED: Setting<bool> = Setting::new(
+    "openshift.enabled",
+    &FLAG,
+    "false",
+    "Whether mirrors are loaded from OpenShift's mirror sets. Not available in this version: `true` makes the server exit \
+     at startup.",
+);
+
+static ROWS: &[Row] = &[ENABLED.row()];
+
+fn read(layers: &mut Layers) -> Vec<Arc<dyn SourceSettings>> {
+    if layers.read(&ENABLED) {
+        layers.note(&ENABLED, "OpenShift's mirror sets are not available in this version", "false");
+    }
+    Vec::new()
+}
