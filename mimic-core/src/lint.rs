@@ -67,8 +67,8 @@ fn chained(index: &RuleIndex) -> impl Iterator<Item = Warning> {
                         .find(|next| !next.rule.keep() && !std::ptr::eq(next.rule, this));
                     next.is_some()
                 });
-                let location = mirror.location().as_str().to_owned();
-                Some(Warning::Chained { rule: rule.into(), location, next: next?.into() })
+                let next = next?.into();
+                Some(Warning::Chained { rule: rule.into(), location: mirror.location().as_str().to_owned(), next })
             })
             .collect::<Vec<_>>()
     };

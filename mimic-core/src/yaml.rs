@@ -14,9 +14,11 @@ const MAX_DEPTH: usize = 64;
 pub struct Node {
     /// Counted from 1.
     pub line: usize,
+    /// What the node holds.
     pub value: Value,
 }
 
+/// What a node holds.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// Empty, `~` or `null`, unquoted.
@@ -25,7 +27,9 @@ pub enum Value {
     Bool(bool),
     /// Any other scalar, numbers included.
     Text(String),
+    /// Its items.
     List(Vec<Node>),
+    /// Keys and values, in the order written.
     Map(Vec<(Node, Node)>),
 }
 

@@ -52,10 +52,10 @@ pub fn run() -> ExitCode {
         log::warn!(problem:% = warning.full_message(); "configuration warning");
     }
     let system = System::new();
-    let served = system.block_on(serve(server, args.demo));
+    let outcome = system.block_on(serve(server, args.demo));
     // To drop the runtime would wait for a read of a file on a disk that hangs.
     std::mem::forget(system);
-    match served {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if let StartError::Mirrors(problems) = &error {

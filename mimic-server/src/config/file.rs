@@ -6,6 +6,7 @@ use std::path::Path;
 
 use config::{ConfigError, Map, Source, Value};
 use mimic_core::Problem;
+use mimic_core::internal::nearest;
 use mimic_core::internal::yaml::{self, Node};
 
 use super::schema::{Schema, suggest};
@@ -75,20 +76,20 @@ impl ConfigFile {
                         continue;
                     };
                     let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                    self.insert(path, key.line, value);
+                    self.insert(&path, key.line, value);
                 }
             }
             yaml::Value::List(elements) => {
                 for (index, element) in elements.iter().enumerate() {
-                    self.insert(format!("{path}[{index}]"), element.line, element);
+                    self.insert(&format!("{path}[{index}]"), element.line, element);
                 }
             }
             _ => {}
         }
     }
 
-    fn insert(&mut self, path: String, line: usize, node: &Node) {
-        if let Some(first) = self.entries.get(&path) {
+    fn insert(&mut self, path: &str, line: usize, node: &Node) {
+        if let Some(first) = self.entries.get(path) {
             let message = format!("key `{path}` is already set on line {}", first.line);
             self.problems.push(Problem::new(&self.name, message).at_line(line));
             return;
@@ -99,8 +100,8 @@ impl ConfigFile {
             yaml::Value::List(_) => (Kind::List, as_variable(node)),
             yaml::Value::Bool(_) | yaml::Value::Text(_) => (Kind::Scalar, as_variable(node)),
         };
-        self.entries.insert(path.clone(), Entry { line, kind, value });
-        self.add(&path, node);
+        self.entries.insert(path.to_owned(), Entry { line, kind, value });
+        self.add(path, node);
     }
 
     /// The line on which `path` is set.
@@ -143,7 +144,8 @@ impl ConfigFile {
     /// How many elements the list at `path` has; `None` if it is not a list.
     pub(crate) fn list_length(&self, path: &str) -> Option<usize> {
         let is_list = matches!(self.entries.get(path)?.kind, Kind::List);
-        is_list.then(|| (0..).take_while(|index| self.entries.contains_key(&format!("{path}[{index}]"))).count())
+        let is_element = |index: &usize| self.entries.contains_key(&format!("{path}[{index}]"));
+        is_list.then(|| (0..self.entries.len()).take_while(is_element).count())
     }
 
     /// The values of all settings; those of a group that is a list are left out.
@@ -281,8 +283,8 @@ mod tests {
             [
                 "mimic.yaml:2: a key must be a string, not a list",
                 "mimic.yaml:4: a key must be a string, not a mapping",
-                "mimic.yaml:6: a key must be a string, not true or false",
-                "mimic.yaml:7: a key must be a string, not nothing",
+                "mimic.yaml:6: a key must be a string, not a boolean",
+                "mimic.yaml:7: a key must be a string, not empty",
                 "mimic.yaml:8: unknown key `5`",
             ]
         );

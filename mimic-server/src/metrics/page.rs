@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::definitions::{TABLE, Values};
+use crate::sources::KINDS;
 
 const INTRODUCTION: &str = "\
 <!-- Generated from mimic-server/src/metrics/definitions.rs by `MIMIC_UPDATE_DOCS=1 cargo test -p mimic-server`. -->
@@ -16,9 +17,10 @@ authentication:
 $ curl -s http://localhost:8081/metrics | grep mimic_images_total
 ```
 
-The label `source` has the name that the source has in the logs: `environment`, `file:PATH`, `configmap:NAME`, `harbor` or
-`harbor:NAME`. No label contains request data such as images or namespaces, so users who create pods cannot increase the number
-of series; the [log](logs.md) has the images of each pod.
+The label `source` has the name that the source has in the logs: SOURCES.
+
+No label contains request data such as images or namespaces, so users who create pods cannot increase the number of series; the
+[log](logs.md) has the images of each pod.
 
 The usual `process_…` metrics (CPU, memory, file descriptors, start time) are exposed too. [alerts.md](alerts.md) describes
 alerting rules and a dashboard.
@@ -26,7 +28,8 @@ alerting rules and a dashboard.
 
 /// `docs/metrics.md`: every metric with its labels and meaning.
 pub fn metrics_page() -> String {
-    let mut page = INTRODUCTION.to_owned();
+    let sources: Vec<String> = KINDS.iter().flat_map(|kind| kind.names).map(|name| format!("`{name}`")).collect();
+    let mut page = INTRODUCTION.replace("SOURCES", &sources.join(", "));
     for metric in TABLE {
         let _ = write!(page, "\n## {}\n\nA {}. {}", metric.name, metric.kind.as_str(), metric.help);
         if !metric.about.is_empty() {

@@ -9,7 +9,7 @@ use super::kind::{ConfiguredSource, Host, SourceKind, SourceSettings};
 use crate::config::value_type::{FLAG, NAME};
 use crate::config::{Layers, Row, Setting};
 
-pub(super) const KIND: SourceKind = SourceKind { rows: ROWS, list: None, read };
+pub(super) const KIND: SourceKind = SourceKind { names: &["configmap:NAME"], rows: ROWS, list: None, read };
 
 const ENABLED: Setting<bool> = Setting::new(
     "kubernetes.enabled",

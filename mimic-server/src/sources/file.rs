@@ -10,7 +10,7 @@ use crate::config::value_type::{FLAG, PATHS};
 use crate::config::{Layers, Row, Setting};
 use crate::polling::PolledFiles;
 
-pub(super) const KIND: SourceKind = SourceKind { rows: ROWS, list: None, read };
+pub(super) const KIND: SourceKind = SourceKind { names: &["file:PATH"], rows: ROWS, list: None, read };
 
 const PATH: Setting<Vec<PathBuf>> =
     Setting::new("file.path", &PATHS, "", "Files with mirrors (`mirrors.yaml`). Earlier files take precedence.");

@@ -14,7 +14,8 @@ use crate::config::value_type::{FLAG, GLOBS, NAME as KUBERNETES_NAME, PATH, PERI
 use crate::config::{Layers, Row, Secret, Setting, read_secret};
 use crate::polling::PolledFiles;
 
-pub(super) const KIND: SourceKind = SourceKind { rows: ROWS, list: Some(GROUP), read };
+pub(super) const KIND: SourceKind =
+    SourceKind { names: &["harbor", "harbor:NAME"], rows: ROWS, list: Some(GROUP), read };
 
 const GROUP: &str = "harbor";
 

@@ -10,6 +10,8 @@ use crate::config::{Layers, Row};
 
 /// A kind of source, such as files or Harbors.
 pub(crate) struct SourceKind {
+    /// Names of its sources, for the page on metrics.
+    pub(crate) names: &'static [&'static str],
     /// Its settings, for the configuration file, the variables and the reference page.
     pub(crate) rows: &'static [Row],
     /// The group of settings that the configuration file can list, if there can be several such sources.

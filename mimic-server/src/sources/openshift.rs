@@ -6,7 +6,7 @@ use super::kind::{SourceKind, SourceSettings};
 use crate::config::value_type::FLAG;
 use crate::config::{Layers, Row, Setting};
 
-pub(super) const KIND: SourceKind = SourceKind { rows: ROWS, list: None, read };
+pub(super) const KIND: SourceKind = SourceKind { names: &[], rows: ROWS, list: None, read };
 
 const ENABLED: Setting<bool> = Setting::new(
     "openshift.enabled",

@@ -8,7 +8,7 @@ use super::kind::{ConfiguredSource, Host, SourceKind, SourceSettings};
 use crate::config::value_type::ValueType;
 use crate::config::{Layers, Row, Setting};
 
-pub(super) const KIND: SourceKind = SourceKind { rows: ROWS, list: None, read };
+pub(super) const KIND: SourceKind = SourceKind { names: &[NAME], rows: ROWS, list: None, read };
 
 /// Name of the source.
 const NAME: &str = "environment";
