@@ -126,7 +126,7 @@ fn the_configuration_page_has_every_variable_of_kubernetes_mimic() -> Result<()>
     let configuration = Page::read("docs/configuration.md")?;
     for variable in variables {
         let name = variable["name"].as_str().context("a variable has a name")?;
-        ensure!(configuration.text().contains(&format!("\n| [`{name}`](#")), "{name} is a setting");
+        ensure!(configuration.text().contains(&format!("\n\n`{name}`")), "{name} is a setting");
     }
     Ok(())
 }

@@ -297,7 +297,8 @@ mod tests {
         assert!(problem("a").starts_with("mimic.yaml:1: the file contains a "));
         assert!(problem("drain: 1s\n---\ndrain: 2s\n").starts_with("mimic.yaml:2: not valid YAML: "));
         assert!(
-            problem(&("[".repeat(100) + "\n")).starts_with("mimic.yaml:1: not valid YAML: nested more than 64 deep")
+            problem(&("[".repeat(100) + "\n"))
+                .starts_with("mimic.yaml:1: not valid YAML: more than 64 levels of nesting")
         );
         assert!(problem(&"[".repeat(100_000)).starts_with("mimic.yaml:1: not valid YAML: "));
         let bombs = (1..30).fold("a0: &a0 [x]\n".to_owned(), |text, n| {

@@ -88,7 +88,7 @@ fn every_key_of_a_file_is_read() {
          FileSettings { path: \"/etc/mimic/mirrors.yaml\", watch: false }, \
          FileSettings { path: \"/etc/mimic/more.yaml\", watch: false }, \
          ConfigMapSettings { config_map: \"mirrors\", watch: false, events: false }, \
-         ConfiguredHarbor { name: \"main\", watch: false, interval: 600s, settings: Settings { \
+         ConfiguredHarbor { name: \"main\", watch: false, interval: 600s, settings: HarborSettings { \
          address: Address(https://harbor.example.com), ca_file: Some(\"/certs/harbor.crt\"), \
          credentials: Some(Credentials { username: \"robot$mimic\", password: \"…\" }), \
          timeouts: Timeouts { connect: 3s, request: 20s }, registry: Some(\"registry.example.com\"), \

@@ -52,7 +52,7 @@ fn several_harbors_are_listed_in_the_file_each_with_a_name() {
     );
     let harbor = |name: &str, address: &str, interval: &str, projects: &str| {
         format!(
-            "ConfiguredHarbor {{ name: \"{name}\", watch: true, interval: {interval}, settings: Settings {{ \
+            "ConfiguredHarbor {{ name: \"{name}\", watch: true, interval: {interval}, settings: HarborSettings {{ \
              address: Address({address}), ca_file: None, credentials: None, timeouts: Timeouts {{ connect: 10s, \
              request: 30s }}, registry: None, projects: [{projects}], private: false, pull_secret: None, \
              unhealthy: true, overrides: Overrides({{}}) }} }}"
