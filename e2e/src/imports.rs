@@ -125,8 +125,8 @@ impl Imports {
                 self.resolve(&at, &joined(alias, rest), depth + 1)
             };
         }
-        let globs = module.globs.iter();
-        globs.filter_map(|glob| self.resolve(&at, &joined(glob, std::slice::from_ref(first)), depth + 1)).next()
+        let mut globs = module.globs.iter();
+        globs.find_map(|glob| self.resolve(&at, &joined(glob, std::slice::from_ref(first)), depth + 1))
     }
 
     /// A shortest cycle for each group of files that import each other in a loop, each line one import.
