@@ -24,7 +24,7 @@ fn the_samples_in_the_readme_agree_with_the_command() {
     assert!(begin.contains("\"patch\":\"") && answer.starts_with(begin), "the README shows\n{begin}");
 
     let mut examples = 0;
-    for example in readme.split("```console\n$ cargo run -q --release -p mimic-cli -- ").skip(1) {
+    for example in readme.split("```console\n$ cargo mimic ").skip(1) {
         let (arguments, rest) = example.split_once('\n').expect("a command and its output");
         let (expected, _) = rest.split_once("\n```").expect("the block ends");
         let output = mimic(arguments);
@@ -32,4 +32,18 @@ fn the_samples_in_the_readme_agree_with_the_command() {
         examples += 1;
     }
     assert_eq!(examples, 2);
+}
+
+#[test]
+fn the_aliases_in_the_readme_exist() {
+    let readme = include_str!("../../README.md");
+    let config = include_str!("../../.cargo/config.toml");
+    for (command, alias) in [
+        ("\ncargo demo\n", "demo = \"run --locked --profile demo --no-default-features -p mimic-server -- --demo\""),
+        ("\n$ cargo mimic ", "mimic = \"run --locked --quiet --profile demo --no-default-features -p mimic-cli --\""),
+    ] {
+        assert!(readme.contains(command), "{command}");
+        assert!(config.lines().any(|line| line == alias), "{alias}");
+    }
+    assert!(include_str!("../../Cargo.toml").contains("\n[profile.demo]\n"));
 }
