@@ -1,7 +1,6 @@
 //! A cheap client over TLS 1.3, with as many requests in flight as there are channels.
 
 mod http1;
-mod http2;
 mod message;
 mod stream;
 mod transport;
@@ -24,7 +23,6 @@ pub(crate) struct Channel {
 /// How a channel reaches the server.
 enum Route {
     Kept(Box<dyn Stream>),
-    Shared(http2::Sender),
     New(Rc<Opener>),
 }
 
@@ -39,10 +37,6 @@ pub(crate) async fn channels(opener: &Rc<Opener>, count: usize) -> Result<(Vec<C
                 routes.push(Route::Kept(opener.open().await?.0));
             }
         }
-        Transport::Http2 => {
-            let sender = http2::start(stream).await?;
-            routes.extend((0..count).map(|_| Route::Shared(sender.clone())));
-        }
         Transport::Connect | Transport::Resume => routes.extend((0..count).map(|_| Route::New(Rc::clone(opener)))),
     }
     let channel = |route| Channel { route, received: Vec::with_capacity(16 << 10) };
@@ -54,7 +48,6 @@ impl Channel {
     pub(crate) async fn exchange(&mut self, request: &Message) -> Result<&[u8]> {
         match &mut self.route {
             Route::Kept(stream) => http1::exchange(stream, request, &mut self.received).await,
-            Route::Shared(sender) => http2::exchange(sender, request, &mut self.received).await,
             Route::New(opener) => {
                 let (mut stream, _) = opener.open().await?;
                 let body = http1::exchange(&mut stream, request, &mut self.received).await?;

@@ -24,7 +24,7 @@ use crate::http::stack::{self, Stack};
 use crate::http::{self, State};
 use crate::metrics::Metrics;
 use crate::settings::{CertificateOrigin, Listen, Settings};
-use crate::shutdown::{self, Phase, PhaseSender, Signals};
+use crate::shutdown::Signals;
 use crate::sources::{self, ConfiguredSource, Example, Host, Runner, SourceSettings};
 use crate::tls::Serving;
 use crate::tuning::Tuning;
@@ -163,7 +163,6 @@ impl Server {
 
         let reviews = review_settings(&settings);
         let state = State::new(catalog, Arc::clone(&health), Arc::clone(&metrics), reviews, settings.limits);
-        let (phase, phases) = shutdown::phases();
         let stack = Stack {
             acceptor: serving.acceptor()?,
             state: Arc::new(state),
@@ -171,7 +170,6 @@ impl Server {
             limits: settings.limits,
             linger: linger.unwrap_or(stack::LINGER),
             workers,
-            phases,
             extra,
         };
         let webhook = stack::serve(listener, stack)?;
@@ -180,7 +178,7 @@ impl Server {
         if let Some(address) = admin_address {
             log::info!(address:%; "admin port listening");
         }
-        Ok(Running { address, admin_address, webhook, admin, health, phase, drain: settings.drain })
+        Ok(Running { address, admin_address, webhook, admin, health, drain: settings.drain })
     }
 }
 
@@ -296,7 +294,6 @@ pub struct Running {
     webhook: ActixServer,
     admin: Option<ActixServer>,
     health: Arc<Health>,
-    phase: PhaseSender,
     drain: Duration,
 }
 
@@ -326,7 +323,7 @@ impl Running {
     ///
     /// When a listener fails.
     pub async fn until(self, mut signals: Signals) -> io::Result<()> {
-        let Self { webhook, admin, health, phase, drain, .. } = self;
+        let Self { webhook, admin, health, drain, .. } = self;
         let handle = webhook.handle();
         let admin_handle = admin.as_ref().map(ActixServer::handle);
         let mut webhook = tokio::task::spawn_local(webhook);
@@ -338,11 +335,9 @@ impl Running {
             signal = signals.next() => signal,
         };
         health.drain();
-        phase.enter(Phase::Draining);
         log::info!(signal, drain:?; "shutting down: draining");
         let orderly = async {
             tokio::time::sleep(drain).await;
-            phase.enter(Phase::Finishing);
             handle.stop(true).await;
         };
         let hurried = tokio::select! {

@@ -1,10 +1,9 @@
-//! Shutdown: the signals that start it, and the phases that follow.
+//! The signals that shut the server down.
 
 use std::io;
-use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 /// What makes the server shut down: SIGTERM and SIGINT, or a [`Stop`] of the program that embeds it.
 #[derive(Debug)]
@@ -57,49 +56,6 @@ impl Signals {
                 // The last `Stop` was dropped.
                 None => std::future::pending().await,
             },
-        }
-    }
-}
-
-/// How far the shutdown is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Phase {
-    /// No shutdown was requested.
-    Serving,
-    /// Not ready, but serving.
-    Draining,
-    /// Finishing the requests in flight.
-    Finishing,
-}
-
-/// Announces phases.
-#[derive(Debug, Clone)]
-pub(crate) struct PhaseSender(Arc<watch::Sender<Phase>>);
-
-/// Receives phases.
-#[derive(Debug, Clone)]
-pub(crate) struct PhaseReceiver(watch::Receiver<Phase>);
-
-/// The two ends, in [`Phase::Serving`].
-pub(crate) fn phases() -> (PhaseSender, PhaseReceiver) {
-    let (sender, receiver) = watch::channel(Phase::Serving);
-    (PhaseSender(Arc::new(sender)), PhaseReceiver(receiver))
-}
-
-impl PhaseSender {
-    pub(crate) fn enter(&self, phase: Phase) {
-        self.0.send_replace(phase);
-    }
-}
-
-impl PhaseReceiver {
-    /// Waits for a phase after `phase`, and returns it with the receiver for the next one.
-    pub(crate) async fn after(mut self, phase: Phase) -> (Phase, Self) {
-        let next = self.0.wait_for(|current| *current > phase).await.map(|current| *current);
-        match next {
-            Ok(next) => (next, self),
-            // The sender was dropped, so no phase follows.
-            Err(_closed) => std::future::pending().await,
         }
     }
 }

@@ -11,8 +11,8 @@ use openssl::ssl::{
 };
 use openssl::x509::{X509, X509Ref};
 
-/// The offered protocols, most preferred first, in the encoding of the TLS extension.
-const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
+/// The only protocol, in the encoding of the TLS extension. `docs/decisions/0018-no-http2.md` explains why.
+const PROTOCOLS: &[u8] = b"\x08http/1.1";
 
 /// All contexts share this, so that sessions resume after the certificate was replaced.
 const SESSION_CONTEXT: &[u8] = b"mimic";

@@ -34,7 +34,7 @@ struct Args {
     /// Print one row of a table, with this name
     #[arg(long, value_name = "NAME")]
     row: Option<String>,
-    /// Connections, each with one request in flight; with HTTP/2, requests in flight on one connection
+    /// Connections, each with one request in flight
     #[arg(long, default_value_t = 16)]
     connections: usize,
     /// Requests to one route in a turn

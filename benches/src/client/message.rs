@@ -1,9 +1,8 @@
-/// A request as HTTP/1.1 bytes, and the position of its body in them.
+/// A request as HTTP/1.1 bytes.
 #[derive(Clone)]
 pub(crate) struct Message {
     pub(crate) path: &'static str,
     pub(crate) bytes: Vec<u8>,
-    pub(crate) body: usize,
 }
 
 impl Message {
@@ -16,8 +15,7 @@ impl Message {
             review.len()
         )
         .into_bytes();
-        let body = bytes.len();
         bytes.extend_from_slice(review);
-        Self { path, bytes, body }
+        Self { path, bytes }
     }
 }

@@ -39,8 +39,8 @@ impl Opener {
         Ok(Self {
             address,
             transport,
-            full: tls(transport)?.build(),
-            resuming: HttpsConnector::with_connector(tcp, tls(transport)?)?,
+            full: tls()?.build(),
+            resuming: HttpsConnector::with_connector(tcp, tls()?)?,
             opened: Cell::new(0),
             resumed: Cell::new(0),
         })
@@ -80,10 +80,10 @@ impl Opener {
     }
 }
 
-fn tls(transport: Transport) -> Result<SslConnectorBuilder> {
+fn tls() -> Result<SslConnectorBuilder> {
     let mut tls = SslConnector::builder(SslMethod::tls_client())?;
     tls.set_min_proto_version(Some(SslVersion::TLS1_3))?;
-    tls.set_alpn_protos(if transport == Transport::Http2 { b"\x02h2" } else { b"\x08http/1.1" })?;
+    tls.set_alpn_protos(b"\x08http/1.1")?;
     // The server under load has a self-signed certificate.
     tls.set_verify(SslVerifyMode::NONE);
     Ok(tls)

@@ -53,7 +53,7 @@ async fn an_invalid_mirrors_file_keeps_the_last_mirrors_in_use() -> Result<()> {
     Ok(())
 }
 
-/// In a cluster, the API server calls Mimic through its Service, with HTTP/1.1 instead of HTTP/2.
+/// In a cluster, the API server calls Mimic through its Service instead of a URL.
 #[tokio::test]
 async fn the_webhook_works_through_a_service() -> Result<()> {
     let Some((namespace, server)) = unregistered("through-service").await? else { return Ok(()) };

@@ -27,8 +27,7 @@ pub(crate) struct Bounds {
 /// A connection that is read to its end, within bounds, before it closes.
 pub(super) struct Linger<IO> {
     io: IO,
-    /// `None` closes without reading.
-    bounds: Option<Bounds>,
+    bounds: Bounds,
     closing: Option<Closing>,
 }
 
@@ -41,7 +40,7 @@ struct Closing {
 }
 
 impl<IO> Linger<IO> {
-    pub(super) fn new(io: IO, bounds: Option<Bounds>) -> Self {
+    pub(super) fn new(io: IO, bounds: Bounds) -> Self {
         Self { io, bounds, closing: None }
     }
 }
@@ -107,10 +106,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<IO> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match this.bounds {
-            None => Pin::new(&mut this.io).poll_shutdown(context),
-            Some(bounds) => this.closing.get_or_insert_with(|| Closing::new(bounds)).poll(&mut this.io, context),
-        }
+        this.closing.get_or_insert_with(|| Closing::new(this.bounds)).poll(&mut this.io, context)
     }
 }
 
@@ -128,7 +124,7 @@ mod tests {
     /// A connection with room for so many bytes on their way: the server's end and the client's.
     fn connection(room: usize) -> (Linger<DuplexStream>, DuplexStream) {
         let (server, client) = tokio::io::duplex(room);
-        (Linger::new(server, Some(BOUNDS)), client)
+        (Linger::new(server, BOUNDS), client)
     }
 
     async fn close(server: &mut Linger<DuplexStream>) -> Duration {
@@ -204,12 +200,5 @@ mod tests {
         let mut received = Vec::new();
         client.read_to_end(&mut received).await.expect("nothing more comes");
         assert_eq!(received, b"");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_bounds_it_closes_at_once() {
-        let (server, _client) = tokio::io::duplex(10);
-        let mut server = Linger::new(server, None);
-        assert_eq!(close(&mut server).await, Duration::ZERO);
     }
 }

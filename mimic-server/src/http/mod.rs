@@ -3,7 +3,6 @@
 mod admin;
 mod body;
 mod early;
-mod goodbye;
 mod linger;
 mod mutate;
 mod response;

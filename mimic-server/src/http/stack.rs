@@ -1,10 +1,9 @@
-//! The layers below the routes: sockets, TLS, HTTP/1.1 and HTTP/2.
+//! The layers below the routes: sockets, TLS and HTTP/1.1.
 //!
-//! This is what `actix_web::HttpServer` builds, assembled here because it has no place for two layers
-//! ([`Goodbye`] and [`Linger`]).
+//! This is what `actix_web::HttpServer` builds, assembled here because it has no place for the layer [`Linger`].
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,23 +16,16 @@ use actix_web::dev::{AppConfig, Server};
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, web};
 use openssl::ssl::SslAcceptor;
-use tokio::io::BufWriter;
 
-use super::goodbye::Goodbye;
 use super::linger::{Bounds, Linger};
 use super::routes::configure;
 use super::state::State;
 use crate::metrics::Metrics;
 use crate::settings::Limits;
-use crate::shutdown::PhaseReceiver;
 
 /// How long a connection can be idle. The API server closes idle connections after 90 s; because this is longer, the API
 /// server never sends a request into a connection that the server is closing.
 const KEEP_ALIVE: Duration = Duration::from_mins(2);
-
-/// Bytes that HTTP/2 writes before they are encrypted: the size of a TLS record
-/// ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
-const RECORD: usize = 16 << 10;
 
 /// How long a closing connection is read, so that the client gets the last response although it still sends.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
@@ -52,13 +44,12 @@ pub(crate) struct Stack {
     pub(crate) limits: Limits,
     pub(crate) linger: Duration,
     pub(crate) workers: usize,
-    pub(crate) phases: PhaseReceiver,
     pub(crate) extra: Option<Extra>,
 }
 
 /// Serves the webhook on `listener`.
 pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
-    let Stack { acceptor, state, metrics, limits, linger, workers, phases, extra } = stack;
+    let Stack { acceptor, state, metrics, limits, linger, workers, extra } = stack;
     let linger = Bounds { time: linger, bytes: limits.body.saturating_mul(LINGER_BODIES) };
     let builder = ServerBuilder::new()
         .workers(workers)
@@ -82,37 +73,27 @@ pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
                 async move { stopping.notified().await }
             })
             .finish(map_config(app.into_factory(), |()| AppConfig::default()));
-        let (phases, metrics) = (phases.clone(), Arc::clone(&metrics));
+        let metrics = Arc::clone(&metrics);
         Acceptor::new(acceptor.clone())
             .map_err(move |error| {
                 metrics.handshake_failed();
                 TlsError::into_service_error(error)
             })
-            .map(move |stream: TlsStream<TcpStream>| prepare(stream, &phases, linger))
+            .map(move |stream: TlsStream<TcpStream>| prepare(stream, linger))
             .and_then(http.map_err(TlsError::Service))
     };
     Ok(builder.listen("webhook", listener, factory)?.run())
 }
 
 /// A connection between TLS and HTTP.
-type Connection = Linger<Goodbye<BufWriter<TlsStream<TcpStream>>>>;
+type Connection = Linger<TlsStream<TcpStream>>;
 
 /// Prepares a connection after its handshake.
-fn prepare(
-    stream: TlsStream<TcpStream>,
-    phases: &PhaseReceiver,
-    linger: Bounds,
-) -> (Connection, Protocol, Option<std::net::SocketAddr>) {
-    let is_http2 = stream.ssl().selected_alpn_protocol() == Some(b"h2");
-    let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
-    // Without it an HTTP/2 response waits 40 ms until the client acknowledges its head.
+fn prepare(stream: TlsStream<TcpStream>, linger: Bounds) -> (Connection, Protocol, Option<SocketAddr>) {
+    // Without it a response that takes more than one packet can wait 40 ms until the client acknowledges the first.
     if let Err(error) = stream.get_ref().set_nodelay(true) {
         log::debug!(error:%; "cannot set TCP_NODELAY");
     }
     let peer = stream.get_ref().peer_addr().ok();
-    // HTTP/2 writes the head and the body of a response separately, each as a record and a packet; HTTP/1.1 does not.
-    let stream = BufWriter::with_capacity(if is_http2 { RECORD } else { 0 }, stream);
-    let stream = Goodbye::new(stream, is_http2, phases);
-    // In HTTP/2 a response does not end the connection.
-    (Linger::new(stream, (!is_http2).then_some(linger)), protocol, peer)
+    (Linger::new(stream, linger), Protocol::Http1, peer)
 }

@@ -29,7 +29,7 @@ impl State {
         Self { catalog, health, metrics, settings, limits }
     }
 
-    /// Adds `Connection: close` while the server drains. HTTP/2 has no such header and ignores it.
+    /// Adds `Connection: close` while the server drains.
     pub(super) fn close_if_draining(&self, mut response: HttpResponse) -> HttpResponse {
         if self.health.is_draining() {
             response.head_mut().set_connection_type(ConnectionType::Close);

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::common::client::{Connection, Response, http2, plain_get, plain_request};
+use crate::common::client::{Connection, Response, plain_get, plain_request};
 use crate::common::{REVIEW, TestServer};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -165,24 +165,43 @@ fn a_connection_is_kept_for_many_requests_even_after_refusals() {
 }
 
 #[test]
-fn http_2_is_served_without_stalling() {
+fn every_client_gets_http_1_1_whatever_it_offers() {
     let server = TestServer::start(&[MIRRORS]);
-    let local = tokio::task::LocalSet::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    local.block_on(&runtime, async {
-        let mut connection = http2::Connection::open(server.address).await;
-        connection.review(REVIEW).await.expect("the server answers");
-        let mut fastest = Duration::MAX;
-        for _ in 0..50 {
-            let start = Instant::now();
-            let (status, body) = connection.review(REVIEW).await.expect("the server answers");
-            fastest = fastest.min(start.elapsed());
-            assert_eq!(status, 200);
-            assert!(String::from_utf8(body).unwrap().contains("JSONPatch"));
-        }
-        // Each would take 40 ms more if small packets were delayed.
-        assert!(fastest < Duration::from_millis(40), "{fastest:?}");
-    });
+    for (offered, selected) in [
+        (&b"\x02h2\x08http/1.1"[..], Some(&b"http/1.1"[..])),
+        (b"\x08http/1.1\x02h2", Some(b"http/1.1")),
+        (b"\x02h2", None),
+        (b"\x08http/1.0", None),
+    ] {
+        let mut connection = Connection::offering(server.address, offered).expect("the handshake succeeds");
+        assert_eq!(connection.stream.get_ref().ssl().selected_alpn_protocol(), selected, "{offered:?}");
+        assert_eq!(connection.review(REVIEW).expect("the server answers").status, 200, "{offered:?}");
+    }
+}
+
+#[test]
+fn a_client_that_speaks_http_2_regardless_is_refused() {
+    let server = TestServer::start(&[MIRRORS]);
+    let mut connection = Connection::offering(server.address, b"\x02h2").expect("the handshake succeeds");
+    // The preface and an empty SETTINGS frame.
+    connection.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").expect("the server reads");
+    let response = connection.receive().expect("the server answers");
+    assert_eq!((response.status, response.is_last()), (400, true));
+    assert_eq!(connection.receive().expect_err("it is closed").kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn responses_do_not_wait_for_the_client_to_acknowledge_packets() {
+    let server = TestServer::start(&[MIRRORS]);
+    let mut connection = Connection::open(server.address).unwrap();
+    let mut fastest = Duration::MAX;
+    for _ in 0..50 {
+        let start = Instant::now();
+        assert_eq!(connection.review(REVIEW).unwrap().status, 200);
+        fastest = fastest.min(start.elapsed());
+    }
+    // Each would take 40 ms more if small packets were delayed.
+    assert!(fastest < Duration::from_millis(40), "{fastest:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::common::client::{Connection, http2, plain_get};
+use crate::common::client::{Connection, plain_get};
 use crate::common::process::{Process, free_port};
 use crate::common::{REVIEW, TestServer, eventually};
 
@@ -138,49 +138,4 @@ fn a_request_in_flight_at_the_end_of_the_drain_is_finished() {
     let response = connection.receive().unwrap();
     assert!(response.status == 200 && response.is_last());
     assert!(server.wait().0.success());
-}
-
-#[test]
-fn http_2_clients_move_away_and_fail_no_request() {
-    let (stopping, staying) = (process(&[("MIMIC_DRAIN", "1s")]), TestServer::start(&[MIRRORS]));
-    let servers = [(stopping.address(), stopping.admin()), (staying.address, staying.admin)];
-    let local = tokio::task::LocalSet::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    local.block_on(&runtime, async {
-        let mut connection = http2::Connection::open(servers[0].0).await;
-        let mut idle = http2::Connection::open(servers[0].0).await;
-        idle.review(REVIEW).await.expect("the server answers");
-        let mut signalled = false;
-        let mut moved = 0;
-        for round in 0..600 {
-            if !connection.is_open().await {
-                connection = http2::Connection::open(choose(servers)).await;
-                moved += 1;
-            }
-            // Several at a time, so that some are in flight when the GOAWAY arrives.
-            let reviews: Vec<_> = (0..4)
-                .map(|_| {
-                    let mut sender = connection.sender();
-                    tokio::task::spawn_local(async move { sender.review(REVIEW).await })
-                })
-                .collect();
-            for review in reviews {
-                match review.await.expect("the client does not panic") {
-                    Ok((status, _)) => assert_eq!(status, 200),
-                    Err(error) => panic!("{error:?}"),
-                }
-            }
-            if round == 100 {
-                stopping.signal("TERM");
-                signalled = true;
-            }
-        }
-        assert!(signalled);
-        assert_eq!(moved, 1, "it moved to the other server, once");
-        idle.closed.await.expect("the connection does not panic").expect("it was closed in order");
-    });
-    let start = Instant::now();
-    let (status, _, log) = stopping.wait();
-    assert!(status.success(), "{log:#?}");
-    assert!(start.elapsed() < Duration::from_secs(5), "no client delayed it");
 }

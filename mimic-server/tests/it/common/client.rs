@@ -1,4 +1,4 @@
-//! Simple clients: one request after the other on one connection; HTTP/1.1 by hand, HTTP/2 with `h2`.
+//! Simple clients: one request after the other on one connection.
 
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -49,10 +49,15 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> io::Result<Self> {
+        Self::offering(address, b"\x08http/1.1")
+    }
+
+    /// A connection of a client that offers these protocols, in the encoding of the TLS extension.
+    pub(crate) fn offering(address: SocketAddr, protocols: &[u8]) -> io::Result<Self> {
         let tcp = TcpStream::connect(address)?;
         tcp.set_read_timeout(Some(Duration::from_mins(1)))?;
         tcp.set_nodelay(true)?;
-        let ssl = Ssl::new(&trusting(b"\x08http/1.1")).unwrap();
+        let ssl = Ssl::new(&trusting(protocols)).unwrap();
         let stream = ssl.connect(tcp).map_err(|error| io::Error::other(error.to_string()))?;
         Ok(Self { stream: BufReader::new(stream) })
     }
@@ -135,71 +140,4 @@ pub(crate) fn plain_request(address: SocketAddr, method: &str, path: &str) -> io
 pub(crate) fn common_name(certificate: &X509) -> String {
     let mut names = certificate.subject_name().entries_by_nid(openssl::nid::Nid::COMMONNAME);
     names.next().expect("there is a common name").data().to_string().expect("it is text")
-}
-
-/// One HTTP/2 connection over TLS, to be used inside a runtime with a `LocalSet`.
-pub(crate) mod http2 {
-    use std::net::SocketAddr;
-
-    use actix_web::web::Bytes;
-    use openssl::ssl::Ssl;
-    use tokio::net::TcpStream;
-    use tokio_openssl::SslStream;
-
-    pub(crate) struct Connection {
-        send: h2::client::SendRequest<Bytes>,
-        /// Ends when the connection does.
-        pub(crate) closed: tokio::task::JoinHandle<Result<(), h2::Error>>,
-    }
-
-    /// Sends requests on a connection.
-    #[derive(Clone)]
-    pub(crate) struct Sender(h2::client::SendRequest<Bytes>);
-
-    impl Connection {
-        pub(crate) async fn open(address: SocketAddr) -> Self {
-            let tcp = TcpStream::connect(address).await.expect("the server listens");
-            let ssl = Ssl::new(&super::trusting(b"\x02h2")).unwrap();
-            let mut stream = SslStream::new(ssl, tcp).unwrap();
-            std::pin::Pin::new(&mut stream).connect().await.expect("the handshake succeeds");
-            assert_eq!(stream.ssl().selected_alpn_protocol(), Some(&b"h2"[..]));
-            let (send, connection) = h2::client::handshake(stream).await.expect("the server speaks HTTP/2");
-            Self { send, closed: tokio::task::spawn_local(connection) }
-        }
-
-        /// Whether a new request may be sent here.
-        pub(crate) async fn is_open(&mut self) -> bool {
-            std::future::poll_fn(|context| self.send.poll_ready(context)).await.is_ok()
-        }
-
-        pub(crate) fn sender(&self) -> Sender {
-            Sender(self.send.clone())
-        }
-
-        pub(crate) async fn review(&mut self, body: &'static str) -> Result<(u16, Vec<u8>), h2::Error> {
-            self.sender().review(body).await
-        }
-    }
-
-    impl Sender {
-        /// Status and body of the response.
-        pub(crate) async fn review(&mut self, body: &'static str) -> Result<(u16, Vec<u8>), h2::Error> {
-            let request = http::Request::post("https://mimic/mutate?timeout=5s")
-                .header("content-type", "application/json")
-                .body(())
-                .unwrap();
-            let (response, mut stream) = self.0.send_request(request, false)?;
-            stream.send_data(Bytes::from_static(body.as_bytes()), true)?;
-            let response = response.await?;
-            let status = response.status().as_u16();
-            let mut received = Vec::new();
-            let mut body = response.into_body();
-            while let Some(chunk) = body.data().await {
-                let chunk = chunk?;
-                received.extend_from_slice(&chunk);
-                body.flow_control().release_capacity(chunk.len())?;
-            }
-            Ok((status, received))
-        }
-    }
 }
