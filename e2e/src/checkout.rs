@@ -16,7 +16,7 @@ use crate::{Cluster, Helm, Kubectl, process::command, wait::eventually_some};
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
-/// The file that `deploy/scripts/webhook-patch-ca-bundle.sh` writes in the third step of the installation.
+/// The file that `deploy/scripts/webhook-patch-ca-bundle.sh` writes.
 const GENERATED: &str = "deploy/manifests/mutatingwebhookconfiguration-cabundle.yaml";
 
 /// A copy of the folder `deploy`, in a directory that represents the repository.

@@ -1,4 +1,4 @@
-//! `mimic explain`
+//! `mimic explain`. The texts of the steps are in `mimic-core/src/explain.rs`.
 
 use serde::Serialize;
 

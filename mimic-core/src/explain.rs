@@ -1,4 +1,4 @@
-//! How an outcome came about, step by step.
+//! The steps that led to an outcome, with the texts that `mimic explain` prints.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Finds what is suspicious about a set of rules.
+//! Finds rules that never apply, and rules that interfere with each other.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Compiled rules, which decide on images.
+//! Rewrites images by compiled rules.
 
 use std::sync::Arc;
 

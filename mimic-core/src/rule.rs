@@ -1,4 +1,4 @@
-//! Checked rules.
+//! Checked rules: their conditions, and the name of an image on their mirrors.
 
 use std::fmt;
 

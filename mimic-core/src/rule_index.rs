@@ -1,4 +1,5 @@
-//! The index over all rules. The cost of a lookup depends on the image, not on the number of rules.
+//! The index over all rules: finds the selected rule for an image. The cost of a lookup depends on the image, not on the
+//! number of rules.
 
 use std::collections::HashMap;
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! What is suspicious about a set of rules.
+//! Warnings about a set of rules.
 
 use std::fmt;
 

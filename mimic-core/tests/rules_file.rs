@@ -6,7 +6,7 @@ use std::path::Path;
 use mimic_core::{Hint as _, parse_rules_file, parse_short_form};
 
 #[test]
-fn every_mistake_is_reported_with_its_line_and_what_to_do() {
+fn every_error_is_reported_with_its_line_and_a_hint() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/problems");
     let mut files = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -17,7 +17,7 @@ fn every_mistake_is_reported_with_its_line_and_what_to_do() {
             files += 1;
         }
     }
-    assert!(files >= 7, "the files are gone");
+    assert!(files >= 7, "files are missing");
 }
 
 fn report(text: &str) -> String {

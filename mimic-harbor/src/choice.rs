@@ -1,4 +1,4 @@
-//! Makes rules from projects: which projects are used, and which of several for one upstream.
+//! Makes rules from projects: selects the projects to use, and one project for each upstream.
 
 use std::collections::HashMap;
 

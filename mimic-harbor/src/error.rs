@@ -110,7 +110,7 @@ pub enum HarborError {
         /// How to grant the permission.
         permission: &'static str,
     },
-    /// Harbor reports a failure of its own, or that it is overloaded.
+    /// Harbor reports an internal error, or that it is overloaded.
     #[error("{harbor} returned HTTP {status} for `{path}`: {message}")]
     ErrorResponse {
         /// Address of the Harbor.

@@ -87,7 +87,7 @@ pub enum SkipReason {
     /// Its endpoint cannot be mapped to the registry of image references.
     #[error(transparent)]
     Unmappable(#[from] UnmappableEndpoint),
-    /// It mirrors the Harbor that it is in.
+    /// Its endpoint is the Harbor that it belongs to.
     #[error("it points to its own Harbor")]
     OwnHarbor,
     /// Its filter cannot be parsed, so Harbor serves nothing through it.

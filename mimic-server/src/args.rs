@@ -1,3 +1,5 @@
+//! The arguments of `mimic-server`.
+
 use std::path::PathBuf;
 
 use clap::Parser;

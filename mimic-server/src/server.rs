@@ -120,7 +120,7 @@ impl Server {
         problems
     }
 
-    /// The sources of the settings, after the example if that is to be used.
+    /// The configured sources, after the example mirrors if those are used.
     fn configured_sources(&self) -> Vec<Arc<dyn SourceSettings>> {
         let configured = &self.settings.sources;
         let example = self.example.clone().filter(|_| configured.iter().all(|source| source.needs_cluster()));

@@ -1,3 +1,5 @@
+//! Parameters for tests and benchmarks.
+
 use std::time::Duration;
 
 use crate::http::stack::Extra;

@@ -1,4 +1,4 @@
-//! Which images of a pod are evaluated, and the verdict on them.
+//! The verdict on a pod: which images are evaluated, and the pull secrets and the annotation to add.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

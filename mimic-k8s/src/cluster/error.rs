@@ -50,9 +50,9 @@ impl ClusterError {
             403 => (Kind::Forbidden, "permission denied"),
             404 => (Kind::NotFound, "not found"),
             409 if status.reason == "AlreadyExists" => {
-                (Kind::Conflict, "conflict: the object was created by someone else")
+                (Kind::Conflict, "conflict: the object was created concurrently")
             }
-            409 => (Kind::Conflict, "conflict: the object was changed by someone else"),
+            409 => (Kind::Conflict, "conflict: the object was modified concurrently"),
             410 => (Kind::Expired, "resourceVersion too old"),
             408 | 429 | 500.. => (Kind::Unreachable, "the API server is unavailable"),
             _ => (Kind::Invalid, "the API server rejected the request"),

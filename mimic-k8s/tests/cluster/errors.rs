@@ -72,7 +72,7 @@ async fn each_failure_has_its_message_and_hint() {
             "Conflict",
             "the object has been modified",
             Kind::Conflict,
-            "conflict: the object was changed by someone else: the object has been",
+            "conflict: the object was modified concurrently: the object has been",
             "",
         ),
         (422, "Invalid", "spec is wrong", Kind::Invalid, "the API server rejected the request: spec is wrong", ""),
@@ -100,5 +100,5 @@ async fn other_requests_have_the_same_messages() {
     let api = FakeApi::start(|_| refusal(409, "AlreadyExists", "configmaps \"a\" already exists"));
     let created = api.cluster().api::<ConfigMap>().create(&PostParams::default(), &ConfigMap::default()).await;
     let error = ClusterError::from(created.expect_err("the request fails"));
-    assert_eq!(error.to_string(), "conflict: the object was created by someone else: configmaps \"a\" already exists");
+    assert_eq!(error.to_string(), "conflict: the object was created concurrently: configmaps \"a\" already exists");
 }

@@ -172,7 +172,7 @@ pub(crate) fn event(kind: &str, object: &Value) -> Line {
     Line::Event(json!({"type": kind, "object": object}))
 }
 
-/// A watch with these lines that stays open without further ones.
+/// A watch with these lines that stays open without further lines.
 pub(crate) fn watch_of(lines: impl Into<Vec<Line>>) -> Answer {
     Answer::Watch(lines.into(), End::Never)
 }

@@ -1,3 +1,5 @@
+//! Why a certificate cannot be served.
+
 use std::borrow::Cow;
 
 use mimic_core::Hint;

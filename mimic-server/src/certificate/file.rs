@@ -1,3 +1,5 @@
+//! A certificate in two PEM files.
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;

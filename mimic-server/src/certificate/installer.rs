@@ -1,3 +1,5 @@
+//! Puts new certificates into service.
+
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -13,7 +13,7 @@ use super::openssl_errors;
 const HOSTNAME_MISMATCH: i32 = 62;
 
 /// Whether the certificate is valid for `host`, by the rules of Go's clients: only subject alternative names count, and a
-/// wildcard stands for one whole label on the left.
+/// wildcard matches exactly one label, the leftmost.
 ///
 /// OpenSSL checks names only when it verifies a chain, so the certificate is verified against itself.
 pub(super) fn covers(certificate: &X509Ref, host: &str) -> Result<bool, ErrorStack> {

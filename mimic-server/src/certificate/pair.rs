@@ -1,3 +1,5 @@
+//! Checks of a certificate chain and its private key.
+
 use std::fmt::Write as _;
 use std::time::SystemTime;
 

@@ -1,10 +1,12 @@
+//! The self-signed certificate of `selfsigned` and `--demo`.
+
 use std::time::{Duration, SystemTime};
 
 use super::error::CertificateError;
 use super::issue::{self, Request};
 use super::pair::Pair;
 
-/// Lifetime of a self-signed certificate. A new one is issued at every start.
+/// Lifetime of a self-signed certificate. A new one is issued at each startup.
 const LIFETIME: Duration = Duration::from_hours(365 * 24);
 
 /// Issues a self-signed certificate with an EC P-256 key for the Service `mimic` and for loopback. `namespace` is Mimic's

@@ -148,7 +148,7 @@ impl ConfigFile {
         is_list.then(|| (0..self.entries.len()).take_while(is_element).count())
     }
 
-    /// The values of all settings; those of a group that is a list are left out.
+    /// The values of all settings; those of a group that is a list are not included.
     pub(crate) fn values(&self, schema: &Schema) -> Values {
         self.select(|path| schema.is_setting(path).then(|| path.to_owned()))
     }

@@ -1,4 +1,4 @@
-//! Merges defaults, file and environment, and reads typed values from the result.
+//! Merges defaults, file and environment, and reads typed values from the result. `value_type.rs` parses each value.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -28,8 +28,8 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// Merges. `defaults` replace those of the schema for some keys; `file` is that of the command line, which wins over
-    /// the variable's.
+    /// Merges. `defaults` replace those of the schema for some keys; `file` is that of the command line, which takes
+    /// precedence over the variable's.
     pub(crate) fn merge(
         schema: Schema,
         environment: impl IntoIterator<Item = (OsString, OsString)>,

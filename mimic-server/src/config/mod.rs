@@ -1,5 +1,5 @@
-//! How settings are read: from the environment and one YAML file, merged, checked and typed. The settings themselves are
-//! in `settings/` and `sources/`.
+//! Reads settings from the environment and one YAML file: merged, checked and typed. The settings themselves are in
+//! `settings/` and `sources/`.
 
 mod file;
 mod layers;

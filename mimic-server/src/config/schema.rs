@@ -1,3 +1,5 @@
+//! All settings that exist, and suggestions for misspelt ones.
+
 use mimic_core::Problem;
 
 use super::setting::Row;

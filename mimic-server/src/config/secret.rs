@@ -1,3 +1,5 @@
+//! Secrets in the configuration.
+
 use std::fmt;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! The definition of one setting.
+
 use super::value_type::ValueType;
 
 /// One setting, with the type of its value.

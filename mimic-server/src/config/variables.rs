@@ -1,4 +1,4 @@
-//! Finds Mimic's settings among the environment variables of the process.
+//! Finds Mimic's settings among the environment variables of the process. `value_type.rs` parses their values.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

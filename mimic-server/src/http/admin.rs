@@ -1,3 +1,5 @@
+//! The handlers of the admin port.
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, web};

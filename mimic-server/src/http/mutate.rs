@@ -1,3 +1,5 @@
+//! The handler of `POST /mutate`, and its log lines.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 

@@ -1,3 +1,5 @@
+//! Responses with a short text or JSON.
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue};

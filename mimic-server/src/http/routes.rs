@@ -1,3 +1,5 @@
+//! Which handler responds to which path and method.
+
 use std::sync::Arc;
 
 use actix_web::HttpRequest;

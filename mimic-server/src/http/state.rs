@@ -1,3 +1,5 @@
+//! What the handlers of the webhook share.
+
 use std::sync::Arc;
 
 use actix_web::HttpResponse;

@@ -1,3 +1,5 @@
+//! Counters with fixed label values.
+
 use prometheus::{IntCounter, IntCounterVec, Registry, Result};
 
 use super::definitions::{Label, Metric};

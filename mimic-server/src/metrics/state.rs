@@ -1,3 +1,5 @@
+//! Metrics of the sources, the certificate and readiness, read at each scrape.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

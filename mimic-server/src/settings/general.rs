@@ -72,7 +72,7 @@ pub(super) const LIMITS_CONNECTIONS: Setting<usize> = Setting::new(
     "limits.connections",
     &COUNT,
     "10000",
-    "Maximum concurrent connections, divided evenly among worker threads. Further ones wait to be accepted.",
+    "Maximum concurrent connections, divided evenly among worker threads. Further connections wait until one closes.",
 );
 pub(super) const LIMITS_REQUEST_TIME: Setting<Duration> = Setting::new(
     "limits.requesttime",

@@ -39,7 +39,7 @@ pub struct Settings {
     pub dry_run: bool,
     /// Limits of requests and connections.
     pub limits: Limits,
-    /// How long Mimic keeps serving after it was asked to stop.
+    /// How long Mimic keeps serving after a signal to stop.
     pub drain: Duration,
     /// How long readiness waits for every source.
     pub startup: Duration,
@@ -59,7 +59,7 @@ pub struct Loaded {
 }
 
 impl Settings {
-    /// Reads the configuration from the environment, `file` (which wins over `MIMIC_CONFIG`) and the defaults.
+    /// Reads the configuration from the environment, `file` (which takes precedence over `MIMIC_CONFIG`) and the defaults.
     /// `defaults` replace the built-in ones of some keys.
     pub fn load(
         environment: impl IntoIterator<Item = (OsString, OsString)>,

@@ -1,4 +1,4 @@
-//! Finding the cluster, and starting while it is away.
+//! Finding the cluster, and starting while it is unreachable.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::common::client::{Connection, plain_get};
 use crate::common::process::{Process, free_port, run};
 use crate::common::{REVIEW, eventually};
 
-/// A kubeconfig for an API server on this port, where nobody listens.
+/// A kubeconfig for an API server on this port, on which nothing listens.
 fn kubeconfig(folder: &Path, port: u16) -> String {
     let text = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: away\nclusters:\n- name: away\n  cluster: {{server: \
@@ -83,5 +83,5 @@ fn an_api_server_that_is_away_is_waited_for() {
     let answer = Connection::open(server.address()).unwrap().review(REVIEW).unwrap().json();
     assert_eq!(answer["response"]["patchType"], "JSONPatch", "what there is serves, also for the namespace shop");
     let strangers = server.lines().into_iter().find(|line| !line["target"].as_str().unwrap().starts_with("mimic"));
-    assert_eq!(strangers, None, "libraries do not tell it once more");
+    assert_eq!(strangers, None, "libraries do not log it again");
 }

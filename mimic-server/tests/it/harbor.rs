@@ -164,7 +164,7 @@ fn review(images: &[&str]) -> String {
     review.to_string()
 }
 
-/// What the webhook makes of images; nothing for those that it leaves alone.
+/// The rewritten images; nothing for images that are unchanged.
 fn rewritten(connection: &mut Connection, images: &[&str]) -> Vec<Option<String>> {
     let answer = connection.review(&review(images)).unwrap().json();
     assert_eq!(answer["response"]["allowed"], true);
@@ -178,7 +178,7 @@ fn rewritten(connection: &mut Connection, images: &[&str]) -> Vec<Option<String>
     (0..images.len()).map(at).collect()
 }
 
-/// The webhook in a process of its own, with Harbor as its only source, rewrites for what Harbor mirrors.
+/// The webhook, in a separate process with Harbor as its only source, rewrites what Harbor mirrors.
 fn serves(api: &str, authorities: Option<(&str, &Path)>) {
     let folder = tempfile::tempdir().unwrap();
     let password = folder.path().join("password");
@@ -235,11 +235,11 @@ fn the_webhook_rewrites_with_harbor_as_its_only_source_over_tls() {
     // The scheme is https when nothing else is said.
     let port = fake.host().rsplit_once(':').unwrap().1.to_owned();
     serves(&format!("localhost:{port}"), Some(("MIMIC_HARBOR_API_CAFILE", &ca_file)));
-    // A vendored OpenSSL does not know by itself where the system's authorities are; the variable says it to all programs.
+    // A vendored OpenSSL does not know where the CAs of the system are; the variable names the file.
     serves(&format!("localhost:{port}"), Some(("SSL_CERT_FILE", &ca_file)));
 }
 
-/// Variables for a server that asks this Harbor every second or so.
+/// Variables for a server that polls this Harbor about once a second.
 fn variables<'a>(url: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut variables = vec![
         ("MIMIC_HARBOR_ENABLED", "true"),
@@ -376,6 +376,6 @@ fn a_harbor_that_asks_to_be_left_alone_is_however_short_the_interval() {
         asked += requests.iter().filter(|request| request.path == proxy_projects(1)).count();
         (asked >= 4).then_some(())
     };
-    eventually("another one was asked four times", &mut lists);
+    eventually("another one was queried four times", &mut lists);
     assert_eq!(fake.take_requests().len(), 1);
 }

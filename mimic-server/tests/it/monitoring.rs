@@ -56,7 +56,7 @@ fn the_dashboard_and_its_panels_are_whole() {
             positions.insert((position["y"].as_u64(), position["x"].as_u64())),
             "two panels at one position: {panel}"
         );
-        let targets = panel["targets"].as_array().expect("a panel asks for something");
+        let targets = panel["targets"].as_array().expect("a panel has queries");
         assert!(targets.iter().all(|target| target["expr"].as_str().is_some_and(|expr| !expr.is_empty())), "{panel}");
     }
     assert!(panels.len() > 10);

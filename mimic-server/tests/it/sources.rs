@@ -160,7 +160,7 @@ fn an_invalid_mirror_in_the_configuration_file_is_reported_with_its_line() {
     assert_eq!(problems, [format!("{}:2: {message}", file.display())]);
 }
 
-/// A source that fails until it is told not to.
+/// A source that fails until a switch is set.
 struct Moody {
     well: Arc<AtomicBool>,
     recovered: Arc<Notify>,
@@ -197,7 +197,7 @@ fn readiness_waits_for_every_source_and_for_the_end_of_the_startup() {
     assert!(report.1.contains("[-] source moody: not loaded yet; "), "{}", report.1);
     assert!(report.1.contains(", last error: not in the mood\n"), "{}", report.1);
     assert!(report.1.ends_with("not ready: source moody\n"), "{}", report.1);
-    assert_eq!(nginx(&server), None, "requests are answered all the same");
+    assert_eq!(nginx(&server), None, "requests are still answered");
 
     // After the startup period the server is ready and degraded.
     let second = source(&well);

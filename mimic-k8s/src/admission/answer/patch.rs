@@ -1,4 +1,4 @@
-//! Writing the patch, [RFC 6902](https://www.rfc-editor.org/rfc/rfc6902).
+//! Writing the patch of images, pull secrets and the annotation, [RFC 6902](https://www.rfc-editor.org/rfc/rfc6902).
 
 use mimic_core::Outcome;
 

@@ -54,14 +54,14 @@ pub(super) struct Contents {
     pub(super) leaf: Option<Leaf>,
 }
 
-/// The contents, and what was left out.
+/// The valid contents, and what was dropped.
 pub(super) struct Reading {
     pub(super) contents: Contents,
     /// Why the stored leaf cannot be served.
     pub(super) unusable: Option<CertificateError>,
     /// Invalid data.
     pub(super) damage: Vec<String>,
-    /// Whether an expired CA was left out.
+    /// Whether an expired CA was dropped.
     pub(super) outdated: bool,
 }
 

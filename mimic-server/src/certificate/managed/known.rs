@@ -1,3 +1,5 @@
+//! What is known of a watched object.
+
 /// What is known of a watched object at the moment.
 #[derive(Clone)]
 pub(super) enum Known<K> {

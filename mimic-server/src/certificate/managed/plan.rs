@@ -1,4 +1,5 @@
-//! Decides, from the contents of the Secret: what to serve, what to write, which CAs to trust, when to plan again.
+//! Decides when the certificate and the CA are renewed. From the contents of the Secret it plans what to serve, what to
+//! write, which CAs to trust, and when to plan again.
 //!
 //! Every replica plans independently from the same contents. The first write wins; the other replicas plan again.
 

@@ -1,3 +1,5 @@
+//! Names and lifetimes of managed certificates.
+
 use std::time::{Duration, SystemTime};
 
 use openssl::error::ErrorStack;
