@@ -102,8 +102,7 @@ pub(crate) static REQUESTS: Metric = Metric {
         Label { name: "outcome", values: Values::Closed(&["rewritten", "unchanged", "skipped", "refused", "error"]) },
     ],
     help: "Requests to the webhook, by result.",
-    about: "`skipped` is broken down in `mimic_pods_skipped_total`. `refused`: answered with 4xx, because the request was not an \
-            AdmissionReview, too large or too slow. `error`: a bug in Mimic; the pod was admitted unchanged. With \
+    about: "`skipped` is broken down in `mimic_pods_skipped_total`. `refused`: 4xx, because the request was not an AdmissionReview, too large or too slow. `error`: a bug; the pod was admitted unchanged. With \
             `MIMIC_DRYRUN`, `rewritten` counts pods that would have been rewritten.",
 };
 pub(crate) static DURATION: Metric = Metric {
@@ -118,7 +117,7 @@ pub(crate) static IMAGES: Metric = Metric {
     kind: Kind::Counter,
     labels: &[Label { name: "reason", values: Values::Closed(&REASONS) }],
     help: "Images processed, by outcome.",
-    about: "The reasons are explained in [how-it-decides.md](how-it-decides.md).",
+    about: "[how-it-decides.md](how-it-decides.md) explains the reasons.",
 };
 pub(crate) static RULE_IMAGES: Metric = Metric {
     name: "mimic_rule_images_total",
@@ -168,7 +167,7 @@ pub(crate) static SOURCE_LOADS: Metric = Metric {
     kind: Kind::Counter,
     labels: &[SOURCE],
     help: "Successful loads of a source.",
-    about: "Each load replaced the previous rules.",
+    about: "Each replaces the previous rules.",
 };
 pub(crate) static SOURCE_FAILURES: Metric = Metric {
     name: "mimic_source_failures_total",
@@ -210,7 +209,7 @@ pub(crate) static LOG_LOST: Metric = Metric {
     kind: Kind::Counter,
     labels: &[],
     help: "Log lines dropped because the output was too slow.",
-    about: "A log line reports the number as well. Logging never blocks pods.",
+    about: "Logging never blocks pods.",
 };
 pub(crate) static BUILD: Metric = Metric {
     name: "mimic_build_info",

@@ -32,7 +32,7 @@ const ENABLED: Setting<bool> = Setting::new(
     &FLAG,
     "false",
     "Whether mirrors are discovered from Harbor's proxy-cache projects; see [harbor.md](harbor.md). The file can list several \
-     Harbors under `harbor`, each with these keys; listed Harbors are enabled unless they say otherwise. `MIMIC_HARBOR_` \
+     Harbors under `harbor`, each with these keys; those are enabled by default. `MIMIC_HARBOR_` \
      variables configure a single Harbor; combining them with a list is an error.",
 );
 const NAME: Setting<String> = Setting::new(
@@ -58,8 +58,7 @@ const REGISTRY_URL: Setting<String> = Setting::new(
     "harbor.registryurl",
     &TEXT,
     "",
-    "Registry address that pods pull from, `host` or `host:port`. If empty, read from Harbor (needs an account). The API host \
-     is never used, because nodes often cannot reach it.",
+    "Registry address that pods pull from, `host` or `host:port`. If empty, read from Harbor (needs an account). The API host is never used.",
 );
 const ROBOT_USERNAME: Setting<String> = Setting::new(
     "harbor.robot.username",
@@ -81,13 +80,13 @@ const REQUEST_TIMEOUT: Setting<Duration> = Setting::new(
     "harbor.timeout.request",
     &PERIOD,
     "30s",
-    "Timeout for one request to Harbor. (A Harbor that lost its Redis needs 13 s to answer.)",
+    "Timeout for one request to Harbor. A Harbor without its Redis needs 13 s.",
 );
 const WATCH: Setting<bool> = Setting::new(
     "harbor.watch",
     &FLAG,
     "true",
-    "Whether Harbor is polled; `false`: stop after the first successful answer.",
+    "Whether Harbor is polled; `false`: stop after the first success.",
 );
 const INTERVAL: Setting<Duration> = Setting::new(
     "harbor.interval",
@@ -119,8 +118,7 @@ const OVERRIDES: Setting<Overrides> = Setting::new(
     "harbor.overrides",
     &OVERRIDES_TYPE,
     "",
-    "Upstreams for projects where it cannot be derived from the endpoint, or is derived wrongly, as \
-     `ecr=123456789012.dkr.ecr.eu-west-1.amazonaws.com`; several with commas.",
+    "Upstreams that cannot be derived from the endpoint, or are derived wrongly: `ecr=123456789012.dkr.ecr.eu-west-1.amazonaws.com`. Separate several with commas.",
 );
 
 static ROWS: &[Row] = &[
