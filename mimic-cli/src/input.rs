@@ -22,7 +22,7 @@ pub(crate) struct Input<'a> {
     pub(crate) text: Result<&'a str, Unreadable<'a>>,
 }
 
-/// A line that is not a string.
+/// A line that is not UTF-8, or too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable<'a> {
     /// Invalid UTF-8 at `offset`.

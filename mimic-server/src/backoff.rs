@@ -40,7 +40,7 @@ impl Backoff {
 
 /// A random duration within a tenth of `interval`.
 pub(crate) fn around(interval: Duration) -> Duration {
-    // The jitter of a constant pause is at most that pause: a fifth becomes one to two fifths.
+    // The jitter adds up to the whole delay: between 0.2 and 0.4 of the interval, to which 0.7 is added.
     let fifth = ConstantBuilder::new().with_delay(interval / 5).with_jitter().build().next();
     interval.mul_f64(0.7) + fifth.unwrap_or_default()
 }

@@ -53,7 +53,7 @@ pub fn run() -> ExitCode {
     }
     let system = System::new();
     let outcome = system.block_on(serve(server, args.demo));
-    // To drop the runtime would wait for a read of a file on a disk that hangs.
+    // Dropping the runtime would wait for a read from a disk that hangs.
     std::mem::forget(system);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,7 +75,7 @@ pub fn run() -> ExitCode {
 }
 
 async fn serve(server: Server, demo: bool) -> Result<(), StartError> {
-    // First of all, so that no signal is lost.
+    // Before everything else, so that no signal is lost.
     let mut signals = Signals::listen()?;
     let running = tokio::select! {
         started = server.start() => started?,

@@ -241,7 +241,7 @@ async fn certificate(
             installer.install(&files.load().await?)?;
             tokio::task::spawn_local(files.watch(installer));
         }
-        // Without a cluster the other two have failed to start by now.
+        // `Kubernetes` and `Managed` do not get here: without a cluster, startup has failed already.
         (CertificateOrigin::SelfSigned | CertificateOrigin::Kubernetes | CertificateOrigin::Managed, _) => {
             installer.install(&self_signed(namespace)?)?;
         }
@@ -316,7 +316,7 @@ impl Running {
     /// Serves until a signal. Then it is not ready, keeps serving for the drain period, finishes requests in flight and
     /// returns. After a second signal it returns immediately, and requests in flight end with the process.
     ///
-    /// A file on a disk that hangs may still be being read: to drop the runtime would wait for that, so end the process
+    /// A read from a disk that hangs may still be in progress. Dropping the runtime would wait for it, so end the process
     /// instead.
     ///
     /// # Errors

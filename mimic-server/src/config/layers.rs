@@ -71,7 +71,7 @@ impl Layers {
             for group in self.schema.lists.iter().copied() {
                 let Some(length) = file.list_length(group) else { continue };
                 let mut defaults = defaults.clone();
-                // An element of a list is enabled unless it says otherwise.
+                // An element of a list is enabled by default.
                 defaults.0.insert(format!("{group}.enabled"), true.to_string());
                 let element = |index| {
                     let values = file.element(&self.schema, group, index);

@@ -19,8 +19,8 @@ pub enum CertificateOrigin {
     Kubernetes,
     /// Two PEM files.
     File,
-    /// Issued at start, to try Mimic out. The default of the type, not of the setting: it needs no other setting, so that a
-    /// mistyped origin causes no further errors.
+    /// Issued at startup, to try Mimic out. It is the default of the type, not of the setting: it needs no other setting, so
+    /// that a mistyped source causes no further errors.
     #[default]
     SelfSigned,
     /// Issued by Mimic's own CA.

@@ -54,7 +54,7 @@ pub struct Settings {
 pub struct Loaded {
     /// The settings, or all errors.
     pub settings: Result<Settings, Vec<Problem>>,
-    /// Harmless oddities, such as unknown variables.
+    /// Warnings, such as unknown variables.
     pub warnings: Vec<Problem>,
 }
 

@@ -29,7 +29,7 @@ pub(super) struct CaBundle {
     failure: Option<Problem>,
     /// Pauses between attempts to change it.
     backoff: Backoff,
-    /// Not to be changed before.
+    /// The earliest time of the next change.
     paused_until: Option<Instant>,
 }
 
@@ -81,7 +81,7 @@ impl CaBundle {
                 self.backoff.reset();
                 if self.seen.as_ref().is_none_or(|seen| seen.bundle != bundle) {
                     self.seen = Some(Trusted { bundle: bundle.to_vec(), since: SystemTime::now() });
-                    // From now on a step becomes due when this has lasted for a while: plan again.
+                    // A step becomes due once the bundle has been in use for a while: plan again.
                     return Some(Duration::ZERO);
                 }
                 return None;

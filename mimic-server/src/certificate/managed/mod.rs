@@ -46,7 +46,7 @@ pub(crate) struct ManagedCertificate {
     known: Known<Secret>,
     /// Pauses between attempts to write the Secret.
     backoff: Backoff,
-    /// Not to be written before.
+    /// The earliest time of the next write.
     paused_until: Option<Instant>,
 }
 

@@ -104,7 +104,7 @@ fn advance(
     now: SystemTime,
     steps: &mut Vec<Step>,
 ) -> Result<Contents, CertificateError> {
-    // Without a signing CA and a leaf that is still good for a while, a new CA can sign at once: no trust is lost.
+    // Without a signing CA and without a leaf that stays valid for a while, a new CA can sign at once: no trust is lost.
     let is_bare = contents.signing.is_none() && contents.leaf.as_ref().is_none_or(|leaf| is_due(leaf, now));
     let mut promoted = None;
     match contents.next.take() {
