@@ -82,12 +82,8 @@ const REQUEST_TIMEOUT: Setting<Duration> = Setting::new(
     "30s",
     "Timeout for one request to Harbor. A Harbor without its Redis needs 13 s.",
 );
-const WATCH: Setting<bool> = Setting::new(
-    "harbor.watch",
-    &FLAG,
-    "true",
-    "Whether Harbor is polled; `false`: stop after the first success.",
-);
+const WATCH: Setting<bool> =
+    Setting::new("harbor.watch", &FLAG, "true", "Whether Harbor is polled; `false`: stop after the first success.");
 const INTERVAL: Setting<Duration> = Setting::new(
     "harbor.interval",
     &PERIOD,
