@@ -33,7 +33,7 @@ file:
 * `mimic-server --demo` changes the defaults: a self-signed certificate, loopback addresses, no cluster, and example mirrors unless `mirrors`,
   `file.path` or a Harbor is set.
 
-In YAML, write lists as lists or with commas. The types below are:
+In YAML, write lists as lists or with commas; in variables, with commas. The types below are:
 
 ";
 

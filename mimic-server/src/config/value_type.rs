@@ -50,7 +50,7 @@ pub(crate) trait Keyword: Sized + Copy + 'static {
     }
 }
 
-/// The types that the reference page explains, by name.
+/// The types that the reference page explains, by name. The names of other types are enough.
 pub(crate) static EXPLAINED: &[(&str, &str)] = &[
     FLAG.explained(),
     PORT.explained(),
@@ -60,8 +60,6 @@ pub(crate) static EXPLAINED: &[(&str, &str)] = &[
     SIZE.explained(),
     NAME.explained(),
     HOST.explained(),
-    GLOBS.explained(),
-    PATHS.explained(),
 ];
 
 pub(crate) const FLAG: ValueType<bool> = ValueType::new("boolean", "a boolean", "true or false", flag);
