@@ -1,4 +1,4 @@
-//! No files of a crate import each other in a loop, so that each can be read after those that it stands on.
+//! No files of a crate import each other in a loop, so that each can be read after the files that it imports.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -85,7 +85,7 @@ fn what_was_rewritten_is_final() {
 }
 
 #[test]
-fn an_explanation_tells_every_step() {
+fn an_explanation_lists_every_step() {
     let rewriter = table(&folders().into_iter().find(|folder| folder.ends_with("conditions")).unwrap());
     let explained = |image| rewriter.explain(image, &Context::default()).to_string();
     assert_eq!(
@@ -164,7 +164,7 @@ fn odd_tables_are_accepted_and_warned_about() {
 }
 
 #[test]
-fn sources_are_asked_in_their_order() {
+fn earlier_sources_take_precedence() {
     let rule = |name: &str, location: &str| {
         let text = format!("rules: [{{name: {name}, upstream: docker.io, mirrors: [{location}]}}]");
         std::sync::Arc::from(parse_rules_file("x", &text).unwrap().rules)

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_and_values_are_told_apart() {
+    fn groups_and_values_are_distinguished() {
         assert_eq!(
             problems("harbor: true\nlistenport:\n  a: 1\nadmin:\n"),
             [

@@ -59,7 +59,7 @@ fn a_kubeconfig_that_cannot_be_used_stops_the_start() {
 }
 
 #[test]
-fn an_api_server_that_is_away_is_waited_for() {
+fn an_unreachable_api_server_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let (kubeconfig, admin) = (kubeconfig(folder.path(), free_port()), free_port().to_string());
     let variables = [

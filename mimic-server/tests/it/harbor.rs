@@ -232,7 +232,7 @@ fn the_webhook_rewrites_with_harbor_as_its_only_source_over_tls() {
     let folder = tempfile::tempdir().unwrap();
     let ca_file = folder.path().join("ca.pem");
     std::fs::write(&ca_file, authority.certificate_pem()).unwrap();
-    // The scheme is https when nothing else is said.
+    // Without a scheme, https is used.
     let port = fake.host().rsplit_once(':').unwrap().1.to_owned();
     serves(&format!("localhost:{port}"), Some(("MIMIC_HARBOR_API_CAFILE", &ca_file)));
     // A vendored OpenSSL does not know where the CAs of the system are; the variable names the file.
@@ -275,7 +275,7 @@ fn faults_keep_the_list_and_a_removed_project_disappears_with_a_refresh() {
 }
 
 #[test]
-fn a_harbor_that_is_not_watched_is_asked_until_it_answered_once() {
+fn without_watching_harbor_is_queried_until_the_first_success() {
     for switch in ["MIMIC_HARBOR_WATCH", "MIMIC_WATCHMIRRORS"] {
         let (fake, watched) = (Fake::start(), Fake::start());
         fake.misbehave(|_, _| Some(Answer::error(500, "not yet")));
@@ -313,7 +313,7 @@ fn a_new_password_is_used_at_once() {
     assert_eq!(report.0, 503);
     replace(&file, PASSWORD);
     eventually("the list is loaded", || is_mirrored(&server, "quay.io/a/b").then_some(()));
-    // The interval is five minutes, so what follows is the file's doing.
+    // The interval is five minutes, so the file causes what follows.
     replace(&file, "wrong again");
     eventually("it is refused", || server.readiness().1.contains(&refused).then_some(()));
     assert!(is_mirrored(&server, "quay.io/a/b"));
@@ -364,7 +364,7 @@ fn variables_come_before_harbor_and_an_earlier_harbor_before_a_later_one() {
 }
 
 #[test]
-fn a_harbor_that_asks_to_be_left_alone_is_however_short_the_interval() {
+fn retry_after_is_respected_however_short_the_interval() {
     let (fake, other) = (Fake::start(), Fake::start());
     fake.misbehave(|_, _| Some(Answer::new(503, "text/html", "").header("Retry-After", "3600")));
     let server = TestServer::start(&variables(&fake.url(), &[]));

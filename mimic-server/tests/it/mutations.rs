@@ -142,7 +142,7 @@ fn ten_thousand_mutated_reviews_never_give_a_server_error_or_a_refused_pod() {
             } else {
                 let mut review: Value = serde_json::from_slice(&body).expect("the sample is JSON");
                 for _ in 0..=random.below(4) {
-                    // What is around the request is small and soon broken; what is in it is decided on.
+                    // The members around the request are few and quickly damaged; those of the request are evaluated.
                     let whole = random.below(20) == 0 || review.get("request").is_none();
                     distort(if whole { &mut review } else { &mut review["request"] }, &mut random);
                 }

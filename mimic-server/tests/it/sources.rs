@@ -111,7 +111,7 @@ fn a_file_that_is_not_watched_is_read_once() {
         mirrors.write("mirrors: {docker.io: two.example/hub}");
         wait_for(&watched, Some("two.example/hub/library/nginx:1.27"));
         mirrors.write("mirrors: {docker.io: three.example/hub}");
-        // Both would look at the same pace: a whole period has passed for the other one too.
+        // Both poll at the same interval, so a whole period has passed for the other one, too.
         wait_for(&watched, Some("three.example/hub/library/nginx:1.27"));
         assert_eq!(nginx(&server).as_deref(), Some("one.example/hub/library/nginx:1.27"), "{switch}");
     }
