@@ -8,3 +8,34 @@ pub use crate::nearest::nearest;
 pub mod yaml {
     pub use crate::yaml::{Node, Value, YamlError, parse};
 }
+
+/// Defines an enum with a stable name for each variant: `pub enum Name { Variant = "name", … }`.
+///
+/// The enum gets `ALL`, the list of its variants, and `as_str`. Both come from the one list of variants, so a new variant
+/// cannot be missing from `ALL`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! named_variants {
+    (
+        $(#[$about:meta])*
+        pub enum $enum:ident { $($(#[$variant_about:meta])* $variant:ident = $name:literal),+ $(,)? }
+    ) => {
+        $(#[$about])*
+        pub enum $enum {
+            $($(#[$variant_about])* $variant),+
+        }
+
+        impl $enum {
+            /// All variants, in the order of their definition.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The stable name in logs, metrics and JSON.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),+
+                }
+            }
+        }
+    };
+}
+pub use crate::named_variants;

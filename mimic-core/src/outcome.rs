@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::internal::named_variants;
 use crate::parse_error::ParseError;
 use crate::rule::Rule;
 
@@ -62,35 +63,19 @@ pub enum Reason<'a> {
     },
     /// The image is empty, or the placeholder `auto` that a sidecar injector replaces later.
     Placeholder,
-}
-
-/// Defines an enum without data, the list of its variants and their names from one table, so that none can be missing.
-macro_rules! named_variants {
-    ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[non_exhaustive]
-        pub enum $type {
-            $($(#[$variant_doc])* $variant,)*
-        }
-
-        impl $type {
-            /// All variants.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The stable name in logs, metrics and JSON.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-        }
-    };
+    /// The image is an image ID, which the container runtime looks up on the node. It has no other name.
+    ImageId,
+    /// The image is never pulled (`imagePullPolicy: Never`): under another name it would not be on the node.
+    NeverPulled,
+    /// The selected rule has a pull secret, which the pod does not name and which cannot be added to it any more.
+    PullSecretMissing(RuleRef<'a>),
 }
 
 named_variants! {
     /// The [`Reason`] of an outcome without its data, for logs, metrics and JSON.
-    ReasonCode {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    #[non_exhaustive]
+    pub enum ReasonCode {
         /// [`Outcome::Rewritten`]
         Rewritten = "rewritten",
         /// [`Reason::OnMirror`]
@@ -107,6 +92,12 @@ named_variants! {
         InvalidResult = "invalid_result",
         /// [`Reason::Placeholder`]
         Placeholder = "placeholder",
+        /// [`Reason::ImageId`]
+        ImageId = "image_id",
+        /// [`Reason::NeverPulled`]
+        NeverPulled = "never_pulled",
+        /// [`Reason::PullSecretMissing`]
+        PullSecretMissing = "pull_secret_missing",
         /// [`Outcome::Invalid`]
         InvalidReference = "invalid_reference",
     }
@@ -141,6 +132,9 @@ impl<'a> Outcome<'a> {
                 Reason::NoMirror(_) => ReasonCode::NoMirror,
                 Reason::InvalidResult { .. } => ReasonCode::InvalidResult,
                 Reason::Placeholder => ReasonCode::Placeholder,
+                Reason::ImageId => ReasonCode::ImageId,
+                Reason::NeverPulled => ReasonCode::NeverPulled,
+                Reason::PullSecretMissing(_) => ReasonCode::PullSecretMissing,
             },
         }
     }
@@ -154,8 +148,13 @@ impl<'a> Outcome<'a> {
                 Reason::Excluded(rule)
                 | Reason::Kept(rule)
                 | Reason::NoMirror(rule)
+                | Reason::PullSecretMissing(rule)
                 | Reason::InvalidResult { rule, .. } => Some(*rule),
-                Reason::OnMirror { .. } | Reason::NoRule | Reason::Placeholder => None,
+                Reason::OnMirror { .. }
+                | Reason::NoRule
+                | Reason::Placeholder
+                | Reason::ImageId
+                | Reason::NeverPulled => None,
             },
         }
     }
@@ -186,6 +185,12 @@ impl fmt::Display for Outcome<'_> {
                     write!(f, "unchanged: {rule} rewrites it to `{image}`, which is not valid: {error}")
                 }
                 Reason::Placeholder => f.write_str("unchanged: empty or a placeholder"),
+                Reason::ImageId => f.write_str("unchanged: an image ID, which is looked up on the node"),
+                Reason::NeverPulled => f.write_str("unchanged: never pulled (pull policy `Never`)"),
+                Reason::PullSecretMissing(rule) => {
+                    let secret = rule.rule.pull_secret().unwrap_or_default();
+                    write!(f, "unchanged: {rule} needs the pull secret `{secret}`, which cannot be added to this pod")
+                }
             },
         }
     }

@@ -68,7 +68,7 @@ impl<'a> ImageRef<'a> {
         if image.is_empty() {
             return Err(ParseError::new(Kind::Empty, image, 0));
         }
-        if image.len() == 64 && image.bytes().all(is_lower_hex) {
+        if is_id_hex(image) {
             return Err(ParseError::new(Kind::ImageId, image, 0));
         }
         let bytes = image.as_bytes();
@@ -170,6 +170,16 @@ impl<'a> TryFrom<&'a str> for ImageRef<'a> {
     fn try_from(image: &'a str) -> Result<Self, ParseError> {
         Self::parse(image)
     }
+}
+
+/// Whether the image is an ID, `sha256:` and 64 hex digits or the digits alone, which container runtimes look up on the
+/// node. The grammar reads the former as a repository `sha256` with a tag.
+pub(crate) fn is_image_id(image: &str) -> bool {
+    is_id_hex(image.strip_prefix("sha256:").unwrap_or(image))
+}
+
+fn is_id_hex(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(is_lower_hex)
 }
 
 /// The registry that a written one means.

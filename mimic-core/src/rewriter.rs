@@ -9,7 +9,7 @@ use crate::lint;
 use crate::location::{Location, Values};
 use crate::outcome::{Outcome, Reason, RuleRef};
 use crate::parse_error::ParseError;
-use crate::reference::ImageRef;
+use crate::reference::{ImageRef, is_image_id};
 use crate::rule::Rule;
 use crate::rule_index::RuleIndex;
 use crate::subject::Subject;
@@ -91,6 +91,9 @@ impl Rewriter {
     fn decide<'a, T: Trace<'a>>(&'a self, image: &'a str, context: &Context<'_>, trace: &mut T) -> Outcome<'a> {
         if image.is_empty() || image == PLACEHOLDER {
             return Outcome::Unchanged(Reason::Placeholder);
+        }
+        if is_image_id(image) {
+            return Outcome::Unchanged(Reason::ImageId);
         }
         let parsed = match ImageRef::parse(image) {
             Ok(parsed) => parsed,

@@ -1,6 +1,6 @@
 //! The lists of a pod that contain images.
 
-use super::variants::named_variants;
+use mimic_core::internal::named_variants;
 
 named_variants! {
     /// A list of the pod spec that contains images. Images are evaluated in this order.

@@ -1,8 +1,9 @@
 //! The verdict on a pod: which images are evaluated, and the pull secrets and the annotation to add.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use mimic_core::{Context, Outcome, Rewriter};
+use mimic_core::{Context, Outcome, Reason, Rewriter};
 
 use super::answer::annotation::{original_images, recorded_before, within_size_limit};
 use super::answer::warning::Warnings;
@@ -82,7 +83,7 @@ fn decide<'r>(request: &'r Request<'r>, rewriter: &'r Rewriter, settings: &'r Re
         }
         Ok(scope) => {
             verdict.images = decide_images(&scope, request, rewriter);
-            problems.add_invalid_images(&verdict.images);
+            problems.add_unchanged_images(&verdict.images);
             if settings.dry_run {
                 notices.add_dry_run(&verdict.images);
             } else if verdict.images.iter().any(|decision| decision.outcome.rewritten().is_some()) {
@@ -106,17 +107,50 @@ fn decide_images<'r>(scope: &Scope<'r>, request: &'r Request<'r>, rewriter: &'r 
     if let Some(metadata) = &scope.pod().metadata {
         context = context.with_labels(&metadata.labels);
     }
+    let secrets = PullSecrets::of(scope);
     let mut decisions = Vec::new();
     for &kind in ContainerKind::ALL {
-        decisions.extend(scope.images(kind).map(|NamedImage { index, name, reference }| Decision {
-            kind,
-            index,
-            name,
-            image: reference,
-            outcome: rewriter.rewrite(reference, &context),
+        decisions.extend(scope.images(kind).map(|NamedImage { index, name, reference, never_pulled }| {
+            let outcome = if never_pulled {
+                Outcome::Unchanged(Reason::NeverPulled)
+            } else {
+                secrets.check(rewriter.rewrite(reference, &context))
+            };
+            Decision { kind, index, name, image: reference, outcome }
         }));
     }
     decisions
+}
+
+/// The pull secrets that a rule may need.
+enum PullSecrets<'r> {
+    /// The pod is being created: Mimic adds those that are missing.
+    Any,
+    /// The pod exists: only those that it names. The set is built if a rule needs one.
+    Named(&'r Spec<'r>, OnceCell<HashSet<&'r str>>),
+}
+
+impl<'r> PullSecrets<'r> {
+    fn of(scope: &Scope<'r>) -> Self {
+        match scope {
+            Scope::All(_) => Self::Any,
+            Scope::Changed(pod, _) | Scope::NewEphemeral(pod, _) => Self::Named(&pod.spec, OnceCell::new()),
+        }
+    }
+
+    /// Leaves an image unchanged that its mirror would not let the pod pull.
+    fn check(&self, outcome: Outcome<'r>) -> Outcome<'r> {
+        if let Self::Named(spec, named) = self
+            && let Outcome::Rewritten { rule, .. } = &outcome
+            && let Some(secret) = rule.rule.pull_secret()
+        {
+            let secrets = || spec.image_pull_secrets.iter().flat_map(|list| list.iter());
+            if !named.get_or_init(|| secrets().map(|secret| &*secret.name).collect()).contains(secret) {
+                return Outcome::Unchanged(Reason::PullSecretMissing(*rule));
+            }
+        }
+        outcome
+    }
 }
 
 /// What the patch changes in addition to images, and the original images to record.

@@ -18,12 +18,11 @@ mod pod;
 mod review;
 mod settings;
 mod skip;
-mod variants;
 mod verdict;
 
 pub use container_kind::ContainerKind;
 pub use decision::Decision;
-pub use pod::{OPT_OUT_LABEL, ORIGINAL_IMAGES, Owner};
+pub use pod::{OPT_OUT, ORIGINAL_IMAGES, Owner};
 pub use review::{Review, ReviewError};
 pub use settings::ReviewSettings;
 pub use skip::Skip;

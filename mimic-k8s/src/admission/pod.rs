@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer};
 use super::container_kind::ContainerKind;
 use super::json::views::{Length, List, Text, View, check_room, object, view};
 
-/// The label with which a pod opts out: `mimic.cryptkcoding.com/rewrite: "false"`.
-pub const OPT_OUT_LABEL: &str = "mimic.cryptkcoding.com/rewrite";
+/// The label, or the annotation, with which a pod opts out: `mimic.cryptkcoding.com/rewrite: "false"`.
+pub const OPT_OUT: &str = "mimic.cryptkcoding.com/rewrite";
 
 /// The annotation that records the original images of a rewritten pod: a JSON object, container name → image as written.
 /// The key of an image volume is `volumes/NAME`.
@@ -17,6 +17,12 @@ pub const ORIGINAL_IMAGES: &str = "mimic.cryptkcoding.com/original-images";
 
 /// [`ORIGINAL_IMAGES`] as a part of a JSON Pointer (RFC 6901): `/` is written `~1`.
 pub(super) const ORIGINAL_IMAGES_POINTER: &str = "mimic.cryptkcoding.com~1original-images";
+
+/// The value of [`OPT_OUT`] that has an effect.
+const OPTED_OUT: &str = "false";
+
+/// The pull policy of an image that must be on the node already.
+const NEVER: &str = "Never";
 
 /// The annotation that the kubelet sets on the API server's copy of a static pod. Such a pod cannot be changed.
 const MIRROR_POD: &str = "kubernetes.io/config.mirror";
@@ -61,7 +67,7 @@ view! {
 
 view! {
     /// A container of any kind.
-    Container { name: Text<'a> = "name", image: Text<'a> = "image" }
+    Container { name: Text<'a> = "name", image: Text<'a> = "image", pull_policy: PullPolicy = "imagePullPolicy" }
 }
 
 view! {
@@ -71,7 +77,20 @@ view! {
 
 view! {
     /// The source of an image volume.
-    ImageSource { reference: Text<'a> = "reference" }
+    ImageSource { reference: Text<'a> = "reference", pull_policy: PullPolicy = "pullPolicy" }
+}
+
+/// A pull policy, as far as it is needed.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct PullPolicy {
+    /// Whether the image is never pulled.
+    never: bool,
+}
+
+impl<'a> Deserialize<'a> for PullPolicy {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { never: &*Text::deserialize(deserializer)? == NEVER })
+    }
 }
 
 view! {
@@ -113,6 +132,8 @@ pub(super) struct NamedImage<'a> {
     pub(super) name: &'a str,
     /// The reference.
     pub(super) reference: &'a str,
+    /// Whether its pull policy is `Never`.
+    pub(super) never_pulled: bool,
 }
 
 impl Spec<'_> {
@@ -127,10 +148,20 @@ impl Spec<'_> {
         let containers = containers.iter().enumerate();
         let volumes = volumes.iter().enumerate();
         containers
-            .map(|(index, container)| NamedImage { index, name: &container.name, reference: &container.image })
+            .map(|(index, container)| NamedImage {
+                index,
+                name: &container.name,
+                reference: &container.image,
+                never_pulled: container.pull_policy.never,
+            })
             .chain(volumes.filter_map(|(index, volume)| {
                 let source = volume.image.as_ref()?;
-                Some(NamedImage { index, name: &volume.name, reference: &source.reference })
+                Some(NamedImage {
+                    index,
+                    name: &volume.name,
+                    reference: &source.reference,
+                    never_pulled: source.pull_policy.never,
+                })
             }))
     }
 }
@@ -142,7 +173,7 @@ pub(super) struct Labels<'a>(Vec<(Text<'a>, Text<'a>)>);
 impl Labels<'_> {
     /// Whether the pod opted out with its label.
     pub(super) fn opted_out(&self) -> bool {
-        mimic_core::Labels::get(self, OPT_OUT_LABEL) == Some("false")
+        mimic_core::Labels::get(self, OPT_OUT) == Some(OPTED_OUT)
     }
 }
 
@@ -172,6 +203,8 @@ impl<'a> Deserialize<'a> for Labels<'a> {
 pub(super) struct Annotations<'a> {
     /// Whether the pod is the API server's copy of a static pod.
     pub(super) mirror_pod: bool,
+    /// Whether the pod opted out with its annotation.
+    pub(super) opted_out: bool,
     /// The original images that an earlier review recorded.
     pub(super) original_images: Option<Text<'a>>,
     /// Bytes of all keys and values, which Kubernetes limits.
@@ -183,6 +216,10 @@ impl<'a> View<'a> for Annotations<'a> {
         let value = if &*key == ORIGINAL_IMAGES {
             let value: Text<'a> = map.next_value()?;
             self.original_images.insert(value).len()
+        } else if &*key == OPT_OUT {
+            let value: Text<'a> = map.next_value()?;
+            self.opted_out = &*value == OPTED_OUT;
+            value.len()
         } else {
             self.mirror_pod |= &*key == MIRROR_POD;
             map.next_value::<Length>()?.0

@@ -1,9 +1,10 @@
 //! Which requests are skipped, and why.
 
+use mimic_core::internal::named_variants;
+
 use super::pod::Pod;
 use super::review::Request;
 use super::settings::ReviewSettings;
-use super::variants::named_variants;
 
 named_variants! {
     /// Why a request is answered without evaluating any image.
@@ -24,7 +25,7 @@ named_variants! {
         MirrorPod = "mirror_pod",
         /// The pod is being deleted.
         Deleting = "deleting",
-        /// The pod opted out with its label.
+        /// The pod opted out with a label or an annotation.
         OptedOut = "opted_out",
     }
 }
@@ -45,13 +46,14 @@ pub(super) fn pod_to_evaluate<'r>(request: &'r Request<'r>, settings: &ReviewSet
     }
     let pod = request.object.as_ref().ok_or(Skip::Unreadable)?;
     if let Some(metadata) = &pod.metadata {
-        if metadata.annotations.as_ref().is_some_and(|annotations| annotations.mirror_pod) {
+        let annotations = metadata.annotations.as_ref();
+        if annotations.is_some_and(|annotations| annotations.mirror_pod) {
             return Err(Skip::MirrorPod);
         }
         if metadata.deletion_timestamp.given().is_some() {
             return Err(Skip::Deleting);
         }
-        if metadata.labels.opted_out() {
+        if metadata.labels.opted_out() || annotations.is_some_and(|annotations| annotations.opted_out) {
             return Err(Skip::OptedOut);
         }
     }

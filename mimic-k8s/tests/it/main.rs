@@ -8,6 +8,8 @@ mod golden;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod pulling;
+#[cfg(test)]
 mod random;
 #[cfg(test)]
 mod rules;

@@ -182,8 +182,12 @@ fn image() -> impl Strategy<Value = String> {
 }
 
 fn containers() -> impl Strategy<Value = Value> {
-    vec((select(vec!["a", "b", "c/d", "ü\"", "volumes/a"]), image()), 0..4)
-        .prop_map(|list| list.into_iter().map(|(name, image)| json!({"name": name, "image": image})).collect())
+    let policy = select(vec![json!(null), json!(null), json!("Always"), json!("Never")]);
+    vec((select(vec!["a", "b", "c/d", "ü\"", "volumes/a"]), image(), policy), 0..4).prop_map(|list| {
+        list.into_iter()
+            .map(|(name, image, policy)| json!({"name": name, "image": image, "imagePullPolicy": policy}))
+            .collect()
+    })
 }
 
 fn any_pod() -> impl Strategy<Value = Value> {

@@ -52,6 +52,13 @@ fn pods_are_skipped_for_these_reasons() {
         (Some("opted_out"), with(|r| r["object"]["metadata"]["labels"] = label("false"))),
         (None, with(|r| r["object"]["metadata"]["labels"] = label("true"))),
         (None, with(|r| r["object"]["metadata"]["labels"] = label("False"))),
+        (Some("opted_out"), with(|r| r["object"]["metadata"]["annotations"] = label("false"))),
+        (None, with(|r| r["object"]["metadata"]["annotations"] = label("true"))),
+        (None, with(|r| r["object"]["metadata"]["annotations"] = label("False"))),
+        (
+            Some("opted_out"),
+            with(|r| r["object"]["metadata"] = json!({"labels": label("true"), "annotations": label("false")})),
+        ),
     ] {
         let answer = Answer::to_value(&review);
         assert_eq!(answer.skipped, skipped, "{review}");
@@ -339,6 +346,7 @@ fn the_same_name_in_another_list_is_another_container() {
 fn an_update_changes_neither_annotations_nor_pull_secrets() {
     let mut new = pod(&["private.example.org/a:2"]);
     new["metadata"]["annotations"] = json!({ORIGINAL_IMAGES: r#"{"c0":"private.example.org/a:1"}"#});
+    new["spec"]["imagePullSecrets"] = json!([{"name": "harbor-pull"}]);
     let answer = Answer::to_value(&update(&pod(&["harbor.example.com/private/a:1"]), &new));
     assert_eq!(answer.paths(), ["/spec/containers/0/image"]);
     assert_eq!(answer.audit("original-images"), Some(r#"{"c0":"private.example.org/a:2"}"#));

@@ -53,8 +53,8 @@ impl Warnings {
         }
     }
 
-    /// Warns about images that are invalid, or that a rule would make invalid.
-    pub(in crate::admission) fn add_invalid_images(&mut self, images: &[Decision<'_>]) {
+    /// Warns about images that are invalid, that a rule would make invalid, or whose mirror needs a missing pull secret.
+    pub(in crate::admission) fn add_unchanged_images(&mut self, images: &[Decision<'_>]) {
         for Decision { kind, name, outcome, .. } in images {
             let (kind, name) = (kind.display_name(), || brief(format_args!("{name}"), MAX_NAME));
             match outcome {
@@ -65,6 +65,11 @@ impl Warnings {
                     "mimic: image of {kind} `{}` not rewritten: rule `{}` would produce an invalid name: {error}",
                     name(),
                     brief(format_args!("{}", rule.rule.name()), MAX_NAME)
+                )),
+                Outcome::Unchanged(Reason::PullSecretMissing(rule)) => self.add(format_args!(
+                    "mimic: image of {kind} `{}` not rewritten: the pod does not list the pull secret `{}`",
+                    name(),
+                    rule.rule.pull_secret().unwrap_or_default()
                 )),
                 _ => {}
             }
