@@ -138,6 +138,16 @@ async fn containers_that_another_webhook_adds_are_rewritten() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_entry_that_the_author_of_a_pod_forged_is_not_stored() -> Result<()> {
+    let Some((namespace, _server)) = registered("forged").await? else { return Ok(()) };
+    let mut forged = pod("web", [("web", "nginx"), ("miner", "evil.example/miner")]);
+    forged["metadata"]["annotations"] = json!({crate::ORIGINAL_IMAGES: r#"{"miner":"docker.io/library/nginx"}"#});
+    namespace.kubectl_create(&forged)?;
+    assert_eq!(recorded_originals(&namespace.pod("web").await?), Some(json!({"web": "nginx"})));
+    Ok(())
+}
+
+#[tokio::test]
 async fn pods_of_a_deployment_are_rewritten_and_its_template_is_not() -> Result<()> {
     let Some((namespace, _server)) = registered("deployment").await? else { return Ok(()) };
     namespace.kubectl(&["create", "deployment", "web", "--image=nginx:1.27", "--replicas=2"])?;

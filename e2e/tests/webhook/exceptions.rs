@@ -20,6 +20,36 @@ async fn a_pod_that_opted_out_is_skipped() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_pod_that_opted_out_with_an_annotation_is_skipped() -> Result<()> {
+    let Some((namespace, _server)) = registered("opted-out-by-annotation").await? else { return Ok(()) };
+    let mut out = pod("out", [("web", "nginx:1.27")]);
+    out["metadata"]["annotations"] = json!({"mimic.cryptkcoding.com/rewrite": "false"});
+    namespace.kubectl_create(&out)?;
+
+    let stored = namespace.pod("out").await?;
+    assert_eq!(images(&stored), [("web", "nginx:1.27")]);
+    assert_eq!(recorded_originals(&stored), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn images_that_are_not_pulled_are_not_rewritten() -> Result<()> {
+    let Some((namespace, _server)) = registered("not-pulled").await? else { return Ok(()) };
+    let id = "sha256:0b4a3ab41a4760d86b7fc945b8783747ba27f29dac30dd434d94f2c9e3679f39";
+    let mut web = pod("web", [("never", "nginx:1.27"), ("id", id), ("pulled", "nginx:1.27")]);
+    web["spec"]["containers"][0]["imagePullPolicy"] = json!("Never");
+    web["spec"]["volumes"] =
+        json!([{"name": "model", "image": {"reference": "quay.io/acme/model:v3", "pullPolicy": "Never"}}]);
+    namespace.kubectl_create(&web)?;
+
+    let stored = namespace.pod("web").await?;
+    let pulled = ("pulled", "harbor.example.com/dockerhub/library/nginx:1.27");
+    assert_eq!(images(&stored), [("never", "nginx:1.27"), ("id", id), pulled, ("model", "quay.io/acme/model:v3")]);
+    assert_eq!(recorded_originals(&stored), Some(json!({"pulled": "nginx:1.27"})));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_pod_that_opts_out_with_the_same_update_is_skipped() -> Result<()> {
     let Some((namespace, _server)) = registered("opting-out").await? else { return Ok(()) };
     namespace.kubectl_create(&pod("web", [("web", "nginx:1.27")]))?;

@@ -82,13 +82,18 @@ fn decide<'r>(request: &'r Request<'r>, rewriter: &'r Rewriter, settings: &'r Re
             problems.add_skip(skip, request);
         }
         Ok(scope) => {
-            verdict.images = decide_images(&scope, request, rewriter);
+            let context = context(&scope, request);
+            verdict.images = decide_images(&scope, rewriter, &context);
             problems.add_unchanged_images(&verdict.images);
             if settings.dry_run {
                 notices.add_dry_run(&verdict.images);
             } else if verdict.images.iter().any(|decision| decision.outcome.rewritten().is_some()) {
-                let (changes, originals) = plan(&scope, &verdict.images, settings, &mut problems);
-                verdict.changes = Some(changes);
+                let originals = original_images(&verdict.images, &BTreeMap::new());
+                let earlier = match scope {
+                    Scope::All(pod) if settings.annotate => recorded_before(pod, rewriter, &context),
+                    _ => BTreeMap::new(),
+                };
+                verdict.changes = Some(plan(&scope, &verdict.images, &originals, &earlier, settings, &mut problems));
                 verdict.original_images = Some(originals);
             }
         }
@@ -99,7 +104,8 @@ fn decide<'r>(request: &'r Request<'r>, rewriter: &'r Rewriter, settings: &'r Re
     verdict
 }
 
-fn decide_images<'r>(scope: &Scope<'r>, request: &'r Request<'r>, rewriter: &'r Rewriter) -> Vec<Decision<'r>> {
+/// What the conditions of rules are checked against.
+fn context<'r>(scope: &Scope<'r>, request: &'r Request<'r>) -> Context<'r> {
     let mut context = Context::default();
     if let Some(namespace) = request.namespace.given() {
         context = context.with_namespace(namespace);
@@ -107,6 +113,10 @@ fn decide_images<'r>(scope: &Scope<'r>, request: &'r Request<'r>, rewriter: &'r 
     if let Some(metadata) = &scope.pod().metadata {
         context = context.with_labels(&metadata.labels);
     }
+    context
+}
+
+fn decide_images<'r>(scope: &Scope<'r>, rewriter: &'r Rewriter, context: &Context<'_>) -> Vec<Decision<'r>> {
     let secrets = PullSecrets::of(scope);
     let mut decisions = Vec::new();
     for &kind in ContainerKind::ALL {
@@ -114,7 +124,7 @@ fn decide_images<'r>(scope: &Scope<'r>, request: &'r Request<'r>, rewriter: &'r 
             let outcome = if never_pulled {
                 Outcome::Unchanged(Reason::NeverPulled)
             } else {
-                secrets.check(rewriter.rewrite(reference, &context))
+                secrets.check(rewriter.rewrite(reference, context))
             };
             Decision { kind, index, name, image: reference, outcome }
         }));
@@ -153,36 +163,39 @@ impl<'r> PullSecrets<'r> {
     }
 }
 
-/// What the patch changes in addition to images, and the original images to record.
+/// What the patch changes in addition to images. `originals` are this review's original images, `earlier` those that an
+/// earlier review recorded.
 fn plan<'r>(
     scope: &Scope<'r>,
     images: &[Decision<'r>],
+    originals: &str,
+    earlier: &BTreeMap<String, String>,
     settings: &ReviewSettings,
     problems: &mut Warnings,
-) -> (Changes<'r>, String) {
+) -> Changes<'r> {
     let mut changes = Changes { pull_secrets: Vec::new(), has_pull_secrets: false, annotation: None };
     // On an UPDATE, Kubernetes rejects or drops changes of anything but images.
-    let Scope::All(pod) = scope else {
-        return (changes, original_images(images, &BTreeMap::new()));
-    };
+    let Scope::All(pod) = scope else { return changes };
     changes.has_pull_secrets = pod.spec.image_pull_secrets.is_some();
     changes.pull_secrets = missing_pull_secrets(images, &pod.spec);
 
     // An annotation needs metadata. The API server always sends it.
-    let Some(metadata) = pod.metadata.as_ref().filter(|_| settings.annotate) else {
-        return (changes, original_images(images, &BTreeMap::new()));
-    };
+    let Some(metadata) = pod.metadata.as_ref().filter(|_| settings.annotate) else { return changes };
     let none = Annotations::default();
     let annotations = metadata.annotations.as_ref().unwrap_or(&none);
-    let originals = original_images(images, &recorded_before(annotations, &pod.spec));
-    if annotations.original_images.as_deref() == Some(originals.as_str()) {
+    let merged = (!earlier.is_empty()).then(|| original_images(images, earlier));
+    let recorded = merged.as_deref().unwrap_or(originals);
+    if annotations.original_images.as_deref() == Some(recorded) {
         // The annotation already has this value.
-    } else if within_size_limit(annotations, &originals) {
-        changes.annotation = Some(if metadata.annotations.is_some() { Annotate::Entry } else { Annotate::Map });
+    } else if within_size_limit(annotations, recorded) {
+        changes.annotation = Some(match (&metadata.annotations, merged) {
+            (None, _) => Annotate::Map,
+            (Some(_), merged) => Annotate::Entry { merged },
+        });
     } else {
         problems.add(format_args!("mimic: original images not recorded: annotations would exceed 256 KiB"));
     }
-    (changes, originals)
+    changes
 }
 
 /// The pull secrets of the rules that rewrote an image, without those that the pod already lists.

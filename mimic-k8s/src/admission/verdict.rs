@@ -27,10 +27,13 @@ pub(super) struct Changes<'r> {
 }
 
 /// How the annotation is added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Annotate {
     /// The pod has annotations: add the entry or replace its value.
-    Entry,
+    Entry {
+        /// This review's original images and those that an earlier one recorded. `None` if there are no earlier ones.
+        merged: Option<String>,
+    },
     /// The pod has no annotations: add the map with the entry.
     Map,
 }
@@ -51,8 +54,8 @@ impl<'r> Verdict<'r> {
         &self.warnings
     }
 
-    /// The original images of the rewritten containers and volumes: a JSON object, name → image. The answer has it as an
-    /// audit annotation.
+    /// The original images of the containers and volumes that this verdict rewrites: a JSON object, name → image. The answer
+    /// has it as an audit annotation.
     pub fn original_images(&self) -> Option<&str> {
         self.original_images.as_deref()
     }

@@ -12,4 +12,6 @@ mod pulling;
 #[cfg(test)]
 mod random;
 #[cfg(test)]
+mod record;
+#[cfg(test)]
 mod rules;

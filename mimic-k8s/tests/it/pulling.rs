@@ -45,10 +45,7 @@ fn the_pull_policy_of_one_container_does_not_affect_the_others() {
     assert_eq!(reasons(&review), ["never_pulled", "rewritten"]);
     let answer = Answer::to_value(&review);
     let rewritten = "harbor.example.com/dockerhub/library/nginx:1.27";
-    assert_eq!(
-        images(&answer.patched(&review)),
-        json!({"containers/c0": "nginx:1.27", "containers/c1": rewritten})
-    );
+    assert_eq!(images(&answer.patched(&review)), json!({"containers/c0": "nginx:1.27", "containers/c1": rewritten}));
     assert_eq!(answer.audit("original-images"), Some(r#"{"c1":"nginx:1.27"}"#));
 }
 
@@ -104,14 +101,16 @@ fn later_reviews(image: &str, secrets: &Value) -> [Value; 2] {
 #[test]
 fn an_image_stays_if_its_pull_secret_cannot_be_added_and_the_pod_does_not_list_it() {
     for secrets in [json!(null), json!([]), json!([{"name": "other"}, {}])] {
-        for (review, container) in
-            later_reviews("private.example.org/a:2", &secrets).iter().zip(["container `c0`", "ephemeral container `debugger`"])
+        for (review, container) in later_reviews("private.example.org/a:2", &secrets)
+            .iter()
+            .zip(["container `c0`", "ephemeral container `debugger`"])
         {
             assert_eq!(reasons(review), ["pull_secret_missing"], "{review}");
             let answer = Answer::to_value(review);
             assert_eq!(answer.patch(), &[] as &[Value], "{review}");
-            let warning =
-                format!("mimic: image of {container} not rewritten: the pod does not list the pull secret `harbor-pull`");
+            let warning = format!(
+                "mimic: image of {container} not rewritten: the pod does not list the pull secret `harbor-pull`"
+            );
             assert_eq!(answer.warnings(), [&warning], "{review}");
             assert_eq!(answer.audit("problems"), Some(warning.as_str()));
             assert_eq!(answer.audit("original-images"), None);
@@ -152,9 +151,8 @@ fn dry_run_mode_shows_no_change_for_an_image_whose_pull_secret_is_missing() {
 #[test]
 fn a_long_pull_secret_is_cut_off_in_the_warning() {
     let name = "s".repeat(253);
-    let rewriter = rewriter_of(&format!(
-        "rules: [{{upstream: quay.io, mirrors: [m.example.com/quay], pullSecret: {name}}}]"
-    ));
+    let rewriter =
+        rewriter_of(&format!("rules: [{{upstream: quay.io, mirrors: [m.example.com/quay], pullSecret: {name}}}]"));
     let review = update(&pod(&["quay.io/a:1"]), &pod(&["quay.io/a:2"]));
     let answer = Answer::to(review.to_string().as_bytes(), &rewriter, &ReviewSettings::default());
     let [warning] = answer.warnings()[..] else { panic!("{:?}", answer.warnings()) };

@@ -27,6 +27,8 @@ mod monitoring;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]
+mod pods;
+#[cfg(test)]
 mod shutdown;
 #[cfg(test)]
 mod sources;

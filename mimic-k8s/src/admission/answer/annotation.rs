@@ -1,14 +1,14 @@
 //! The annotation that records the original images of a pod.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
-use mimic_core::Outcome;
+use mimic_core::{Context, Outcome, Rewriter};
 
 use crate::admission::container_kind::ContainerKind;
 use crate::admission::decision::Decision;
 use crate::admission::json::writer;
-use crate::admission::pod::{Annotations, ORIGINAL_IMAGES, Spec};
+use crate::admission::pod::{Annotations, ORIGINAL_IMAGES, Pod};
 
 /// Kubernetes rejects an object whose annotations are larger than this, in bytes of keys and values together:
 /// [`TotalAnnotationSizeLimitB`](https://pkg.go.dev/k8s.io/apimachinery/pkg/api/validation#pkg-constants).
@@ -37,22 +37,29 @@ pub(in crate::admission) fn original_images(images: &[Decision<'_>], kept: &BTre
 }
 
 /// The original images that an earlier review of the same request recorded, for containers and volumes that still exist.
-/// The API server calls Mimic again when another webhook changed the pod after Mimic. A value in another format is ignored.
+/// The API server calls Mimic again when another webhook changed the pod after Mimic.
+///
+/// The pod's author can write the annotation, too. So an entry counts only if rewriting it gives the image that the
+/// container has now. A value in another format is ignored.
 pub(in crate::admission) fn recorded_before(
-    annotations: &Annotations<'_>,
-    spec: &Spec<'_>,
+    pod: &Pod<'_>,
+    rewriter: &Rewriter,
+    context: &Context<'_>,
 ) -> BTreeMap<String, String> {
+    let annotations = pod.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
     let Some(mut recorded) = annotations
-        .original_images
-        .as_ref()
+        .and_then(|annotations| annotations.original_images.as_ref())
         .and_then(|text| serde_json::from_str::<BTreeMap<String, String>>(text).ok())
     else {
         return BTreeMap::new();
     };
     let kinds = ContainerKind::ALL.iter();
-    let names = kinds.flat_map(|&kind| spec.images(kind).map(move |image| key(kind, image.name)));
-    let names: HashSet<_> = names.collect();
-    recorded.retain(|name, _| names.contains(name.as_str()));
+    let images =
+        kinds.flat_map(|&kind| pod.spec.images(kind).map(move |image| (key(kind, image.name), image.reference)));
+    let images: HashMap<_, _> = images.collect();
+    recorded.retain(|name, original| {
+        images.get(name.as_str()).is_some_and(|&image| rewriter.rewrite(original, context).rewritten() == Some(image))
+    });
     recorded
 }
 

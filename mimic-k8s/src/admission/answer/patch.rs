@@ -54,8 +54,12 @@ impl Changes<'_> {
             }
             out.push(']');
         }
-        match (self.annotation, originals) {
-            (Some(Annotate::Entry), Some(originals)) => {
+        match (&self.annotation, originals) {
+            (Some(Annotate::Entry { merged: Some(merged) }), _) => {
+                begin(&mut out, "add", &["/metadata/annotations/", ORIGINAL_IMAGES_POINTER]);
+                writer::string(&mut out, merged);
+            }
+            (Some(Annotate::Entry { merged: None }), Some(originals)) => {
                 begin(&mut out, "add", &["/metadata/annotations/", ORIGINAL_IMAGES_POINTER]);
                 out.push_str(originals);
             }
