@@ -1,6 +1,5 @@
 //! The command: from arguments to an exit code.
 
-use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -63,12 +62,7 @@ pub fn run() -> ExitCode {
                     log::error!(problem:% = problem.full_message(); "invalid mirror configuration");
                 }
             }
-            let chain = std::iter::successors(Some(&error as &(dyn Error + 'static)), |&error| error.source());
-            let chain = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-            match error.hint() {
-                Some(hint) => log::error!(error = chain.as_str(), hint = hint.as_ref(); "cannot start the server"),
-                None => log::error!(error = chain.as_str(); "cannot start the server"),
-            }
+            log::error!(error:% = error.full_message(); "cannot start the server");
             ExitCode::FAILURE
         }
     }
