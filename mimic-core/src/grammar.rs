@@ -15,7 +15,7 @@ pub(crate) fn looks_like_registry(first: &str) -> bool {
 
 /// Checks that `image[..end]` is a `host[:port]`.
 pub(crate) fn check_registry(image: &str, end: usize) -> Result<(), ParseError> {
-    let bad = |at| Err(ParseError::new(ParseErrorKind::RegistryInvalid, image, at));
+    let bad = |at| Err(registry_error(image, end, at));
     let bytes = &image.as_bytes()[..end];
     let mut at = 0;
     if bytes.first() == Some(&b'[') {
@@ -56,6 +56,17 @@ pub(crate) fn check_registry(image: &str, end: usize) -> Result<(), ParseError> 
         }
     }
     if at == end { Ok(()) } else { bad(at) }
+}
+
+#[cold]
+fn registry_error(image: &str, end: usize, at: usize) -> ParseError {
+    // Of `docker://nginx`, the part before the first slash is `docker:`.
+    let is_scheme = image[..end].ends_with(':') && image[end..].starts_with("//");
+    if is_scheme {
+        ParseError::new(ParseErrorKind::Scheme, image, 0)
+    } else {
+        ParseError::new(ParseErrorKind::RegistryInvalid, image, at)
+    }
 }
 
 /// Where the repository that starts at `start` ends: at `:`, at `@` or at the end.
@@ -134,7 +145,7 @@ pub(crate) fn check_digest(image: &str, start: usize) -> Result<(), ParseError> 
         return Err(ParseError::new(Kind::DigestInvalid, image, hex_start + at));
     }
     if hex.len() != length {
-        return Err(ParseError::new(Kind::DigestLength, image, hex_start));
+        return Err(ParseError::new(Kind::DigestLength { found: hex.len(), expected: length }, image, hex_start));
     }
     Ok(())
 }

@@ -46,6 +46,8 @@ pub enum ParseErrorKind {
     Empty,
     /// 64 hex digits and nothing else: an image ID, which cannot be pulled.
     ImageId,
+    /// The string begins with a scheme, such as `docker://` or `https://`. A reference has none.
+    Scheme,
     /// The part before the first `/` looks like a registry but is not a valid `host[:port]`.
     RegistryInvalid,
     /// A character that is not allowed in a repository, or an empty component.
@@ -63,7 +65,12 @@ pub enum ParseErrorKind {
     /// An algorithm other than sha256, sha384 and sha512.
     DigestUnsupported,
     /// A wrong number of hex digits for the algorithm.
-    DigestLength,
+    DigestLength {
+        /// How many there are.
+        found: usize,
+        /// How many the algorithm has.
+        expected: usize,
+    },
 }
 
 impl ParseErrorKind {
@@ -72,6 +79,7 @@ impl ParseErrorKind {
         match self {
             Self::Empty => "empty",
             Self::ImageId => "image_id",
+            Self::Scheme => "scheme",
             Self::RegistryInvalid => "registry_invalid",
             Self::RepositoryInvalid => "repository_invalid",
             Self::RepositoryUppercase => "repository_uppercase",
@@ -80,7 +88,7 @@ impl ParseErrorKind {
             Self::TagTooLong => "tag_too_long",
             Self::DigestInvalid => "digest_invalid",
             Self::DigestUnsupported => "digest_unsupported",
-            Self::DigestLength => "digest_length",
+            Self::DigestLength { .. } => "digest_length",
         }
     }
 }
@@ -90,6 +98,7 @@ impl fmt::Display for ParseErrorKind {
         f.write_str(match self {
             Self::Empty => "empty image",
             Self::ImageId => "image ID where a reference is expected:",
+            Self::Scheme => "an image has no scheme:",
             Self::RegistryInvalid => "invalid registry in",
             Self::RepositoryInvalid => "invalid repository in",
             Self::RepositoryUppercase => "upper-case letter in the repository of",
@@ -98,7 +107,41 @@ impl fmt::Display for ParseErrorKind {
             Self::TagTooLong => "tag of more than 128 bytes in",
             Self::DigestInvalid => "invalid digest in",
             Self::DigestUnsupported => "unsupported digest algorithm in",
-            Self::DigestLength => "digest of the wrong length in",
+            Self::DigestLength { found, expected } => {
+                return write!(f, "digest of {found} hex digits instead of {expected} in");
+            }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::reference::ImageRef;
+
+    fn message(image: &str) -> String {
+        ImageRef::parse(image).expect_err("it is not valid").to_string()
+    }
+
+    #[test]
+    fn a_scheme_is_named() {
+        for scheme in ["docker", "https", "http", "oci", "HTTPS", "docker-pullable", "containers-storage", "a+b"] {
+            for rest in ["nginx", "quay.io/acme/app:1", "", "/nginx"] {
+                let image = format!("{scheme}://{rest}");
+                assert_eq!(message(&image), format!("an image has no scheme: `{image}` at byte 0"));
+            }
+        }
+        assert_eq!(message("docker:/nginx"), "invalid registry in `docker:/nginx` at byte 7");
+        assert_eq!(message("quay.io//nginx"), "invalid repository in `quay.io//nginx` at byte 8");
+    }
+
+    #[test]
+    fn the_expected_length_of_a_digest_is_named() {
+        for (algorithm, expected) in [("sha256", 64), ("sha384", 96), ("sha512", 128)] {
+            for found in [0, 1, expected - 1, expected + 1] {
+                let image = format!("nginx@{algorithm}:{}", "a".repeat(found));
+                let start = format!("digest of {found} hex digits instead of {expected} in `nginx@{algorithm}:");
+                assert!(message(&image).starts_with(&start), "{}", message(&image));
+            }
+        }
     }
 }
