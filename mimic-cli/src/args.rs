@@ -1,9 +1,10 @@
 //! The grammar of the command line. `docs/cli.md` has its reference from here.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use mimic_core::internal::{GlobError, Globs};
 use mimic_core::{Context, Hint as _, Problem, Rule, RuleList, parse_short_form};
@@ -11,6 +12,9 @@ use mimic_k8s::admission::ReviewSettings;
 
 use crate::harbor::HarborArgs;
 use crate::output::Format;
+
+/// The name of a file that means standard input.
+pub(crate) const STDIN: &str = "-";
 
 /// Name of the source of rules given with `--mirror`.
 pub(crate) const COMMAND_LINE: &str = "command line";
@@ -166,7 +170,8 @@ pub(crate) struct RuleArgs {
     /// precedence over files.
     #[arg(short, long = "mirror", value_name = "UPSTREAM=MIRROR", value_parser = mirrors)]
     pub(crate) mirrors: Vec<Mirrors>,
-    /// Rules file (`mirrors.yaml`). Repeatable; earlier files take precedence.
+    /// Rules file: `mirrors.yaml`, the manifest of a ConfigMap, or the chart's values; `-` for standard input. Repeatable;
+    /// earlier files take precedence.
     #[arg(short, long = "file", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -185,6 +190,38 @@ pub(crate) struct PodArgs {
     /// Label of the pod, for rules with a `podSelector`. Repeatable.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
+}
+
+impl Cli {
+    /// Checks what the grammar cannot express.
+    ///
+    /// # Errors
+    /// If standard input would be read twice.
+    pub(crate) fn checked(self) -> Result<Self, clap::Error> {
+        let (rules, more) = match &self.command {
+            Command::Rewrite(args) | Command::Explain(args) => (&args.rules, args.images.uses_stdin()),
+            Command::Review(args) => (&args.rules, args.file == Path::new(STDIN)),
+            Command::Mirrors(args) => (&args.rules, false),
+            Command::Parse(_) | Command::Doctor { .. } | Command::Completions { .. } => return Ok(self),
+        };
+        let files = rules.files.iter().filter(|file| *file == Path::new(STDIN)).count();
+        if files + usize::from(more) > 1 {
+            let message = if more {
+                "standard input cannot hold both the rules (`--file -`) and what to rewrite"
+            } else {
+                "standard input can be read only once"
+            };
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(self)
+    }
+}
+
+impl ImageArgs {
+    /// Whether references are read from standard input.
+    fn uses_stdin(&self) -> bool {
+        self.references.is_empty() || self.references.iter().any(|reference| reference == STDIN)
+    }
 }
 
 impl PodArgs {

@@ -4,14 +4,18 @@ use std::fmt;
 use std::io::{self, Read};
 
 use memchr::memchr;
+use mimic_core::Hint as _;
+use mimic_core::internal::text::{TextError, is_utf16};
 
-use crate::args::ImageArgs;
+use crate::args::{ImageArgs, STDIN};
 use crate::output::Output;
 
 /// Longest line that is read, in bytes without the line end: far longer than any reference, yet little memory.
 pub(crate) const LINE_MAX: usize = 1 << 20;
 /// Most bytes per read; they fit into the cache of the processor.
 const CHUNK: usize = 128 << 10;
+/// What some programs write before UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// One argument or line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +90,7 @@ pub(crate) fn for_each(
         return lines(io::stdin().lock(), out, &mut each);
     }
     for reference in &images.references {
-        if reference == "-" {
+        if reference == STDIN {
             lines(io::stdin().lock(), out, &mut each)?;
         } else {
             each(Input { line: None, text: Ok(reference) }, out)?;
@@ -123,7 +127,7 @@ fn lines(
             let end = searched + length;
             if !std::mem::take(&mut skipping) {
                 number += 1;
-                each(line(number, &buffer[start..end]), out)?;
+                each(line(number, &buffer[start..end])?, out)?;
                 out.flush_if_full()?;
             }
             start = end + 1;
@@ -142,20 +146,29 @@ fn lines(
         }
     }
     if begun > 0 {
-        each(line(number + 1, &buffer[..begun]), out)?;
+        each(line(number + 1, &buffer[..begun])?, out)?;
     }
     Ok(())
 }
 
-/// The line without its end.
-fn line(number: u64, bytes: &[u8]) -> Input<'_> {
+/// The line without its end; the first one also without a byte order mark.
+///
+/// # Errors
+/// If the first line shows that the input is UTF-16: each line would be an error.
+fn line(number: u64, mut bytes: &[u8]) -> anyhow::Result<Input<'_>> {
+    if number == 1 {
+        if is_utf16(bytes) {
+            anyhow::bail!("cannot read standard input: {}", TextError::Utf16.full_message());
+        }
+        bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    }
     let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let text = if bytes.len() > LINE_MAX {
         Err(Unreadable::TooLong)
     } else {
         str::from_utf8(bytes).map_err(|error| Unreadable::NotUtf8 { bytes, offset: error.valid_up_to() })
     };
-    Input { line: Some(number), text }
+    Ok(Input { line: Some(number), text })
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use crate::output::Output;
 /// The exit status is 0 for success, 1 for invalid input or another error, and 2 for a usage error. If the reader closes
 /// the pipe (`mimic … | head`), it is 0.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse().and_then(Cli::checked) {
         Ok(cli) => cli,
         Err(error) => {
             // A failure to print cannot be reported.

@@ -8,8 +8,9 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use json_patch::Patch;
-use mimic_core::Outcome;
 use mimic_core::internal::Globs;
+use mimic_core::internal::text::{TextError, decode};
+use mimic_core::{Hint as _, Outcome};
 use mimic_k8s::admission::{ContainerKind, Decision, Review, ReviewSettings, Verdict};
 use serde::Serialize;
 use serde_json::Value;
@@ -63,7 +64,12 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     };
     let body = read().with_context(|| format!("cannot read {name}"))?;
     anyhow::ensure!(body.len() as u64 <= REVIEW_MAX, "{name} is larger than {} MiB", REVIEW_MAX >> 20);
-    Ok(body)
+    match decode(&body) {
+        // Without a byte order mark, which JSON does not allow.
+        Ok(text) if text.len() < body.len() => Ok(text.as_bytes().to_vec()),
+        Err(error @ TextError::Utf16) => anyhow::bail!("cannot read {name}: {}", error.full_message()),
+        _ => Ok(body),
+    }
 }
 
 /// The review with the given namespace and labels. It is unchanged if neither is given, or if it is invalid, which is
@@ -92,7 +98,7 @@ fn with_pod_options(pod: &PodArgs, body: Vec<u8>) -> Vec<u8> {
 
 #[derive(Serialize)]
 struct Shown<'a> {
-    place: &'a str,
+    container_kind: &'a str,
     name: &'a str,
     before: &'a str,
     after: &'a str,
@@ -124,7 +130,7 @@ fn show(body: &[u8], verdict: &Verdict<'_>, response: &[u8], out: &mut Output) -
         anyhow::ensure!(after == expected, "the patch changes an image to `{after}`, expected `{expected}`");
         match out.format() {
             Format::Json => out.json(&Shown {
-                place: decision.kind.as_str(),
+                container_kind: decision.kind.as_str(),
                 name: decision.name,
                 before: decision.image,
                 after,

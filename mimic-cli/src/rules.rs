@@ -1,13 +1,16 @@
 //! Loads the rules that the arguments name.
 
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use mimic_core::{Hint as _, Rewriter, Rule, RuleList, parse_rules_file};
+use mimic_core::internal::text::decode;
+use mimic_core::{Hint as _, Problem, Rewriter, Rule, RuleList};
+use mimic_k8s::mirrors::parse_document_or_values;
 
-use crate::args::{COMMAND_LINE, RuleArgs};
+use crate::args::{COMMAND_LINE, RuleArgs, STDIN};
 use crate::output::Output;
 
 /// Rules of one source, with its name.
@@ -38,7 +41,7 @@ pub(crate) fn lists(args: RuleArgs, out: &mut Output) -> Option<Lists> {
             Ok(RuleList { rules, problems }) => {
                 valid &= problems.is_empty();
                 if rules.is_empty() && problems.is_empty() {
-                    out.warning(format_args!("`{}` has no rules", path.display()));
+                    out.warning(format_args!("`{}` has no rules", shown(path)));
                 }
                 for problem in problems {
                     out.error(problem.full_message());
@@ -51,13 +54,28 @@ pub(crate) fn lists(args: RuleArgs, out: &mut Output) -> Option<Lists> {
                 continue;
             }
         };
-        lists.push((format!("file:{}", path.display()), rules.into()));
+        let source = if path == Path::new(STDIN) { shown(path) } else { format!("file:{}", shown(path)) };
+        lists.push((source, rules.into()));
     }
     valid.then_some(lists)
 }
 
+/// The name of a file in messages.
+fn shown(path: &Path) -> String {
+    if path == Path::new(STDIN) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
 fn read(path: &Path) -> anyhow::Result<RuleList> {
-    let name = path.display().to_string();
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read `{name}`"))?;
-    parse_rules_file(&name, &text).map_err(|problem| anyhow!("{}", problem.full_message()))
+    let name = shown(path);
+    let bytes = if path == Path::new(STDIN) {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    let bytes = bytes.with_context(|| format!("cannot read `{name}`"))?;
+    decode(&bytes)
+        .map_err(|error| Problem::from_error(&name, &error))
+        .and_then(|text| parse_document_or_values(&name, text))
+        .map_err(|problem| anyhow!("{}", problem.full_message()))
 }

@@ -3,6 +3,14 @@
 pub use crate::glob::{GlobError, Globs};
 #[cfg(feature = "file")]
 pub use crate::nearest::nearest;
+/// Reading `mirrors.yaml` in two steps, for documents that contain one.
+#[cfg(feature = "file")]
+pub use crate::rules_file::{other_tool, rules_document, rules_of};
+/// The text of files and lists.
+#[cfg(feature = "file")]
+pub mod text {
+    pub use crate::text::{TextError, decode, is_utf16, without_mark};
+}
 /// The YAML reader of `mirrors.yaml`, for Mimic's configuration file.
 #[cfg(feature = "file")]
 pub mod yaml {

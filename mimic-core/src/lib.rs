@@ -60,6 +60,8 @@ mod location;
 mod nearest;
 #[cfg(feature = "oci")]
 mod oci;
+#[cfg(feature = "file")]
+mod other_tools;
 mod outcome;
 mod parse_error;
 #[cfg(any(feature = "file", feature = "sources"))]
@@ -80,6 +82,8 @@ mod short_form;
 #[cfg(feature = "sources")]
 mod source;
 mod subject;
+#[cfg(feature = "file")]
+mod text;
 mod upstream;
 #[cfg(feature = "sources")]
 mod uses;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::nearest::nearest;
+use crate::other_tools::{self, kubernetes_object};
 use crate::problem::Problem;
 use crate::rule::Rule;
 use crate::rule_list::RuleList;
@@ -28,14 +29,40 @@ use crate::yaml::{self, Node, Value};
 /// ```
 ///
 /// # Errors
-/// [`Problem`] if the text is not YAML or not a mapping.
+/// [`Problem`] if the text is not YAML, not a mapping, or a file of another tool.
 pub fn parse_rules_file(name: &str, text: &str) -> Result<RuleList, Problem> {
-    let root = yaml::parse(text)
-        .map_err(|error| Problem::new(name, format!("not valid YAML: {}", error.message)).at_line(error.line))?;
+    rules_of(name, &rules_document(name, text)?, &[])
+}
+
+/// Parses the YAML of a document that is or contains a rules file.
+///
+/// # Errors
+/// [`Problem`] if the text is not YAML, or a file of another tool.
+pub fn rules_document(name: &str, text: &str) -> Result<Node, Problem> {
+    let parsed = yaml::parse(text);
+    if let Some(problem) = other_tools::problem(name, text, parsed.as_ref().ok(), &FILE_KEYS) {
+        return Err(problem);
+    }
+    parsed.map_err(|error| Problem::new(name, format!("not valid YAML: {}", error.message)).at_line(error.line))
+}
+
+/// The problem with a text that is a file of another tool.
+pub fn other_tool(name: &str, text: &str) -> Option<Problem> {
+    other_tools::problem(name, text, yaml::parse(text).ok().as_ref(), &FILE_KEYS)
+}
+
+/// The rules of a document. `others` are further keys that it can have; they are ignored.
+///
+/// # Errors
+/// [`Problem`] if the document is not a mapping.
+pub fn rules_of(name: &str, root: &Node, others: &[&str]) -> Result<RuleList, Problem> {
+    if let Some(problem) = kubernetes_object(name, root) {
+        return Err(problem);
+    }
     let mut reader = Reader { name, list: RuleList::default() };
     match &root.value {
         Value::Null => {}
-        Value::Map(_) => reader.file(&root),
+        Value::Map(_) => reader.file(root, others),
         _ => {
             let message = format!("the file must be a mapping, not {}", root.kind());
             return Err(Problem::new(name, message).at_line(root.line).with_hint("valid keys: `mirrors`, `rules`"));
@@ -68,10 +95,13 @@ struct Reader<'n> {
 type Entry<T> = Result<T, Problem>;
 
 impl Reader<'_> {
-    fn file(&mut self, root: &Node) {
+    fn file(&mut self, root: &Node, others: &[&str]) {
         let Value::Map(entries) = &root.value else { return };
         let mut seen = HashSet::new();
         for (key, value) in entries {
+            if matches!(&key.value, Value::Text(text) if others.contains(&text.as_str())) {
+                continue;
+            }
             let known = self.key(key, &FILE_KEYS, &mut seen);
             match known {
                 Ok("mirrors") => self.mirrors(value),

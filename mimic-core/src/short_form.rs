@@ -3,11 +3,12 @@
 use crate::problem::Problem;
 use crate::rule::Rule;
 use crate::rule_list::RuleList;
+use crate::text::without_mark;
 
 /// Parses rules on one line, as in `docker.io=harbor.example.com/dockerhub,quay.io=…`. `origin` names the text in
 /// problems.
 ///
-/// Empty entries and white space around entries are ignored. An invalid entry is skipped and reported.
+/// Empty entries, a byte order mark, and white space around entries are ignored. An invalid entry is skipped and reported.
 ///
 /// ```
 /// let list = mimic_core::parse_short_form("MIRRORS", "docker.io=harbor.example.com/dockerhub, quay.io");
@@ -16,7 +17,7 @@ use crate::rule_list::RuleList;
 /// ```
 pub fn parse_short_form(origin: &str, text: &str) -> RuleList {
     let mut list = RuleList::default();
-    for entry in text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
+    for entry in without_mark(text).split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
         let Some((upstream, location)) = entry.split_once('=') else {
             list.problems.push(
                 Problem::new(origin, format!("entry `{entry}` has no `=`"))

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
+use crate::text::without_mark;
+
 /// Most nodes of one document, with aliases expanded. Limits the memory that a file can take.
 const MAX_NODES: usize = 2_000_000;
 /// Deepest nesting; the format itself needs seven.
@@ -42,6 +44,13 @@ pub struct YamlError {
 }
 
 impl Node {
+    /// The value of a key of a mapping. `None` if the node is no mapping or has no such key.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        let Value::Map(entries) = &self.value else { return None };
+        let is_named = |key: &Self| matches!(&key.value, Value::Text(text) if text == name);
+        entries.iter().find(|(key, _)| is_named(key)).map(|(_, value)| value)
+    }
+
     /// The type of the node, for messages.
     pub fn kind(&self) -> &'static str {
         match self.value {
@@ -70,10 +79,10 @@ struct Open {
     key: Option<Node>,
 }
 
-/// Parses a text with one document. An empty text is [`Value::Null`].
+/// Parses a text with one document. An empty text is [`Value::Null`]. A byte order mark is skipped.
 pub fn parse(text: &str) -> Result<Node, YamlError> {
     let mut builder = Builder::default();
-    let mut parser = Parser::new_from_str(text);
+    let mut parser = Parser::new_from_str(without_mark(text));
     while let Some(event) = parser.next_event() {
         match event {
             Ok((event, span)) => builder.take(event, span)?,

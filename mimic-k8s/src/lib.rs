@@ -2,8 +2,10 @@
 //!
 //! * [`admission`] answers an AdmissionReview of a pod with a patch that rewrites the pod's images. It is pure: bytes in,
 //!   bytes out.
+//! * `mirrors` reads mirrors from a `mirrors.yaml`, a ConfigMap manifest or the chart's values. It needs the feature `mirrors`,
+//!   which is off by default.
 //! * `cluster` connects to an API server, watches single objects and reads mirrors from a ConfigMap. It needs the feature
-//!   `cluster`, which is off by default and depends on `kube` and `tokio`.
+//!   `cluster`, which is off by default, includes `mirrors`, and depends on `kube` and `tokio`.
 //!
 //! ```
 //! use mimic_core::{Rewriter, Rule};
@@ -48,3 +50,5 @@
 pub mod admission;
 #[cfg(feature = "cluster")]
 pub mod cluster;
+#[cfg(feature = "mirrors")]
+pub mod mirrors;

@@ -7,11 +7,12 @@ use kube::Api;
 use mimic_core::{Hint as _, MirrorSource, Problem, Rule, RuleList, SourceError, SourceErrorKind, async_trait};
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::configmap_data::{ConfigMapRules, RULES_FILE_KEY, parse_config_map};
+use super::configmap_data::parse_config_map;
 use super::connect::Cluster;
 use super::error::{ClusterError, ClusterErrorKind};
 use super::events::Events;
 use super::watch::ObjectWatch;
+use crate::mirrors::{ConfigMapRules, RULES_FILE_KEY};
 
 /// Mirrors from a ConfigMap in Mimic's namespace. If the ConfigMap does not exist or is deleted, there are none.
 pub struct ConfigMapSource {

@@ -28,7 +28,7 @@ mod secret;
 mod watch;
 mod webhook;
 
-pub use configmap_data::{ConfigMapRules, RULES_FILE_KEY, parse_config_map};
+pub use configmap_data::parse_config_map;
 pub use configmap_source::ConfigMapSource;
 pub use connect::{Cluster, ConnectError, request_limit};
 pub use error::{Cause, ClusterError, ClusterErrorKind};

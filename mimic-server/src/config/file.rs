@@ -7,6 +7,7 @@ use std::path::Path;
 use config::{ConfigError, Map, Source, Value};
 use mimic_core::Problem;
 use mimic_core::internal::nearest;
+use mimic_core::internal::text::decode;
 use mimic_core::internal::yaml::{self, Node};
 
 use super::schema::{Schema, suggest};
@@ -45,7 +46,10 @@ impl ConfigFile {
     pub(crate) fn read(path: &Path) -> Result<Self, Problem> {
         let name = path.display().to_string();
         match read(path) {
-            Ok(text) => Self::parse(name, &text),
+            Ok(bytes) => {
+                let text = decode(&bytes).map_err(|error| Problem::from_error(&name, &error))?;
+                Self::parse(name, text)
+            }
             Err(error) => Err(Problem::new(&name, format!("cannot read the configuration file: {error}"))),
         }
     }
@@ -179,13 +183,13 @@ impl Source for Values {
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(MAX_SIZE + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_SIZE {
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_SIZE {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB", MAX_SIZE >> 20)));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 /// A value in the form of a variable: lists with commas. A group has no such form.

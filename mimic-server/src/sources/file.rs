@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mimic_core::{MirrorSource, Problem, RuleList, SourceError, SourceErrorKind, async_trait, parse_rules_file};
+use mimic_core::internal::text::decode;
+use mimic_core::{MirrorSource, Problem, RuleList, SourceError, SourceErrorKind, async_trait};
+use mimic_k8s::mirrors::parse_document;
 
 use super::kind::{ConfiguredSource, Host, SourceKind, SourceSettings};
 use crate::config::value_type::{FLAG, PATHS};
@@ -12,8 +14,12 @@ use crate::polling::PolledFiles;
 
 pub(super) const KIND: SourceKind = SourceKind { names: &["file:PATH"], rows: ROWS, list: None, read };
 
-const PATH: Setting<Vec<PathBuf>> =
-    Setting::new("file.path", &PATHS, "", "Files with mirrors (`mirrors.yaml`). Earlier files take precedence.");
+const PATH: Setting<Vec<PathBuf>> = Setting::new(
+    "file.path",
+    &PATHS,
+    "",
+    "Files with mirrors: `mirrors.yaml`, or the manifest of a ConfigMap. Earlier files take precedence.",
+);
 const WATCH: Setting<bool> =
     Setting::new("file.watch", &FLAG, "true", "Whether files with mirrors are reloaded when they change.");
 
@@ -66,10 +72,9 @@ impl Content {
     fn read(&self) -> Result<RuleList, Problem> {
         self.files.note_blocking();
         let name = self.path.display().to_string();
-        match std::fs::read_to_string(&self.path) {
-            Ok(text) => parse_rules_file(&name, &text),
-            Err(error) => Err(Problem::new(&name, format!("cannot read the file: {error}"))),
-        }
+        let bytes =
+            std::fs::read(&self.path).map_err(|error| Problem::new(&name, format!("cannot read the file: {error}")))?;
+        parse_document(&name, decode(&bytes).map_err(|error| Problem::from_error(&name, &error))?)
     }
 }
 

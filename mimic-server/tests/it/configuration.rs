@@ -188,6 +188,19 @@ fn errors_in_a_file_have_lines_and_are_reported_with_those_of_variables() {
 }
 
 #[test]
+fn a_byte_order_mark_in_a_file_is_skipped_and_utf16_is_named() {
+    let (loaded, _) = load_text(&[], "\u{feff}certificate: {source: selfsigned}\n");
+    assert!(loaded.settings.is_ok(), "{:?}", loaded.settings);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mimic.yaml");
+    let utf16: Vec<u8> = "\u{feff}drain: 5s".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(&path, utf16).unwrap();
+    let hint = "save it as UTF-8; in PowerShell, use `Out-File -Encoding utf8`";
+    let expected = format!("{}: UTF-16 text, expected UTF-8 (hint: {hint})", path.display());
+    assert_eq!(problems(load(&[], Some(&path))), [expected]);
+}
+
+#[test]
 fn broken_yaml_does_not_hide_what_is_wrong_elsewhere() {
     let (loaded, path) = load_text(&[("MIMIC_DRAIN", "soon"), ("MIMIC_CERTIFICATE_SOURCE", "selfsigned")], "a: [\n");
     let problems = problems(loaded);

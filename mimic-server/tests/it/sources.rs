@@ -1,13 +1,15 @@
 //! Mirrors from files and other sources, while serving.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::client::Connection;
-use crate::common::{REVIEW, TestServer, eventually, replace};
+use crate::common::{REVIEW, TestServer, eventually, replace, settings};
 use mimic_core::{Hint as _, MirrorSource, Rule, RuleList, SourceError, SourceErrorKind, async_trait};
+use mimic_server::Server;
 use tokio::sync::Notify;
 
 struct Mirrors {
@@ -63,6 +65,35 @@ fn a_changed_file_is_used_without_a_restart() {
     wait_for(&server, Some("three.example/hub/library/nginx:1.27"));
     mirrors.write("");
     wait_for(&server, None);
+}
+
+#[test]
+fn the_manifest_of_a_configmap_and_a_file_with_a_byte_order_mark_are_files_with_mirrors() {
+    let manifest = "apiVersion: v1\nkind: ConfigMap\ndata:\n  docker.io: one.example/hub\n  mirrors.yaml: |\n    \
+                    mirrors: {docker.io: hidden.example/hub}\n";
+    let mirrors = Mirrors::new(manifest);
+    let server = mirrors.start(&[]);
+    assert_eq!(nginx(&server).as_deref(), Some("one.example/hub/library/nginx:1.27"));
+    mirrors.write("\u{feff}mirrors: {docker.io: two.example/hub}");
+    wait_for(&server, Some("two.example/hub/library/nginx:1.27"));
+}
+
+#[test]
+fn files_of_other_tools_and_utf16_stop_the_start() {
+    let utf16: Vec<u8> = "\u{feff}mirrors: {}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let contents: [(&[u8], &str); 3] = [
+        (b"server = \"https://registry-1.docker.io\"\n", "a `hosts.toml` of containerd, not a rules file"),
+        (b"docker.io::harbor.example.com/dockerhub\n", "a map file of imageswap, not a rules file"),
+        (&utf16, "UTF-16 text, expected UTF-8"),
+    ];
+    for (content, message) in contents {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        let path = file.path().to_str().unwrap();
+        let server = Server::new(settings(&[("MIMIC_FILE_PATH", path)]));
+        let problems: Vec<String> = server.check().iter().map(ToString::to_string).collect();
+        assert_eq!(problems, [format!("{path}: {message}")]);
+    }
 }
 
 #[test]

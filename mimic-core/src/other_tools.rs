@@ -1,0 +1,97 @@
+//! Recognises files of other tools that users pass in place of `mirrors.yaml`.
+
+use std::borrow::Cow;
+
+use crate::problem::Problem;
+use crate::yaml::{Node, Value};
+
+/// How to use the mirrors of another tool.
+const CONVERT: &str =
+    "write its mirrors as `upstream: mirror` under `mirrors`; a command `mimic import` that converts it is planned";
+/// The same for files that have other content, too.
+const REWRITE: &str = "write its mirrors as `upstream: mirror` under `mirrors`";
+
+/// A file of another tool.
+struct Found {
+    what: Cow<'static, str>,
+    hint: &'static str,
+}
+
+/// The problem with a document that another tool reads. `root` is the document as YAML, `None` if it is not YAML; `known`
+/// are the keys of a rules file. A ConfigMap is not such a document: it can hold a rules file.
+pub(crate) fn problem(name: &str, text: &str, root: Option<&Node>, known: &[&str]) -> Option<Problem> {
+    let Found { what, hint } = match root.map(|root| &root.value) {
+        Some(Value::Null) => return None,
+        Some(Value::Map(entries)) => in_mapping(entries).or_else(|| {
+            let is_known = |key: &str| known.contains(&key) || key == "kind";
+            let has_known = entries.iter().any(|(key, _)| text_of(key).is_some_and(is_known));
+            if has_known { None } else { in_lines(text) }
+        }),
+        _ => in_lines(text),
+    }?;
+    Some(Problem::new(name, format!("{what}, not a rules file")).with_hint(hint))
+}
+
+/// The problem with a Kubernetes object in place of a rules file.
+pub(crate) fn kubernetes_object(name: &str, root: &Node) -> Option<Problem> {
+    let kind = text_of(root.get("kind")?)?;
+    root.get("apiVersion")?;
+    let message = format!("a Kubernetes `{kind}`, not a rules file");
+    Some(Problem::new(name, message).with_hint("the keys of a rules file are `mirrors` and `rules`"))
+}
+
+fn in_mapping(entries: &[(Node, Node)]) -> Option<Found> {
+    let get = |name| entries.iter().find(|(key, _)| text_of(key) == Some(name)).map(|(_, value)| value);
+    let found = |what: &'static str, hint| Some(Found { what: what.into(), hint });
+    if let Some(kind) = get("kind").and_then(text_of) {
+        let is_mirror_set = matches!(kind, "ImageDigestMirrorSet" | "ImageTagMirrorSet" | "ImageContentSourcePolicy");
+        return is_mirror_set.then(|| Found { what: format!("an OpenShift `{kind}`").into(), hint: CONVERT });
+    }
+    if let Some(Value::Map(mirrors)) = get("mirrors").map(|mirrors| &mirrors.value) {
+        let of_k3s = |mirror: &Node| mirror.get("endpoint").is_some() || mirror.get("rewrite").is_some();
+        if mirrors.iter().any(|(_, mirror)| of_k3s(mirror)) {
+            return found("a `registries.yaml` of k3s or RKE2", CONVERT);
+        }
+    }
+    if get("registry-mirrors").is_some() {
+        return found("a `daemon.json` of Docker", REWRITE);
+    }
+    if get("machine").is_some_and(|machine| machine.get("registries").is_some()) {
+        return found("a machine configuration of Talos", REWRITE);
+    }
+    None
+}
+
+/// Formats that are not YAML.
+fn in_lines(text: &str) -> Option<Found> {
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let of_line = |line: &str| {
+        let key = line.split('=').next().unwrap_or_default().trim_end();
+        if line.starts_with("[host.") || (key == "server" && line.contains('=')) {
+            Some(("a `hosts.toml` of containerd", CONVERT))
+        } else if line.starts_with("[[registry")
+            || line.starts_with("[registries.")
+            || key == "unqualified-search-registries"
+        {
+            Some(("a `registries.conf`", CONVERT))
+        } else if line.starts_with("[plugins.") {
+            Some(("a `config.toml` of containerd", REWRITE))
+        } else {
+            None
+        }
+    };
+    if let Some((what, hint)) = lines().find_map(of_line) {
+        return Some(Found { what: what.into(), hint });
+    }
+    // Lines such as `docker.io::harbor.example.com/dockerhub`.
+    let is_map = lines().all(|line| line.contains(':') && !line.contains(char::is_whitespace));
+    (is_map && lines().any(|line| line.contains("::")))
+        .then(|| Found { what: "a map file of imageswap".into(), hint: CONVERT })
+}
+
+fn text_of(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    }
+}
