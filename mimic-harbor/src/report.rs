@@ -90,7 +90,7 @@ pub enum SkipReason {
     /// Its endpoint is the Harbor that it belongs to.
     #[error("it points to its own Harbor")]
     OwnHarbor,
-    /// Its filter cannot be parsed, so Harbor serves nothing through it.
+    /// There is no rule for its filter.
     #[error(transparent)]
     Filter(#[from] FilterError),
     /// Its endpoint is unhealthy, and the settings skip such projects.
@@ -118,6 +118,9 @@ impl Hint for SkipReason {
         let hint = match self {
             Self::NotPermitted => PERMISSION,
             Self::Unmappable(_) => "set its upstream in `harbor.overrides`, as `project=upstream`",
+            Self::Filter(FilterError::Unsupported { .. }) => {
+                "write the project's filter in a simpler way, or add a rule to the mirrors file"
+            }
             Self::Filter(_) => "fix the project's filter in Harbor, which serves nothing until then",
             Self::EndpointDeleted | Self::InvalidRule(_) => "exclude it with `harbor.projects`",
             Self::NotSelected | Self::Private | Self::OwnHarbor | Self::Unhealthy(_) | Self::Outranked { .. } => {

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod faults;
+mod filters;
 mod memory;
 mod pages;
 mod source;
