@@ -91,7 +91,7 @@ fn sources_certificate_and_readiness_are_observed() {
     let third = eventually("the failure shows", || {
         Some(samples(&server)).filter(|samples| of(samples, "mimic_source_failures_total") >= Some(1.0))
     });
-    assert_eq!(of(&third, "mimic_source_rules"), Some(1.0), "the last good list stays");
+    assert_eq!(of(&third, "mimic_source_rules"), Some(1.0), "the last good rules stay");
 }
 
 #[test]
