@@ -22,6 +22,9 @@ struct Row {
     upstream: Option<String>,
     /// In order of preference; empty for a rule with `keep`.
     mirrors: Vec<String>,
+    /// For an entry of `aliases`: the registry whose rules apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias_of: Option<String>,
     source: String,
     rule: String,
     /// `public` or `private`, for a project.
@@ -95,6 +98,7 @@ fn rule_row(rule: &Rule, source: &str, upstream: String) -> Row {
     Row {
         upstream: Some(upstream),
         mirrors: rule.mirrors().iter().map(|mirror| mirror.location().as_str().to_owned()).collect(),
+        alias_of: rule.alias_of().map(str::to_owned),
         source: source.to_owned(),
         rule: rule.name().to_owned(),
         pull_secret: rule.pull_secret().map(str::to_owned),
@@ -106,6 +110,7 @@ fn project_row(project: &ProxyProject) -> Row {
     Row {
         upstream: project.upstream.clone(),
         mirrors: vec![project.mirror.clone()],
+        alias_of: None,
         source: HARBOR.to_owned(),
         rule: project.name.clone(),
         access: Some(if project.public { "public" } else { "private" }),
@@ -146,7 +151,11 @@ fn write(rows: &[Row], out: &mut Output) {
 
 fn cells(row: &Row) -> [String; 7] {
     let or_dash = |text: Option<String>| text.filter(|text| !text.is_empty()).unwrap_or_else(|| "-".to_owned());
-    let mirrors = if row.mirrors.is_empty() { "(not rewritten)".to_owned() } else { row.mirrors.join(", ") };
+    let mirrors = match &row.alias_of {
+        Some(registry) => format!("(as {registry})"),
+        None if row.mirrors.is_empty() => "(not rewritten)".to_owned(),
+        None => row.mirrors.join(", "),
+    };
     [
         or_dash(row.upstream.clone()),
         mirrors,

@@ -34,6 +34,13 @@ pub struct Explanation<'a> {
 pub enum Step<'a> {
     /// The image is a valid reference.
     Parsed(ImageRef<'a>),
+    /// The registry is an alias: the image is decided as one of another registry.
+    Alias {
+        /// The alias.
+        host: String,
+        /// The other registry.
+        registry: String,
+    },
     /// The upstream of a rule matches the image.
     Candidate {
         /// The rule.
@@ -63,10 +70,11 @@ pub enum Step<'a> {
 }
 
 impl Step<'_> {
-    /// A stable name: `parsed`, `candidate`, `selected`, `excluded`, `mirror_skipped` or `mirror_invalid`.
+    /// A stable name: `parsed`, `alias`, `candidate`, `selected`, `excluded`, `mirror_skipped` or `mirror_invalid`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Parsed(_) => "parsed",
+            Self::Alias { .. } => "alias",
             Self::Candidate { .. } => "candidate",
             Self::Selected(_) => "selected",
             Self::Excluded { .. } => "excluded",
@@ -90,6 +98,7 @@ impl fmt::Display for Step<'_> {
                     None => f.write_str("no digest"),
                 }
             }
+            Self::Alias { host, registry } => write!(f, "`{host}` is an alias of `{registry}`"),
             Self::Candidate { rule, unmet } => {
                 write!(f, "{rule}: upstream `{}` matches", rule.rule.upstream())?;
                 match unmet {

@@ -51,6 +51,7 @@ mod explain;
 mod glob;
 mod grammar;
 mod hint;
+mod host;
 #[doc(hidden)]
 pub mod internal;
 #[cfg(feature = "lint")]

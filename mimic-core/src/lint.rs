@@ -32,6 +32,10 @@ fn shadowed(index: &RuleIndex) -> impl Iterator<Item = Warning> {
         };
         losers.iter().filter_map(move |&loser| {
             let (winner, loser) = (index.rule(*winner?), index.rule(loser));
+            if winner.rule.upstream().names_https_port() != loser.rule.upstream().names_https_port() {
+                // Each comes first for the images that are written as its upstream is.
+                return None;
+            }
             let upstream = loser.rule.upstream().to_string();
             Some(Warning::Shadowed { rule: loser.into(), by: winner.into(), upstream })
         })
@@ -40,10 +44,9 @@ fn shadowed(index: &RuleIndex) -> impl Iterator<Item = Warning> {
 
 /// Rules whose upstream is at the location of some rule.
 fn upstream_on_mirror(index: &RuleIndex) -> impl Iterator<Item = Warning> {
-    index.rules().filter(|rule| !rule.rule.keep()).filter_map(|rule| {
+    index.rules().filter(|rule| !rule.rule.keep() && rule.rule.alias_of().is_none()).filter_map(|rule| {
         let Upstream::Prefix { registry, path } = rule.rule.upstream() else { return None };
-        let entry =
-            index.registries().get(registry.as_bytes())?.prefixes(("", path), |entry| entry.location.is_some())?;
+        let entry = index.registry(registry)?.prefixes(("", path), |entry| entry.location.is_some())?;
         let location = index.location(entry.location?).to_owned();
         Some(Warning::UpstreamOnMirror { rule: rule.into(), location })
     })
@@ -59,7 +62,7 @@ fn chained(index: &RuleIndex) -> impl Iterator<Item = Warning> {
             .filter_map(|mirror| {
                 let Claim::Prefix { registry, path } = mirror.location().claim() else { return None };
                 let mut next = None;
-                index.registries().get(registry.as_bytes())?.prefixes(("", path), |entry| {
+                index.registry(registry)?.prefixes(("", path), |entry| {
                     next = entry
                         .rules
                         .iter()

@@ -100,7 +100,10 @@ impl Rewriter {
             Err(error) => return Outcome::Invalid(error),
         };
         trace.step(|| Step::Parsed(parsed));
-        let subject = Subject::new(parsed);
+        let subject = self.index.subject(parsed);
+        if let Some(host) = subject.alias() {
+            trace.step(|| Step::Alias { host: host.to_owned(), registry: subject.registry().to_owned() });
+        }
         if let Some(location) = self.index.location_of(&subject) {
             return Outcome::Unchanged(Reason::OnMirror { location });
         }
@@ -169,7 +172,7 @@ impl<'a> Trace<'a> for Vec<Step<'a>> {
 /// another image.
 fn build(rule: &Rule, location: &Location, subject: &Subject<'_>) -> Result<String, (String, Option<ParseError>)> {
     let image = subject.image();
-    let repository = rule.at_mirror(subject.registry(), image.repository_parts());
+    let repository = rule.at_mirror(subject.known_registry(), image.repository_parts());
     let rest = match rule.upstream() {
         Upstream::Prefix { path, .. } if !path.is_empty() => {
             // The prefix matched whole components, so a slash and the rest follow it, or nothing. The prefix may

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::context::Context;
 use crate::glob::Globs;
+use crate::host::without_https_port;
 use crate::location::Location;
 use crate::reference::{DOCKER_HUB, ImageRef, LIBRARY};
 use crate::rule_error::RuleError;
@@ -34,6 +35,8 @@ pub struct Mirror {
 
 #[derive(Clone, Debug, Default)]
 struct Conditions {
+    /// The registry that the upstream is an alias of.
+    alias_of: Option<Box<str>>,
     exclude: Globs,
     include_namespaces: Option<Globs>,
     exclude_namespaces: Globs,
@@ -81,6 +84,7 @@ impl RuleSpec {
         }
         let globs = |field, globs: &[String]| Globs::new(globs).map_err(|error| RuleError::glob(field, &error));
         let conditions = Conditions {
+            alias_of: None,
             exclude: globs("exclude", &self.exclude)?,
             include_namespaces: self.include_namespaces.map(|include| globs("namespaces", &include)).transpose()?,
             exclude_namespaces: globs("namespaces", &self.exclude_namespaces)?,
@@ -114,7 +118,8 @@ impl References {
 
 impl Conditions {
     fn is_empty(&self) -> bool {
-        self.exclude.is_empty()
+        self.alias_of.is_none()
+            && self.exclude.is_empty()
             && self.include_namespaces.is_none()
             && self.exclude_namespaces.is_empty()
             && self.pod_selector.is_none()
@@ -131,6 +136,39 @@ impl Rule {
         RuleSpec { upstream: Some(upstream.to_owned()), mirrors, ..RuleSpec::default() }.check()
     }
 
+    /// The entry of `aliases` that has images of the registry `alias` decided as images of the registry `of`. It has no
+    /// mirrors.
+    ///
+    /// # Errors
+    /// One of the two is not a registry, or both are the same.
+    pub fn alias(alias: &str, of: &str) -> Result<Self, RuleError> {
+        let registry = |text: &str| match Upstream::parse(text)? {
+            Upstream::Prefix { registry, path } if path.is_empty() => Ok(registry),
+            _ => Err(RuleError::alias(alias, &format!("names `{text}`, which is not a registry"))),
+        };
+        let (from, of) = (registry(alias)?, registry(of)?);
+        let of: Box<str> = without_https_port(&of).into();
+        let is_hub_name = &*from == DOCKER_HUB && !alias.eq_ignore_ascii_case(DOCKER_HUB);
+        if without_https_port(&from) == &*of || is_hub_name {
+            return Err(RuleError::alias(alias, &format!("is the same registry as `{from}` already")));
+        }
+        Ok(Self {
+            name: without_https_port(&from).into(),
+            upstream: Upstream::Prefix { registry: from, path: "".into() },
+            mirrors: Box::default(),
+            library: Library::Keep,
+            keep: false,
+            references: References::Any,
+            pull_secret: None,
+            conditions: Some(Box::new(Conditions { alias_of: Some(of), ..Conditions::default() })),
+        })
+    }
+
+    /// For an entry of `aliases`: the registry whose rules apply to images of the [upstream](Self::upstream).
+    pub fn alias_of(&self) -> Option<&str> {
+        self.conditions.as_deref()?.alias_of.as_deref()
+    }
+
     /// The rule's name; its upstream if it was given none.
     pub fn name(&self) -> &str {
         &self.name
@@ -141,7 +179,7 @@ impl Rule {
         &self.upstream
     }
 
-    /// The mirrors in order of preference; none for a rule with `keep`.
+    /// The mirrors in order of preference; none for a rule with `keep` or an alias.
     pub fn mirrors(&self) -> &[Mirror] {
         &self.mirrors
     }
@@ -196,8 +234,8 @@ impl Rule {
     }
 
     /// The repository, in two parts, as this rule's mirrors name it.
-    pub(crate) fn at_mirror<'a>(&self, registry: &str, repository: (&'a str, &'a str)) -> (&'a str, &'a str) {
-        if self.library == Library::Keep || registry != DOCKER_HUB {
+    pub(crate) fn at_mirror<'a>(&self, registry: Option<&str>, repository: (&'a str, &'a str)) -> (&'a str, &'a str) {
+        if self.library == Library::Keep || registry != Some(DOCKER_HUB) {
             return repository;
         }
         match repository {

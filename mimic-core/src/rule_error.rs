@@ -27,6 +27,11 @@ impl RuleError {
         Self::new("upstream", format!("upstream `{text}` {reason}"), Some(hint))
     }
 
+    pub(crate) fn alias(text: &str, reason: &str) -> Self {
+        let hint = "an alias is a `host` or `host:port` with another one, as in `k8s.gcr.io: registry.k8s.io`";
+        Self::new("aliases", format!("alias `{text}` {reason}"), Some(hint.to_owned()))
+    }
+
     pub(crate) fn location(text: &str, reason: &str, hint: String) -> Self {
         Self::new("mirrors", format!("location `{text}` {reason}"), Some(hint))
     }

@@ -9,11 +9,13 @@ use foldhash::fast::FixedState;
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use crate::grammar::REPOSITORY_MAX;
+use crate::host::{docker_hub_alias, names_https_port, without_https_port, without_port};
 use crate::location::Claim;
 use crate::outcome::RuleRef;
+use crate::reference::ImageRef;
 use crate::rule::Rule;
 use crate::subject::Subject;
-use crate::upstream::{Upstream, anchored};
+use crate::upstream::{ANY_PORT, Upstream, anchored};
 
 /// The hash needs no random seed, because all keys come from the configuration.
 type Map<T> = HashMap<Box<[u8]>, T, FixedState>;
@@ -26,10 +28,17 @@ const PATTERN_GROUP_LIMIT: usize = 32 << 20;
 #[derive(Debug)]
 pub(crate) struct RuleIndex {
     lists: Vec<List>,
+    /// Registries that are aliases by configuration, with the rule that says so.
+    aliases: Map<RuleId>,
+    /// By name without port 443 and with aliases replaced.
     registries: Map<Registry>,
-    /// By domain with its leading dot, as in `.gcr.io`.
+    /// By domain with its leading dot, as in `.gcr.io` or `.gcr.io:5000`.
     domains: Map<PrefixEntry>,
+    /// As `domains`, for hosts with any port.
+    domains_any_port: Map<PrefixEntry>,
     domain_locations: bool,
+    /// Whether an upstream names port 443. Such a rule comes first for images that name it, too.
+    https_port: bool,
     patterns: Vec<PatternGroup>,
     all: Vec<RuleId>,
 }
@@ -94,23 +103,30 @@ impl RuleIndex {
     pub(crate) fn new(lists: Vec<(Box<str>, Arc<[Rule]>)>) -> Self {
         let mut index = Self {
             lists: Vec::new(),
+            aliases: Map::default(),
             registries: Map::default(),
             domains: Map::default(),
+            domains_any_port: Map::default(),
             domain_locations: false,
+            https_port: false,
             patterns: Vec::new(),
             all: Vec::new(),
         };
-        let mut patterns = Vec::new();
-        for (list, (_, rules)) in (0..).zip(&lists) {
-            for (rule, content) in (0..).zip(rules.iter()) {
-                index.insert(RuleId { list, rule }, content, &mut patterns);
-            }
-        }
         let mut before = 0;
-        for (source, rules) in lists {
+        for (number, (source, rules)) in (0..).zip(lists) {
+            for (rule, _) in (0..).zip(rules.iter()).filter(|(_, content)| content.alias_of().is_some()) {
+                index.insert_alias(RuleId { list: number, rule }, &rules);
+            }
             let list = List { source, rules, before };
             before += list.rules.len();
             index.lists.push(list);
+        }
+        let mut patterns = Vec::new();
+        let lists: Vec<_> = index.lists.iter().map(|list| Arc::clone(&list.rules)).collect();
+        for (list, rules) in (0..).zip(&lists) {
+            for (rule, content) in (0..).zip(rules.iter()).filter(|(_, content)| content.alias_of().is_none()) {
+                index.insert(RuleId { list, rule }, content, &mut patterns);
+            }
         }
         index.patterns = patterns
             .chunks(PATTERN_GROUP)
@@ -126,10 +142,23 @@ impl RuleIndex {
         index
     }
 
+    fn insert_alias(&mut self, id: RuleId, rules: &[Rule]) {
+        if let Upstream::Prefix { registry, .. } = rules[id.rule as usize].upstream() {
+            // Of two sources that name the same alias, the first is used.
+            self.aliases.entry(without_https_port(registry).as_bytes().into()).or_insert(id);
+        }
+    }
+
     fn insert(&mut self, id: RuleId, rule: &Rule, patterns: &mut Vec<RuleId>) {
         match rule.upstream() {
-            Upstream::Prefix { registry, path } => self.entry(registry, path).rules.push(id),
-            Upstream::Wildcard(domain) => self.domains.entry(domain.as_bytes().into()).or_default().rules.push(id),
+            Upstream::Prefix { registry, path } => {
+                self.https_port |= names_https_port(registry);
+                self.entry(registry, path).rules.push(id);
+            }
+            Upstream::Wildcard(domain) => {
+                self.https_port |= names_https_port(domain);
+                self.domain(domain).rules.push(id);
+            }
             Upstream::All => self.all.push(id),
             Upstream::Pattern(_) => patterns.push(id),
         }
@@ -137,20 +166,33 @@ impl RuleIndex {
             let location = content.location();
             let entry = match location.claim() {
                 Claim::Prefix { registry, path } => {
-                    self.registries.entry(registry.as_bytes().into()).or_default().has_locations = true;
+                    self.registry_mut(registry).has_locations = true;
                     self.entry(registry, path)
                 }
                 Claim::Domain(domain) => {
                     self.domain_locations = true;
-                    self.domains.entry(domain.as_bytes().into()).or_default()
+                    self.domain(domain)
                 }
             };
             entry.location.get_or_insert(LocationId { rule: id, mirror });
         }
     }
 
+    fn registry_mut(&mut self, registry: &str) -> &mut Registry {
+        let key = self.canonical(registry).as_bytes().into();
+        self.registries.entry(key).or_default()
+    }
+
+    fn domain(&mut self, domain: &str) -> &mut PrefixEntry {
+        match domain.strip_suffix(ANY_PORT) {
+            Some(domain) => self.domains_any_port.entry(domain.as_bytes().into()),
+            None => self.domains.entry(without_https_port(domain).as_bytes().into()),
+        }
+        .or_default()
+    }
+
     fn entry(&mut self, registry: &str, path: &str) -> &mut PrefixEntry {
-        let registry = self.registries.entry(registry.as_bytes().into()).or_default();
+        let registry = self.registry_mut(registry);
         if path.is_empty() {
             return &mut registry.whole;
         }
@@ -166,6 +208,25 @@ impl RuleIndex {
         self.lists[id.list as usize].rule(id.rule as usize)
     }
 
+    /// The registry that a host is an alias of by configuration.
+    fn alias_of(&self, host: &str) -> Option<&str> {
+        if self.aliases.is_empty() {
+            return None;
+        }
+        self.aliases.get(host.as_bytes()).and_then(|&id| self.rule(id).rule.alias_of())
+    }
+
+    /// The name in `registries` of a `host[:port]` in lower case.
+    fn canonical<'r>(&'r self, registry: &'r str) -> &'r str {
+        let host = without_https_port(registry);
+        let host = docker_hub_alias(host).unwrap_or(host);
+        self.alias_of(host).unwrap_or(host)
+    }
+
+    pub(crate) fn subject<'a>(&'a self, image: ImageRef<'a>) -> Subject<'a> {
+        Subject::new(image, |host| self.alias_of(host))
+    }
+
     /// A location as written.
     pub(crate) fn location(&self, id: LocationId) -> &str {
         self.rule(id.rule).rule.mirrors()[id.mirror as usize].location().as_str()
@@ -176,8 +237,8 @@ impl RuleIndex {
     }
 
     #[cfg(feature = "lint")]
-    pub(crate) fn registries(&self) -> &Map<Registry> {
-        &self.registries
+    pub(crate) fn registry(&self, registry: &str) -> Option<&Registry> {
+        self.registries.get(self.canonical(registry).as_bytes())
     }
 
     /// Rules that share an upstream, in order of precedence.
@@ -185,17 +246,19 @@ impl RuleIndex {
     pub(crate) fn same_upstream(&self) -> impl Iterator<Item = &[RuleId]> {
         let in_registries =
             self.registries.values().flat_map(|registry| registry.paths.values().chain([&registry.whole]));
-        in_registries.chain(self.domains.values()).map(|entry| &*entry.rules).chain([&*self.all])
+        let in_domains = self.domains.values().chain(self.domains_any_port.values());
+        in_registries.chain(in_domains).map(|entry| &*entry.rules).chain([&*self.all])
     }
 
     /// The location that the image already points at.
     pub(crate) fn location_of(&self, subject: &Subject<'_>) -> Option<&str> {
         let mut found = None;
-        if let Some(registry) = self.registries.get(subject.registry().as_bytes()).filter(|r| r.has_locations) {
+        if let Some(registry) = self.registry_of(subject).filter(|r| r.has_locations) {
             found = registry.prefixes(subject.repository_parts(), |entry| entry.location.is_some());
         }
         if found.is_none() && self.domain_locations {
-            found = self.domains_of(subject.registry()).find(|entry| entry.location.is_some());
+            let hosts = [Some(subject.registry()), subject.alias()].into_iter().flatten();
+            found = hosts.flat_map(|host| self.domains_of(host)).find(|entry| entry.location.is_some());
         }
         found.and_then(|entry| entry.location).map(|location| self.location(location))
     }
@@ -208,12 +271,16 @@ impl RuleIndex {
     ) -> Option<RuleRef<'t>> {
         let mut winner = None;
         let mut among = |ids: &[RuleId]| {
-            winner = ids.iter().map(|&id| self.rule(id)).find(|&rule| applies(rule));
+            winner = if self.https_port {
+                self.as_written_first(ids, subject).into_iter().find(|&rule| applies(rule))
+            } else {
+                ids.iter().map(|&id| self.rule(id)).find(|&rule| applies(rule))
+            };
             winner.is_some()
         };
-        let registry = self.registries.get(subject.registry().as_bytes());
+        let registry = self.registry_of(subject);
         if registry.is_some_and(|r| r.prefixes(subject.repository_parts(), |entry| among(&entry.rules)).is_some())
-            || self.domains_of(subject.registry()).any(|entry| among(&entry.rules))
+            || (self.has_domains() && self.domains_of(subject.registry()).any(|entry| among(&entry.rules)))
             || self.patterns.iter().any(|group| group.matches(self, subject.text(), |id| among(&[id])))
             || among(&self.all)
         {
@@ -222,10 +289,30 @@ impl RuleIndex {
         None
     }
 
+    /// Rules with the same upstream: first those that name port 443 if the image does, or do not if it does not.
+    #[cold]
+    fn as_written_first(&self, ids: &[RuleId], subject: &Subject<'_>) -> Vec<RuleRef<'_>> {
+        let names_port = names_https_port(subject.image().registry());
+        let mut rules: Vec<_> = ids.iter().map(|&id| self.rule(id)).collect();
+        rules.sort_by_key(|rule| rule.rule.upstream().names_https_port() != names_port);
+        rules
+    }
+
+    fn registry_of(&self, subject: &Subject<'_>) -> Option<&Registry> {
+        self.registries.get(subject.known_registry()?.as_bytes())
+    }
+
+    fn has_domains(&self) -> bool {
+        !self.domains.is_empty() || !self.domains_any_port.is_empty()
+    }
+
     /// Domains of which the registry is a subdomain, the longest first.
     fn domains_of<'t, 'r>(&'t self, registry: &'r str) -> impl Iterator<Item = &'t PrefixEntry> + use<'t, 'r> {
-        let dots = if self.domains.is_empty() { "" } else { registry };
-        dots.match_indices('.').filter_map(|(dot, _)| self.domains.get(&registry.as_bytes()[dot..]))
+        let host = if self.domains_any_port.is_empty() { "" } else { without_port(registry) };
+        registry.match_indices('.').flat_map(move |(dot, _)| {
+            let any_port = host.as_bytes().get(dot..).and_then(|domain| self.domains_any_port.get(domain));
+            self.domains.get(&registry.as_bytes()[dot..]).into_iter().chain(any_port)
+        })
     }
 }
 

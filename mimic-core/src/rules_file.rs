@@ -6,6 +6,7 @@ use crate::nearest::nearest;
 use crate::other_tools::{self, kubernetes_object};
 use crate::problem::Problem;
 use crate::rule::Rule;
+use crate::rule_error::RuleError;
 use crate::rule_list::RuleList;
 use crate::rule_spec::{Library, MirrorSpec, References, RuleSpec};
 use crate::selector::{Operator, PodSelector, Requirement};
@@ -65,13 +66,15 @@ pub fn rules_of(name: &str, root: &Node, others: &[&str]) -> Result<RuleList, Pr
         Value::Map(_) => reader.file(root, others),
         _ => {
             let message = format!("the file must be a mapping, not {}", root.kind());
-            return Err(Problem::new(name, message).at_line(root.line).with_hint("valid keys: `mirrors`, `rules`"));
+            return Err(Problem::new(name, message)
+                .at_line(root.line)
+                .with_hint(format!("valid keys: {}", quoted(&FILE_KEYS))));
         }
     }
     Ok(reader.list)
 }
 
-const FILE_KEYS: [&str; 2] = ["mirrors", "rules"];
+const FILE_KEYS: [&str; 3] = ["mirrors", "rules", "aliases"];
 const RULE_KEYS: [&str; 11] = [
     "name",
     "upstream",
@@ -105,7 +108,8 @@ impl Reader<'_> {
             let known = self.key(key, &FILE_KEYS, &mut seen);
             match known {
                 Ok("mirrors") => self.mirrors(value),
-                Ok(_) => self.rules(value),
+                Ok("rules") => self.rules(value),
+                Ok(_) => self.aliases(value),
                 Err(problem) => self.list.problems.push(problem),
             }
         }
@@ -113,30 +117,69 @@ impl Reader<'_> {
 
     /// `mirrors:`, the short form.
     fn mirrors(&mut self, node: &Node) {
+        let rules = self.pairs(node, "mirrors", ("upstream", "mirror"), Rule::mirror);
+        self.list.rules.extend(rules.into_iter().map(|(rule, _)| rule));
+    }
+
+    /// `aliases:`, registries with other names.
+    fn aliases(&mut self, node: &Node) {
+        let rules = self.pairs(node, "aliases", ("alias", "registry"), Rule::alias);
+        let names: HashSet<&str> = rules.iter().map(|(rule, _)| rule.name()).collect();
+        let is_chained = |rule: &Rule| rule.alias_of().is_some_and(|of| names.contains(of));
+        for (rule, line) in &rules {
+            if is_chained(rule) {
+                let of = rule.alias_of().unwrap_or_default();
+                let message = format!("alias `{}` names `{of}`, which is itself an alias", rule.name());
+                let hint = "write the registry that has rules";
+                self.list.problems.push(Problem::new(self.name, message).at_line(*line).with_hint(hint));
+            }
+        }
+        self.list.rules.extend(rules.iter().filter(|(rule, _)| !is_chained(rule)).map(|(rule, _)| rule.clone()));
+    }
+
+    /// A mapping of one string to another, which `check` turns into a rule. Returns the rules with their lines.
+    fn pairs(
+        &mut self,
+        node: &Node,
+        key: &str,
+        names: (&str, &str),
+        check: impl Fn(&str, &str) -> Result<Rule, RuleError>,
+    ) -> Vec<(Rule, usize)> {
         let entries = match &node.value {
-            Value::Null => return,
+            Value::Null => return Vec::new(),
             Value::Map(entries) => entries,
             _ => {
-                let problem = self.wrong(node, "`mirrors`", "a mapping of upstream to mirror");
-                return self.list.problems.push(problem);
+                let expected = format!("a mapping of {} to {}", names.0, names.1);
+                let problem = self.wrong(node, &format!("`{key}`"), &expected);
+                self.list.problems.push(problem);
+                return Vec::new();
             }
         };
         let mut seen = HashSet::new();
+        let mut rules = Vec::new();
         for (key, value) in entries {
-            match self.mirror(key, value, &mut seen) {
-                Ok(rule) => self.list.rules.push(rule),
+            match self.pair(key, value, names, &check, &mut seen) {
+                Ok(rule) => rules.push((rule, key.line)),
                 Err(problem) => self.list.problems.push(problem),
             }
         }
+        rules
     }
 
-    fn mirror<'n>(&self, key: &'n Node, value: &'n Node, seen: &mut HashSet<&'n str>) -> Entry<Rule> {
-        let upstream = self.text(key, "an upstream")?;
+    fn pair<'n>(
+        &self,
+        key: &'n Node,
+        value: &'n Node,
+        names: (&str, &str),
+        check: impl Fn(&str, &str) -> Result<Rule, RuleError>,
+        seen: &mut HashSet<&'n str>,
+    ) -> Entry<Rule> {
+        let upstream = self.text(key, &format!("an {}", names.0))?;
         if !seen.insert(upstream) {
             return Err(self.problem(key, format!("duplicate key `{upstream}`")).with_hint("the first one is used"));
         }
-        let location = self.text(value, &format!("the mirror of `{upstream}`"))?;
-        Rule::mirror(upstream, location).map_err(|error| {
+        let location = self.text(value, &format!("the {} of `{upstream}`", names.1))?;
+        check(upstream, location).map_err(|error| {
             Problem::from_error(self.name, &error).at_line(if error.field() == Some("mirrors") {
                 value.line
             } else {

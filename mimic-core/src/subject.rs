@@ -3,35 +3,59 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use crate::host::{docker_hub_alias, without_https_port};
 use crate::reference::{DOCKER_HUB, ImageRef};
 
 /// An image in the form that rules are matched against.
 pub(crate) struct Subject<'a> {
     image: ImageRef<'a>,
-    /// In lower case, because host names are case-insensitive.
+    /// In lower case, without port 443, with an alias replaced.
     registry: Cow<'a, str>,
+    /// The host as written, in lower case and without port 443, if it is an alias.
+    alias: Option<Box<str>>,
+    /// Docker Hub's name in another case, as in `Docker.io`. The kubelet knows it as another host.
+    is_lookalike: bool,
     text: OnceCell<String>,
 }
 
 impl<'a> Subject<'a> {
-    pub(crate) fn new(image: ImageRef<'a>) -> Self {
-        let mut registry = Cow::Borrowed(image.registry());
-        if registry.bytes().any(|b| b.is_ascii_uppercase()) {
-            let lower = registry.to_ascii_lowercase();
-            // The kubelet compares Docker Hub's name with case: `Docker.io` is another host.
-            if lower != DOCKER_HUB {
-                registry = Cow::Owned(lower);
+    /// `alias_of` returns the registry that a host is an alias of by configuration.
+    pub(crate) fn new(image: ImageRef<'a>, alias_of: impl FnOnce(&str) -> Option<&'a str>) -> Self {
+        let written = without_https_port(image.registry());
+        let (mut registry, mut is_lookalike) = (Cow::Borrowed(written), false);
+        if written.bytes().any(|b| b.is_ascii_uppercase()) {
+            let lower = written.to_ascii_lowercase();
+            is_lookalike = lower == DOCKER_HUB;
+            registry = Cow::Owned(lower);
+        }
+        let mut alias = None;
+        if !is_lookalike {
+            let hub = docker_hub_alias(&registry);
+            if let Some(other) = alias_of(hub.unwrap_or(&registry)).or(hub) {
+                alias = Some((*registry).into());
+                registry = Cow::Borrowed(other);
             }
         }
-        Self { image, registry, text: OnceCell::new() }
+        Self { image, registry, alias, is_lookalike, text: OnceCell::new() }
     }
 
     pub(crate) fn image(&self) -> &ImageRef<'a> {
         &self.image
     }
 
+    /// The registry in lower case, without port 443, with an alias replaced.
     pub(crate) fn registry(&self) -> &str {
         &self.registry
+    }
+
+    /// The registry, if rules can name it.
+    pub(crate) fn known_registry(&self) -> Option<&str> {
+        (!self.is_lookalike).then_some(&self.registry)
+    }
+
+    /// The host as written, in lower case and without port 443, if it is an alias.
+    pub(crate) fn alias(&self) -> Option<&str> {
+        self.alias.as_deref()
     }
 
     pub(crate) fn repository_parts(&self) -> (&'static str, &'a str) {
@@ -42,7 +66,8 @@ impl<'a> Subject<'a> {
     pub(crate) fn text(&self) -> &str {
         self.text.get_or_init(|| {
             let (library, path) = self.repository_parts();
-            format!("{}/{library}{path}", self.registry)
+            let registry = self.known_registry().unwrap_or(self.image.registry());
+            format!("{registry}/{library}{path}")
         })
     }
 }

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::grammar::{check_registry, looks_like_registry, scan_repository};
-use crate::reference::DOCKER_HUB;
+use crate::host::{docker_hub_alias, names_https_port};
 use crate::rule_error::RuleError;
 
-/// Other host names of Docker Hub. As an upstream they mean `docker.io`.
-const DOCKER_HUB_ALIASES: [&str; 4] =
-    ["index.docker.io", "registry-1.docker.io", "hub.docker.com", "registry.hub.docker.com"];
+/// How a wildcard ends that matches hosts with any port, and without.
+pub(crate) const ANY_PORT: &str = ":*";
+const WILDCARD_HINT: &str = "a wildcard is `*.` and a domain, or `*`; `:*` at its end stands for any port";
 /// Largest compiled regular expression, in bytes. Limits the memory of one rule.
 const PATTERN_SIZE_LIMIT: usize = 1 << 20;
 
@@ -34,7 +34,8 @@ pub enum Upstream {
         /// The first components of a repository; empty for the whole registry.
         path: Box<str>,
     },
-    /// All registries below a domain, as in `*.gcr.io`: the text after the star, with its dot.
+    /// All registries below a domain, as in `*.gcr.io`, `*.gcr.io:5000` or `*.gcr.io:*`: the text after the star, with
+    /// its dot.
     Wildcard(Box<str>),
     /// Every registry, `*`.
     All,
@@ -76,13 +77,14 @@ impl Upstream {
             }
             let domain = domain.to_ascii_lowercase();
             let name = domain.strip_prefix('.').unwrap_or_default();
+            let name = name.strip_suffix(ANY_PORT).map_or(name, |host| if host.contains(':') { "" } else { host });
             return match check_registry(name, name.len()) {
                 Ok(()) => Ok(Self::Wildcard(domain.into())),
-                Err(_) => Err(error("is not a valid wildcard", "a wildcard is `*.` and a domain, or `*`".into())),
+                Err(_) => Err(error("is not a valid wildcard", WILDCARD_HINT.into())),
             };
         }
         if text.contains('*') {
-            return Err(error("has `*` in the middle", "a wildcard is `*.` and a domain, or `*`".into()));
+            return Err(error("has `*` in the middle", WILDCARD_HINT.into()));
         }
         if !looks_like_registry(host) {
             return Err(error("does not start with a registry", format!("for Docker Hub write `docker.io/{text}`")));
@@ -91,7 +93,7 @@ impl Upstream {
             return Err(error("is not a valid registry", "write `host`, `host:port` or `host/path`".into()));
         }
         let registry = host.to_ascii_lowercase();
-        let registry = if DOCKER_HUB_ALIASES.contains(&&*registry) { DOCKER_HUB.into() } else { registry.into() };
+        let registry = docker_hub_alias(&registry).map_or_else(|| registry.as_str().into(), Into::into);
         let path = path.unwrap_or_default();
         if !path.is_empty() {
             match scan_repository(path, 0) {
@@ -105,6 +107,15 @@ impl Upstream {
             }
         }
         Ok(Self::Prefix { registry, path: path.into() })
+    }
+
+    /// Whether the upstream names port 443, which it has anyway.
+    pub(crate) fn names_https_port(&self) -> bool {
+        match self {
+            Self::Prefix { registry, .. } => names_https_port(registry),
+            Self::Wildcard(domain) => names_https_port(domain),
+            Self::All | Self::Pattern(_) => false,
+        }
     }
 
     /// Compiles a regular expression that must match the whole `registry/repository`.

@@ -87,7 +87,7 @@ fn every_sample_loads_and_is_refused_with_a_bogus_key() {
     // Kubernetes objects are tested elsewhere.
     let files = blocks.filter(|block| !block.contains("apiVersion:"));
     let samples: Vec<&str> = files.chain([include_str!("../../examples/mirrors.yaml")]).collect();
-    assert_eq!(samples.len(), 3);
+    assert_eq!(samples.len(), 4);
     for sample in samples {
         assert_eq!(report(sample), "", "{sample}");
         assert_eq!(report(&format!("{sample}\nbogus: 1\n")).lines().count(), 1, "{sample}");

@@ -1,0 +1,34 @@
+//! Names that mean the same registry.
+
+use crate::reference::DOCKER_HUB;
+
+/// A `host[:port]` without port 443, which is the port of every registry that names none.
+pub(crate) fn without_https_port(registry: &str) -> &str {
+    registry.strip_suffix(":443").unwrap_or(registry)
+}
+
+/// Whether a `host[:port]` names port 443.
+pub(crate) fn names_https_port(registry: &str) -> bool {
+    registry.ends_with(":443")
+}
+
+/// `docker.io` for the other hosts of Docker Hub, in lower case.
+pub(crate) fn docker_hub_alias(registry: &str) -> Option<&'static str> {
+    // Every image is compared, and few have such a host.
+    let could_be = registry.len() >= 14 && matches!(registry.as_bytes()[0], b'i' | b'r' | b'h');
+    let is = could_be
+        && matches!(
+            registry,
+            "index.docker.io" | "registry-1.docker.io" | "hub.docker.com" | "registry.hub.docker.com"
+        );
+    is.then_some(DOCKER_HUB)
+}
+
+/// The host of a `host[:port]`.
+pub(crate) fn without_port(registry: &str) -> &str {
+    // An IPv6 address is in brackets.
+    match registry.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => registry,
+    }
+}
