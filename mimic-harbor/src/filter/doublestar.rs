@@ -110,7 +110,7 @@ impl Translation {
         Ok(Translated { node: Node::Alternation(nodes), can_fail })
     }
 
-    /// Tells for each way whether another one that matches the same components overrides it.
+    /// Returns for each way whether another one that matches the same components overrides it.
     fn conflicts(&mut self, ways: &[Way]) -> Result<Vec<bool>, &'static str> {
         let mut void = vec![false; ways.len()];
         for (index, way) in ways.iter().enumerate() {

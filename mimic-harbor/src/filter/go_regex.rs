@@ -106,7 +106,7 @@ impl Parser<'_> {
             (0, Some(1))
         } else {
             match counts(self.rest) {
-                // What is no valid count is literal text.
+                // An invalid count is literal text.
                 None => return Ok(None),
                 Some((min, max, rest)) => {
                     let text = &self.rest[..self.rest.len() - rest.len()];
@@ -183,7 +183,7 @@ impl Parser<'_> {
         if self.depth > MOST_NESTED {
             return Err(ParseError::Unsupported(UNSUPPORTED_SIZE));
         }
-        // Flags that change inside of a group hold up to its end.
+        // Flags that change inside of a group apply until its end.
         let fold = self.fold;
         let node = self.alternation()?;
         self.fold = fold;

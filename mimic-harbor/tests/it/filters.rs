@@ -44,7 +44,7 @@ struct Counts {
     unsupported: usize,
 }
 
-/// Asserts that Mimic serves exactly what Harbor serves, or knows that it cannot tell.
+/// Asserts that Mimic serves exactly what Harbor serves, or reports that it cannot translate the filter.
 fn compare(rows: &[Row], names: &str) -> Counts {
     let mut counts = Counts::default();
     let mut differences = Vec::new();
