@@ -1,4 +1,4 @@
-//! The signals that shut the server down.
+//! The signals that shut the server down. `Running::until` in `server.rs` then drains and stops it.
 
 use std::io;
 

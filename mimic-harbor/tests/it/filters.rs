@@ -1,4 +1,4 @@
-//! Filters mean what they mean in Harbor. The table and its origin: `data/filters/README.md`.
+//! Filters have the same meaning as in Harbor. The table and its origin: `data/filters/README.md`.
 
 use std::fs;
 use std::io::Write as _;
