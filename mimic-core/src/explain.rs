@@ -47,6 +47,9 @@ pub enum Step<'a> {
         rule: RuleRef<'a>,
         /// Why the rule does not apply; `None` if it does.
         unmet: Option<Unmet>,
+        /// The rule that applies instead, because it has precedence; `None` for the first rule that applies and those
+        /// before it.
+        behind: Option<RuleRef<'a>>,
     },
     /// The most specific rule that applies was selected.
     Selected(RuleRef<'a>),
@@ -99,11 +102,12 @@ impl fmt::Display for Step<'_> {
                 }
             }
             Self::Alias { host, registry } => write!(f, "`{host}` is an alias of `{registry}`"),
-            Self::Candidate { rule, unmet } => {
+            Self::Candidate { rule, unmet, behind } => {
                 write!(f, "{rule}: upstream `{}` matches", rule.rule.upstream())?;
-                match unmet {
-                    Some(unmet) => write!(f, ", but {unmet}"),
-                    None => Ok(()),
+                match (unmet, behind) {
+                    (Some(unmet), _) => write!(f, ", but {unmet}"),
+                    (None, Some(first)) => write!(f, ", but {first} has precedence"),
+                    (None, None) => Ok(()),
                 }
             }
             Self::Selected(rule) => write!(f, "selected {rule}: the most specific matching rule"),

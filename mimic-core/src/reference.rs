@@ -13,6 +13,8 @@ use crate::parse_error::{ParseError, ParseErrorKind};
 pub const DOCKER_HUB: &str = "docker.io";
 /// The first component, with its slash, that the normalisation adds to one-component repositories on Docker Hub.
 pub(crate) const LIBRARY: &str = "library/";
+/// Hex digits of an image ID.
+const ID_HEX: usize = 64;
 /// Docker Hub's earlier name, which the normalisation replaces by `docker.io`.
 const LEGACY_DOCKER_HUB: &str = "index.docker.io";
 
@@ -175,11 +177,18 @@ impl<'a> TryFrom<&'a str> for ImageRef<'a> {
 /// Whether the image is an ID, `sha256:` and 64 hex digits or the digits alone, which container runtimes look up on the
 /// node. The grammar reads the former as a repository `sha256` with a tag.
 pub(crate) fn is_image_id(image: &str) -> bool {
-    is_id_hex(image.strip_prefix("sha256:").unwrap_or(image))
+    const PREFIX: &str = "sha256:";
+    const PREFIXED: usize = PREFIX.len() + ID_HEX;
+    // Almost all images have another length.
+    match image.len() {
+        ID_HEX => is_id_hex(image),
+        PREFIXED => image.strip_prefix(PREFIX).is_some_and(is_id_hex),
+        _ => false,
+    }
 }
 
 fn is_id_hex(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(is_lower_hex)
+    text.len() == ID_HEX && text.bytes().all(is_lower_hex)
 }
 
 /// The registry that a written one means.

@@ -104,14 +104,19 @@ impl Rewriter {
         if let Some(host) = subject.alias() {
             trace.step(|| Step::Alias { host: host.to_owned(), registry: subject.registry().to_owned() });
         }
-        if let Some(location) = self.index.location_of(&subject) {
-            return Outcome::Unchanged(Reason::OnMirror { location });
-        }
         if T::WANTS_ALL {
+            let mut first = None;
             self.index.find(&subject, |rule| {
-                trace.step(|| Step::Candidate { rule, unmet: rule.rule.unmet(&parsed, context) });
+                let unmet = rule.rule.unmet(&parsed, context);
+                trace.step(|| Step::Candidate { rule, unmet, behind: first });
+                if unmet.is_none() {
+                    first.get_or_insert(rule);
+                }
                 false
             });
+        }
+        if let Some(location) = self.index.location_of(&subject) {
+            return Outcome::Unchanged(Reason::OnMirror { location });
         }
         let Some(rule) = self.index.find(&subject, |rule| rule.rule.unmet(&parsed, context).is_none()) else {
             return Outcome::Unchanged(Reason::NoRule);

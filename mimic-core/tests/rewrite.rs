@@ -93,7 +93,7 @@ fn an_explanation_lists_every_step() {
         "registry.example.org/base/os:1\n  \
            parsed as registry `registry.example.org`, repository `base/os`, tag `1`, no digest\n  \
            rule `mine` of file: upstream `registry.example.org` matches\n  \
-           rule `everything-else` of file: upstream `*` matches\n  \
+           rule `everything-else` of file: upstream `*` matches, but rule `mine` of file has precedence\n  \
            selected rule `mine` of file: the most specific matching rule\n  \
            excluded by glob `registry.example.org/base/*`\n  \
            unchanged: excluded by rule `mine` of file"
@@ -105,9 +105,16 @@ fn an_explanation_lists_every_step() {
            parsed as registry `docker.io`, repository `acme/app`, tag `1`, no digest\n  \
            rule `team` of file: upstream `docker.io/acme` matches, but its `namespaces` do not match\n  \
            rule `docker.io` of file: upstream `docker.io` matches\n  \
-           rule `everything-else` of file: upstream `*` matches\n  \
+           rule `everything-else` of file: upstream `*` matches, but rule `docker.io` of file has precedence\n  \
            selected rule `docker.io` of file: the most specific matching rule\n  \
            rewritten to `mirror.example.com/hub/acme/app:1` by rule `docker.io` of file"
+    );
+    assert_eq!(
+        explained("mirror.example.com/hub/acme/app:1"),
+        "mirror.example.com/hub/acme/app:1\n  \
+           parsed as registry `mirror.example.com`, repository `hub/acme/app`, tag `1`, no digest\n  \
+           rule `everything-else` of file: upstream `*` matches\n  \
+           unchanged: already points at mirror `mirror.example.com/hub`"
     );
 }
 
