@@ -82,7 +82,7 @@ impl HarborArgs {
         settings.registry = given(self.registry.as_ref().filter(|text| !text.is_empty()));
         settings.private = self.private;
         settings.pull_secret = given(self.pull_secret.as_ref().filter(|name| !name.is_empty()));
-        settings.projects = Globs::new(&self.projects)?;
+        settings.projects = Globs::new(self.projects.iter().map(|project| project.trim()))?;
         settings.overrides = self.overrides.clone();
         settings.unhealthy = unhealthy && !self.only_healthy;
         Ok(Some(settings))
