@@ -9,11 +9,14 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The directory of the test executable's profile, such as `target/debug`.
+/// The directory of the executable's profile, such as `target/debug`.
 fn profile_directory() -> Result<PathBuf> {
     let executable = env::current_exe()?;
-    let deps = executable.parent().context("the test executable is in no directory")?;
-    Ok(deps.parent().context("the test executable is not in cargo's `deps`")?.to_owned())
+    let directory = executable.parent().context("the executable is in no directory")?;
+    // Tests are in `deps`; programs such as `cluster` are not.
+    let is_test = directory.file_name().is_some_and(|name| name == "deps");
+    let profile = if is_test { directory.parent() } else { Some(directory) };
+    Ok(profile.context("the executable is not in cargo's target directory")?.to_owned())
 }
 
 /// Directory for files that outlive the tests. It is next to the profile directories, because Go binaries have no profile.

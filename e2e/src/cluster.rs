@@ -14,14 +14,19 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use crate::{binaries::kept_directory, control_plane::ControlPlane, go::CONTROL_PLANE, tools};
+use crate::{
+    binaries::kept_directory,
+    control_plane::{ControlPlane, Options},
+    go::CONTROL_PLANE,
+    tools,
+};
 
 /// A control plane and its credentials.
 #[derive(Debug)]
 pub struct Cluster {
     control_plane: Mutex<ControlPlane>,
     directory: PathBuf,
-    flags: &'static [&'static str],
+    options: Options,
     /// Locks the directory. The last field, so that it is dropped after the control plane.
     _slot: File,
 }
@@ -38,7 +43,7 @@ impl Cluster {
         if is_skipped()? {
             return Ok(None);
         }
-        match SHARED.get_or_init(|| Self::start(&[]).map_err(|error| format!("{error:#}"))) {
+        match SHARED.get_or_init(|| Self::start(Options::default()).map_err(|error| format!("{error:#}"))) {
             Ok(cluster) => Ok(Some(cluster)),
             Err(error) => bail!("no cluster: {error}"),
         }
@@ -51,26 +56,36 @@ impl Cluster {
 
     /// The same with additional flags of kube-apiserver.
     pub fn own_with(flags: &'static [&'static str]) -> Result<Option<Self>> {
-        if is_skipped()? { Ok(None) } else { Self::start(flags).map(Some) }
+        if is_skipped()? {
+            Ok(None)
+        } else {
+            Self::start(Options { flags: flags.to_vec(), ..Options::default() }).map(Some)
+        }
     }
 
-    fn start(flags: &'static [&'static str]) -> Result<Self> {
+    /// Starts an empty one.
+    pub(crate) fn start(options: Options) -> Result<Self> {
         let (directory, slot) = free_slot(&kept_directory()?)?;
-        let control_plane = Mutex::new(ControlPlane::start(&directory, false, flags)?);
-        Ok(Self { control_plane, directory, flags, _slot: slot })
+        let control_plane = Mutex::new(ControlPlane::start(&directory, false, &options)?);
+        Ok(Self { control_plane, directory, options, _slot: slot })
     }
 
     /// Kills the API server and starts it again with the same state and address.
     pub fn restart(&self) -> Result<()> {
         let mut control_plane = self.control_plane.lock().unwrap_or_else(PoisonError::into_inner);
         control_plane.kill()?;
-        *control_plane = ControlPlane::start(&self.directory, true, self.flags)?;
+        *control_plane = ControlPlane::start(&self.directory, true, &self.options)?;
         Ok(())
     }
 
     /// Makes etcd delete all old versions of objects.
     pub fn compact(&self) -> Result<()> {
         self.control_plane.lock().unwrap_or_else(PoisonError::into_inner).compact()
+    }
+
+    /// Its files.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The kubeconfig of an administrator.

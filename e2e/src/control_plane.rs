@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Write},
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{self, Receiver},
@@ -12,6 +13,15 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{go::CONTROL_PLANE, wait::DEADLINE};
+
+/// How to start a control plane.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    /// The IP address at which nodes reach it. Without one it is on loopback, for pods that are only stored.
+    pub(crate) address: Option<&'static str>,
+    /// Additional flags of kube-apiserver.
+    pub(crate) flags: Vec<&'static str>,
+}
 
 /// A running control plane. It stops on drop, and when the process that started it ends, because it watches its standard
 /// input.
@@ -25,12 +35,11 @@ pub(crate) struct ControlPlane {
 impl ControlPlane {
     /// Starts it with its state in `directory` and waits until it is usable.
     ///
-    /// With `keep` it reuses the state, address and credentials in the directory; otherwise it starts empty. `flags` are
-    /// additional flags of kube-apiserver.
+    /// With `keep` it reuses the state, address and credentials in the directory; otherwise it starts empty.
     ///
     /// # Errors
     /// With the end of its log, if it does not start.
-    pub(crate) fn start(directory: &Path, keep: bool, flags: &[&str]) -> Result<Self> {
+    pub(crate) fn start(directory: &Path, keep: bool, options: &Options) -> Result<Self> {
         let binary = CONTROL_PLANE.built()?;
         let log = directory.join("control-plane.log");
         let mut command = Command::new(binary);
@@ -38,8 +47,13 @@ impl ControlPlane {
         if keep {
             command.arg("-keep");
         }
-        command.arg("--").args(flags);
+        if let Some(address) = options.address {
+            command.args(["-address", address]);
+        }
+        command.arg("--").args(&options.flags);
         let mut child = command
+            // Ctrl-C ends the program that started it, which stops this one in its turn.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)

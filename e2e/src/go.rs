@@ -33,6 +33,14 @@ pub(crate) static CONTROL_PLANE: GoProgram = GoProgram {
     announcement: "building the kube-apiserver for end-to-end tests with Go; the first time takes 5 to 8 minutes",
 };
 
+pub(crate) static NODE: GoProgram = GoProgram {
+    name: "kubernetes",
+    module: CONTROL_PLANE.module,
+    package: "./node",
+    linker_flags: CONTROL_PLANE.linker_flags,
+    announcement: "building the kubelet for end-to-end tests with Go; the first time takes 3 to 8 minutes",
+};
+
 pub(crate) static HELM: GoProgram = GoProgram {
     name: "helm",
     module: concat!(env!("CARGO_MANIFEST_DIR"), "/helm"),
@@ -47,7 +55,12 @@ pub(crate) static HELM: GoProgram = GoProgram {
 impl GoProgram {
     /// Whether it is already built, or Go is available to build it.
     pub(crate) fn is_available(&self) -> Result<bool> {
-        Ok(self.path()?.exists() || tools::runs("go", &["version"]))
+        Ok(self.is_built()? || tools::runs("go", &["version"]))
+    }
+
+    /// Whether it is already built.
+    pub(crate) fn is_built(&self) -> Result<bool> {
+        Ok(self.path()?.exists())
     }
 
     /// Its path. The first call builds it.
@@ -61,14 +74,19 @@ impl GoProgram {
 
     /// The path of the binary for the current sources.
     fn path(&self) -> Result<PathBuf> {
+        let module = Path::new(self.module);
         let mut files = Vec::new();
-        for entry in fs::read_dir(self.module)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "go" || extension == "mod" || extension == "sum") {
-                files.push(path);
+        // Otherwise it is a package of a dependency.
+        if self.package.starts_with('.') {
+            for entry in fs::read_dir(module.join(self.package))? {
+                let path = entry?.path();
+                if path.extension().is_some_and(|extension| extension == "go") {
+                    files.push(path);
+                }
             }
         }
         files.sort();
+        files.extend([module.join("go.mod"), module.join("go.sum")]);
         let mut hash = Sha256::new();
         hash.update(self.linker_flags.as_bytes());
         for path in files {

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 use crate::process::command;
 
+/// A program with many commands, which must be statically linked.
+pub(crate) const BUSYBOX: &str = "/bin/busybox";
+
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
@@ -54,6 +57,18 @@ impl Image {
     /// Creates an image with one layer that holds a file with this text.
     pub fn new(text: &str) -> Result<Self> {
         Self::build(|layout| layout.add_manifest(text, "amd64"))
+    }
+
+    /// Creates an image whose containers run until they are killed, with the commands of busybox in `/bin/busybox`.
+    ///
+    /// The text makes it different from others.
+    pub fn running(text: &str) -> Result<Self> {
+        let command = json!({
+            "Cmd": ["/bin/busybox", "sleep", "1000000"],
+            // The first process of a container ignores SIGTERM.
+            "StopSignal": "SIGKILL",
+        });
+        Self::build(|layout| layout.add_image(&tar(text, Some(Path::new(BUSYBOX)))?, "amd64", &command))
     }
 
     /// Creates a multi-platform image.
@@ -108,11 +123,15 @@ impl Layout {
     }
 
     fn add_manifest(&self, text: &str, architecture: &str) -> Result<Value> {
-        let layer = self.add(LAYER, &tar(text)?)?;
+        self.add_image(&tar(text, None)?, architecture, &json!({"Cmd": ["/text"]}))
+    }
+
+    fn add_image(&self, layer: &[u8], architecture: &str, how_to_run: &Value) -> Result<Value> {
+        let layer = self.add(LAYER, layer)?;
         let configuration = json!({
             "os": "linux",
             "architecture": architecture,
-            "config": {"Cmd": ["/text"]},
+            "config": how_to_run,
             // The layer is not compressed.
             "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
         });
@@ -126,10 +145,16 @@ impl Layout {
     }
 }
 
-fn tar(text: &str) -> Result<Vec<u8>> {
+/// A layer with a file with this text, and a program in `/bin`.
+fn tar(text: &str, program: Option<&Path>) -> Result<Vec<u8>> {
     let directory = TempDir::with_prefix("mimic-e2e-layer-")?;
     fs::write(directory.path().join("text"), text)?;
-    let output = command("tar").arg("-C").arg(directory.path()).args(["-cf", "-", "text"]).output()?;
+    if let Some(program) = program {
+        fs::create_dir(directory.path().join("bin"))?;
+        fs::copy(program, directory.path().join("bin").join(program.file_name().context("a program has a name")?))?;
+    }
+    let files = if program.is_some() { &["text", "bin"][..] } else { &["text"] };
+    let output = command("tar").arg("-C").arg(directory.path()).args(["-cf", "-"]).args(files).output()?;
     ensure!(output.status.success(), "tar failed:\n{}", String::from_utf8_lossy(&output.stderr));
     Ok(output.stdout)
 }

@@ -8,6 +8,9 @@ use tempfile::TempDir;
 
 use crate::process::{Process, background_command};
 
+/// The kernel chooses the port, and the log shows it.
+const LOOPBACK: &str = "127.0.0.1:0";
+
 /// An empty registry with plain HTTP on loopback. It is killed on drop.
 #[derive(Debug)]
 pub struct Registry {
@@ -19,22 +22,26 @@ pub struct Registry {
 impl Registry {
     /// Starts one to push to, and waits until it serves.
     pub async fn start() -> Result<Self> {
-        Self::serving(None).await
+        Self::serving(LOOPBACK, None).await
+    }
+
+    /// The same at an address that nodes reach, such as `10.123.0.1:5000`.
+    pub(crate) async fn at(address: &str) -> Result<Self> {
+        Self::serving(address, None).await
     }
 
     /// Starts a pull-through cache of another registry, as most mirrors are.
     pub async fn pulling_through(upstream: &Self) -> Result<Self> {
-        Self::serving(Some(json!({"remoteurl": format!("http://{}", upstream.host)}))).await
+        Self::serving(LOOPBACK, Some(json!({"remoteurl": format!("http://{}", upstream.host)}))).await
     }
 
-    async fn serving(proxy: Option<Value>) -> Result<Self> {
+    async fn serving(address: &str, proxy: Option<Value>) -> Result<Self> {
         let directory = TempDir::with_prefix("mimic-e2e-registry-")?;
         let file = directory.path().join("config.yml");
         let mut configuration = json!({
             "version": 0.1,
             "storage": {"filesystem": {"rootdirectory": directory.path().join("storage")}},
-            // The kernel chooses the port, and the log shows it.
-            "http": {"addr": "127.0.0.1:0", "secret": "of a registry that lives for a test"},
+            "http": {"addr": address, "secret": "of a registry that lives for a test"},
         });
         if let Some(proxy) = proxy {
             configuration["proxy"] = proxy;
@@ -44,14 +51,17 @@ impl Registry {
         let mut command = background_command("docker-registry");
         command.arg("serve").arg(file);
         let mut process = Process::start("docker-registry", command)?;
-        let line = process.started("listening on 127.0.0.1:").await?;
+        let line = process.started("listening on ").await?;
+        if address != LOOPBACK {
+            return Ok(Self { _process: process, _directory: directory, host: address.to_owned() });
+        }
         let port = line.split("listening on 127.0.0.1:").nth(1).unwrap_or_default();
         let port = port.split(|character: char| !character.is_ascii_digit()).next().unwrap_or_default();
         let port: u16 = port.parse().with_context(|| format!("no port in `{line}`"))?;
         Ok(Self { _process: process, _directory: directory, host: format!("localhost:{port}") })
     }
 
-    /// Its host in image references: `localhost:PORT`.
+    /// Its host in image references, such as `localhost:PORT`.
     pub fn host(&self) -> &str {
         &self.host
     }

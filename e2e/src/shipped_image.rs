@@ -48,12 +48,10 @@ impl ShippedImage {
         }
     }
 
-    fn build() -> Result<Self> {
-        let directory = binaries::kept_directory()?.join("image");
-        let buildah = Buildah::new(directory.clone())?;
-        let lock = File::create(directory.join("lock"))?;
-        lock.lock()?;
-        let (builder, base) = (bases::builder(&buildah)?, bases::runtime(&buildah)?);
+    /// Builds it and writes it to an empty folder, as an
+    /// [OCI layout](https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md).
+    pub(crate) fn write_to(layout: &Path, buildah: &Buildah) -> Result<()> {
+        let (builder, base) = (bases::builder(buildah)?, bases::runtime(buildah)?);
         let toolchain = toolchain()?;
         tools::announce("building the image; the first time takes 5 to 10 minutes");
         buildah.build(
@@ -66,8 +64,14 @@ impl ShippedImage {
                 "--layers",
             ],
         )?;
-        let layout = TempDir::new_in(&directory)?;
-        buildah.push(IMAGE, layout.path())?;
+        buildah.push(IMAGE, layout)
+    }
+
+    fn build() -> Result<Self> {
+        let (buildah, lock) = locked_storage()?;
+        let directory = buildah.directory();
+        let layout = TempDir::new_in(directory)?;
+        Self::write_to(layout.path(), &buildah)?;
         let root = directory.join("root");
         match fs::remove_dir_all(&root) {
             Err(error) if error.kind() != ErrorKind::NotFound => bail!("{}: {error}", root.display()),
@@ -118,6 +122,14 @@ impl ShippedImage {
     pub fn root(&self) -> &Path {
         &self.root
     }
+}
+
+/// The storage of images, and its lock.
+pub(crate) fn locked_storage() -> Result<(Buildah, File)> {
+    let buildah = Buildah::new(binaries::kept_directory()?.join("image"))?;
+    let lock = File::create(buildah.directory().join("lock"))?;
+    lock.lock()?;
+    Ok((buildah, lock))
 }
 
 /// Whether tests must be skipped.

@@ -1,6 +1,9 @@
 //! `skopeo`, which pushes and pulls images without a container runtime.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
@@ -28,13 +31,14 @@ impl Skopeo {
                 None
             }
         })?;
-        if skipped {
-            return Ok(None);
-        }
+        if skipped { Ok(None) } else { Self::new().map(Some) }
+    }
+
+    pub(crate) fn new() -> Result<Self> {
         let directory = TempDir::with_prefix("mimic-e2e-skopeo-")?;
         let skopeo = Self { directory };
         fs::write(skopeo.registries(), "")?;
-        Ok(Some(skopeo))
+        Ok(skopeo)
     }
 
     /// The registry configuration, a [registries.conf](https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md).
@@ -50,7 +54,12 @@ impl Skopeo {
 
     /// Pushes an image unchanged.
     pub fn push(&self, image: &Image, reference: &str) -> Result<()> {
-        self.copy(&format!("oci:{}", image.directory().display()), &format!("docker://{reference}"))
+        self.push_layout(image.directory(), reference)
+    }
+
+    /// Pushes an image in an [OCI layout](https://github.com/opencontainers/image-spec/blob/v1.1.0/image-layout.md).
+    pub(crate) fn push_layout(&self, layout: &Path, reference: &str) -> Result<()> {
+        self.copy(&format!("oci:{}", layout.display()), &format!("docker://{reference}"))
     }
 
     /// Copies an image from registry to registry.
