@@ -3,6 +3,7 @@
 //! Each test has its own cluster. One runs at a time.
 
 mod install;
+mod kinds;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
