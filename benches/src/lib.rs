@@ -2,6 +2,7 @@
 //!
 //! This crate's README describes how to run each measurement, and the results.
 
+pub mod attack;
 pub mod client;
 pub mod compare;
 pub mod cpu;

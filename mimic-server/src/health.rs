@@ -10,12 +10,15 @@ use mimic_core::{Catalog, Hint as _, Problem};
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
 
+use crate::heartbeat::{self, Heartbeats};
+
 /// The state that the admin port reports.
 pub struct Health {
     catalog: Arc<Catalog>,
     startup: Duration,
     started: Instant,
     draining: AtomicBool,
+    heartbeats: Heartbeats,
     certificate: Mutex<Certificate>,
     /// The invalid entries of each source's list.
     problems: Mutex<BTreeMap<String, Vec<Problem>>>,
@@ -71,9 +74,21 @@ impl Health {
             startup,
             started: Instant::now(),
             draining: AtomicBool::new(false),
+            heartbeats: Heartbeats::new(heartbeat::PATIENCE),
             certificate: Mutex::default(),
             problems: Mutex::default(),
         }
+    }
+
+    /// Counts a worker as stuck after this time.
+    #[must_use]
+    pub(crate) fn patience(self, patience: Duration) -> Self {
+        Self { heartbeats: Heartbeats::new(patience), ..self }
+    }
+
+    /// The heartbeats of the workers.
+    pub(crate) fn heartbeats(&self) -> &Heartbeats {
+        &self.heartbeats
     }
 
     /// Reports not ready from now on.

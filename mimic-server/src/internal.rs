@@ -37,4 +37,20 @@ impl Server {
         self.tuning.linger = Some(time);
         self
     }
+
+    /// Gives each TLS handshake this long, instead of three seconds.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn handshake(mut self, time: Duration) -> Self {
+        self.tuning.handshake = Some(time);
+        self
+    }
+
+    /// Counts a worker as stuck when it was silent for this long, instead of twenty seconds.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn patience(mut self, time: Duration) -> Self {
+        self.tuning.patience = Some(time);
+        self
+    }
 }

@@ -23,12 +23,14 @@ mod command;
 mod config;
 mod demo;
 mod health;
+mod heartbeat;
 mod http;
 #[doc(hidden)]
 pub mod internal;
 mod logging;
 mod metrics;
 mod polling;
+mod resources;
 mod server;
 pub mod settings;
 mod shutdown;

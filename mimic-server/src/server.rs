@@ -20,9 +20,11 @@ use crate::certificate::{
     self_signed,
 };
 use crate::health::Health;
+use crate::heartbeat;
 use crate::http::stack::{self, Stack};
 use crate::http::{self, State};
 use crate::metrics::Metrics;
+use crate::resources::{self, Allowance};
 use crate::settings::{CertificateOrigin, Listen, Settings};
 use crate::shutdown::Signals;
 use crate::sources::{self, ConfiguredSource, Example, Host, Runner, SourceSettings};
@@ -145,13 +147,14 @@ impl Server {
         let sources = open(configured, cluster.clone(), settings.watch_mirrors, extra_sources).await?;
 
         let catalog = Arc::new(Catalog::new(sources.iter().map(ConfiguredSource::name)));
-        let health = Arc::new(Health::new(Arc::clone(&catalog), settings.startup));
+        let health = Health::new(Arc::clone(&catalog), settings.startup);
+        let health = Arc::new(health.patience(tuning.patience.unwrap_or(heartbeat::PATIENCE)));
         let metrics = Arc::new(Metrics::new(&catalog, &health)?);
         let serving = Arc::new(Serving::default());
         let installer = CertificateInstaller::new(Arc::clone(&serving), Arc::clone(&health));
         certificate(&settings, cluster.as_ref(), namespace.as_deref(), installer).await?;
 
-        let Tuning { workers, extra, linger } = tuning;
+        let Tuning { workers, extra, linger, handshake, patience: _ } = tuning;
         let workers = workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let listener = listen(&settings.listen)?;
         let address = listener.local_addr()?;
@@ -162,13 +165,17 @@ impl Server {
         tokio::task::spawn_local(announce_degradation(Arc::clone(&health), settings.startup));
 
         let reviews = review_settings(&settings);
+        let allowance = Allowance::of_process(&settings.limits, workers * stack::EXTRA)?;
         let state = State::new(catalog, Arc::clone(&health), Arc::clone(&metrics), reviews, settings.limits);
         let stack = Stack {
             acceptor: serving.acceptor()?,
             state: Arc::new(state),
             metrics: Arc::clone(&metrics),
             limits: settings.limits,
+            allowance,
+            health: Arc::clone(&health),
             linger: linger.unwrap_or(stack::LINGER),
+            handshake: handshake.unwrap_or(stack::HANDSHAKE),
             workers,
             extra,
         };
@@ -283,7 +290,12 @@ fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
 fn serve_admin(listener: TcpListener, health: &Arc<Health>, metrics: &Arc<Metrics>) -> Result<ActixServer, StartError> {
     let (health, metrics) = (Arc::clone(health), Arc::clone(metrics));
     let app = move || App::new().configure(|app| http::configure_admin(app, &health, &metrics));
-    let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1).listen(listener)?;
+    let server = HttpServer::new(app)
+        .workers(1)
+        .max_connections(resources::ADMIN_CONNECTIONS)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen(listener)?;
     Ok(server.run())
 }
 

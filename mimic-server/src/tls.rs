@@ -6,8 +6,8 @@ use arc_swap::ArcSwapOption;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKeyRef, Private};
 use openssl::ssl::{
-    AlpnError, ClientHelloResponse, SslAcceptor, SslAcceptorBuilder, SslAlert, SslContext, SslMethod, SslOptions,
-    SslRef, SslVersion,
+    AlpnError, ClientHelloResponse, SslAcceptor, SslAcceptorBuilder, SslAlert, SslContext, SslMethod, SslMode,
+    SslOptions, SslRef, SslVersion,
 };
 use openssl::x509::{X509, X509Ref};
 
@@ -16,6 +16,9 @@ const PROTOCOLS: &[u8] = b"\x08http/1.1";
 
 /// All contexts share this, so that sessions resume after the certificate was replaced.
 const SESSION_CONTEXT: &[u8] = b"mimic";
+
+/// How many TLS sessions the server keeps.
+const SESSIONS: i32 = 256;
 
 /// The certificate for new connections. Cheap to share; handshakes read it without a lock.
 #[derive(Debug, Default)]
@@ -74,6 +77,10 @@ fn builder() -> Result<SslAcceptorBuilder, ErrorStack> {
     // One system call reads all available bytes, instead of one for the head of each record, one for its body, and one that
     // finds no more.
     builder.set_read_ahead(true);
+    // An idle connection has no buffers: two of more than 16 KiB each.
+    builder.set_mode(SslMode::RELEASE_BUFFERS);
+    // Sessions resume with tickets, which clients keep. Only clients of TLS 1.2 without tickets use the cache.
+    builder.set_session_cache_size(SESSIONS);
     // OpenSSL uses the callback of the context that the connection was switched to, so each context needs it.
     builder.set_alpn_select_callback(|_, client| {
         openssl::ssl::select_next_proto(PROTOCOLS, client).ok_or(AlpnError::NOACK)

@@ -13,4 +13,8 @@ pub(crate) struct Tuning {
     pub(crate) extra: Option<Extra>,
     /// How long a closing connection is read, instead of a second.
     pub(crate) linger: Option<Duration>,
+    /// How long a TLS handshake can take, instead of three seconds.
+    pub(crate) handshake: Option<Duration>,
+    /// How long a worker can be silent before it counts as stuck, instead of twenty seconds.
+    pub(crate) patience: Option<Duration>,
 }

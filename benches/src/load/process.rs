@@ -31,6 +31,13 @@ pub struct Memory {
     anonymous: u32,
 }
 
+impl Memory {
+    /// Bytes without the pages of the program's file.
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.anonymous) << 10
+    }
+}
+
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [resident, anonymous] = [self.resident, self.anonymous].map(|size| f64::from(size) * 1.024e-3);

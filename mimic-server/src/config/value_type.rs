@@ -95,12 +95,30 @@ pub(crate) const PERIOD: ValueType<Duration> = ValueType::new(
     "a duration above zero with ms, s, m or h, such as `500ms`, `30s` or `1m30s`",
     |text| duration(text).filter(|duration| !duration.is_zero()),
 );
-pub(crate) const SIZE: ValueType<usize> =
-    ValueType::new("size", "a size", "1 to 1GiB, in bytes or with KiB, MiB or GiB, such as `8MiB`", |text| {
-        size(text).filter(|size| (1..=1 << 30).contains(size))
-    });
-pub(crate) const COUNT: ValueType<usize> =
-    ValueType::new("count", "a count", "a number from 1", |text| text.parse().ok().filter(|count| *count > 0));
+pub(crate) const SIZE: ValueType<usize> = ValueType::new("size", SIZES.0, SIZES.1, allowed_size);
+/// A size, or nothing.
+pub(crate) const OPTIONAL_SIZE: ValueType<Option<usize>> =
+    ValueType::new("size", SIZES.0, SIZES.1, |text| optional(text, allowed_size));
+pub(crate) const COUNT: ValueType<usize> = ValueType::new("count", COUNTS.0, COUNTS.1, count);
+/// A count, or nothing.
+pub(crate) const OPTIONAL_COUNT: ValueType<Option<usize>> =
+    ValueType::new("count", COUNTS.0, COUNTS.1, |text| optional(text, count));
+
+const SIZES: (&str, &str) = ("a size", "1 to 1GiB, in bytes or with KiB, MiB or GiB, such as `8MiB`");
+const COUNTS: (&str, &str) = ("a count", "a number from 1");
+
+#[expect(clippy::option_option, reason = "no value is a valid value")]
+fn optional<T>(text: &str, parse: fn(&str) -> Option<T>) -> Option<Option<T>> {
+    if text.is_empty() { Some(None) } else { parse(text).map(Some) }
+}
+
+fn allowed_size(text: &str) -> Option<usize> {
+    size(text).filter(|size| (1..=1 << 30).contains(size))
+}
+
+fn count(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|count| *count > 0)
+}
 
 fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())

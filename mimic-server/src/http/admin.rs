@@ -8,8 +8,15 @@ use super::response::{respond, text};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
-pub(super) async fn healthz() -> HttpResponse {
-    text(StatusCode::OK, "ok\n")
+pub(super) async fn healthz(health: web::Data<Health>) -> HttpResponse {
+    match health.heartbeats().stuck() {
+        None => text(StatusCode::OK, "ok\n"),
+        Some(silence) => {
+            let seconds = silence.as_secs();
+            log::error!(seconds; "worker stuck");
+            text(StatusCode::SERVICE_UNAVAILABLE, format!("a worker has been stuck for {seconds} seconds\n"))
+        }
+    }
 }
 
 pub(super) async fn readyz(request: HttpRequest, health: web::Data<Health>) -> HttpResponse {

@@ -1,4 +1,4 @@
-//! Responses that are sent before the request's body was read.
+//! Responses of the admin port that are sent before the request's body was read.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -26,7 +26,7 @@ impl MessageBody for Early {
 }
 
 /// Sends `response` although the request's body may not be read to its end. In that case the connection closes after the
-/// response, and [`Linger`](super::linger::Linger) discards what the client still sends.
+/// response.
 ///
 /// The HTTP library would read a chunked body that was dropped to its end, however long it is.
 pub(super) fn early(response: HttpResponse, request: Payload) -> HttpResponse {

@@ -2,9 +2,13 @@
 
 mod admin;
 mod body;
+mod budget;
+mod connection;
 mod early;
+mod incoming;
 mod linger;
 mod mutate;
+mod pool;
 mod response;
 mod routes;
 pub(crate) mod stack;

@@ -9,7 +9,6 @@ use log::Level;
 use mimic_k8s::admission::{Review, Verdict};
 
 use super::body::{self, Refusal};
-use super::early::early;
 use super::response::{json, text};
 use super::state::State;
 use crate::metrics::Metrics;
@@ -23,7 +22,7 @@ pub(super) async fn mutate(state: &State, request: &HttpRequest, mut payload: we
     answer.map_or_else(
         |refusal| {
             state.metrics.refused();
-            early(refuse(&refusal), payload)
+            refuse(&refusal)
         },
         json,
     )

@@ -20,14 +20,14 @@ pub fn configure(app: &mut web::ServiceConfig, state: &Arc<State>) {
         let state = Arc::clone(&mutating);
         async move { state.close_if_draining(mutate::mutate(&state, &request, payload).await) }
     });
-    let other_methods = web::to(move |payload: web::Payload| {
+    let other_methods = web::to(move || {
         let state = Arc::clone(&refusing);
-        async move { state.close_if_draining(early(not_allowed("POST"), payload)) }
+        async move { state.close_if_draining(not_allowed("POST")) }
     });
-    let other_paths = web::to(move |payload: web::Payload| {
+    let other_paths = web::to(move || {
         let state = Arc::clone(&missing);
         let response = text(StatusCode::NOT_FOUND, "not found; the webhook is at /mutate\n");
-        async move { state.close_if_draining(early(response, payload)) }
+        async move { state.close_if_draining(response) }
     });
     app.service(web::resource("/mutate").route(post).default_service(other_methods)).default_service(other_paths);
 }
@@ -37,10 +37,9 @@ pub(crate) fn configure_admin(app: &mut web::ServiceConfig, health: &Arc<Health>
     let (health, metrics) = (Arc::clone(health), Arc::clone(metrics));
     let other_methods = |payload: web::Payload| async { early(not_allowed("GET, HEAD"), payload) };
     let reading = |resource: actix_web::Resource| resource.default_service(web::to(other_methods));
-    app.service(reading(web::resource("/healthz").get(admin::healthz).head(admin::healthz)))
-        .service(reading(
-            web::resource("/readyz").app_data(web::Data::from(health)).get(admin::readyz).head(admin::readyz),
-        ))
+    app.app_data(web::Data::from(health))
+        .service(reading(web::resource("/healthz").get(admin::healthz).head(admin::healthz)))
+        .service(reading(web::resource("/readyz").get(admin::readyz).head(admin::readyz)))
         .service(reading(
             web::resource("/metrics").app_data(web::Data::from(metrics)).get(admin::metrics).head(admin::metrics),
         ))

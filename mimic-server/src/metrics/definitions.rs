@@ -78,6 +78,7 @@ pub(crate) static TABLE: &[&Metric] = &[
     &SKIPPED,
     &WARNINGS,
     &HANDSHAKE_FAILURES,
+    &EVICTIONS,
     &SOURCE_RULES,
     &SOURCE_SKIPPED,
     &SOURCE_LOADS,
@@ -147,6 +148,13 @@ pub(crate) static HANDSHAKE_FAILURES: Metric = Metric {
     help: "Connections that failed before TLS was established.",
     about: "If it rises while `mimic_admission_requests_total` does not, the API server does not trust the certificate: \
             `caBundle` is wrong. TCP probes are counted too.",
+};
+pub(crate) static EVICTIONS: Metric = Metric {
+    name: "mimic_connections_evicted_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Connections that were closed to make room for new ones.",
+    about: "The limit is `limits.connections`.",
 };
 pub(crate) static SOURCE_RULES: Metric = Metric {
     name: "mimic_source_rules",

@@ -28,6 +28,7 @@ pub struct Metrics {
     skipped: Counters,
     warnings: IntCounter,
     handshake_failures: IntCounter,
+    evictions: IntCounter,
     loads: IntCounterVec,
     failures: IntCounterVec,
     last_success: GaugeVec,
@@ -71,6 +72,7 @@ impl Metrics {
             skipped: Counters::new(&definitions::SKIPPED, &registry)?,
             warnings: counter(&definitions::WARNINGS)?,
             handshake_failures: counter(&definitions::HANDSHAKE_FAILURES)?,
+            evictions: counter(&definitions::EVICTIONS)?,
             loads: vector(&definitions::SOURCE_LOADS)?,
             failures: vector(&definitions::SOURCE_FAILURES)?,
             last_success,
@@ -130,6 +132,11 @@ impl Metrics {
     /// Counts a connection that ended before TLS was set up.
     pub(crate) fn handshake_failed(&self) {
         self.handshake_failures.inc();
+    }
+
+    /// Counts a connection that was closed to make room.
+    pub(crate) fn evicted(&self) {
+        self.evictions.inc();
     }
 
     /// Counts a successful load of a source.

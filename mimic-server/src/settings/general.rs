@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::value_type::{COUNT, DURATION, FLAG, GLOBS, HOST, NAME, PERIOD, PORT, SIZE};
+use crate::config::value_type::{DURATION, FLAG, GLOBS, HOST, NAME, OPTIONAL_COUNT, OPTIONAL_SIZE, PERIOD, PORT, SIZE};
 use crate::config::{Row, Setting};
 
 /// An address and a port.
@@ -19,10 +19,21 @@ pub struct Listen {
 pub struct Limits {
     /// Largest body in bytes.
     pub body: usize,
-    /// Maximum concurrent connections.
-    pub connections: usize,
-    /// Longest time to receive a request.
+    /// Maximum concurrent connections; `None` to compute it from the memory limit.
+    pub connections: Option<usize>,
+    /// Bytes of all bodies that are being received and all responses that are being sent; `None` to compute it from the
+    /// memory limit.
+    pub memory: Option<usize>,
+    /// Longest time to receive a request, and to send a response.
     pub request_time: Duration,
+}
+
+impl Limits {
+    /// The least [`memory`](Self::memory) with which one body of the largest size can be received: a quarter is kept for
+    /// small ones.
+    pub(crate) fn least_memory(&self) -> usize {
+        self.body + self.body / 2
+    }
 }
 
 pub(super) const LISTEN_HOST: Setting<String> =
@@ -68,17 +79,26 @@ pub(super) const LIMITS_BODY: Setting<usize> = Setting::new(
     "Largest request body; larger requests get status 413. An UPDATE contains the object twice, and the API server accepts \
      objects of up to 3 MiB, so keep this above 6 MiB.",
 );
-pub(super) const LIMITS_CONNECTIONS: Setting<usize> = Setting::new(
+pub(super) const LIMITS_CONNECTIONS: Setting<Option<usize>> = Setting::new(
     "limits.connections",
-    &COUNT,
-    "10000",
-    "Maximum concurrent connections, divided evenly among worker threads. Further connections wait until one closes.",
+    &OPTIONAL_COUNT,
+    "",
+    "Maximum connections, divided among worker threads. A new one closes the one that was idle longest. When empty: a quarter \
+     of the container's memory limit, divided by 32 KiB; at most 10000.",
+);
+pub(super) const LIMITS_MEMORY: Setting<Option<usize>> = Setting::new(
+    "limits.memory",
+    &OPTIONAL_SIZE,
+    "",
+    "Bytes of all bodies and responses in transit; beyond it, status 503. When empty: a quarter of the container's memory \
+     limit.",
 );
 pub(super) const LIMITS_REQUEST_TIME: Setting<Duration> = Setting::new(
     "limits.requesttime",
     &PERIOD,
     "10s",
-    "Timeout for receiving a request (status 408). A shorter `?timeout=` of the API server takes precedence.",
+    "Timeout for receiving a request (status 408) or sending a response. A shorter `?timeout=` of the API server takes \
+     precedence.",
 );
 pub(super) const DRAIN: Setting<Duration> = Setting::new(
     "drain",
@@ -113,6 +133,7 @@ pub(super) static ROWS: &[Row] = &[
     DRY_RUN.row(),
     LIMITS_BODY.row(),
     LIMITS_CONNECTIONS.row(),
+    LIMITS_MEMORY.row(),
     LIMITS_REQUEST_TIME.row(),
     DRAIN.row(),
     STARTUP.row(),

@@ -111,16 +111,26 @@ fn read(layers: &mut Layers) -> Settings {
         excluded_namespaces: layers.read(&general::EXCLUDE_NAMESPACES),
         annotate: layers.read(&general::ANNOTATE),
         dry_run: layers.read(&general::DRY_RUN),
-        limits: Limits {
-            body: layers.read(&general::LIMITS_BODY),
-            connections: layers.read(&general::LIMITS_CONNECTIONS),
-            request_time: layers.read(&general::LIMITS_REQUEST_TIME),
-        },
+        limits: limits(layers),
         drain: layers.read(&general::DRAIN),
         startup: layers.read(&general::STARTUP),
         namespace: layers.read(&general::NAMESPACE),
         sources: sources::KINDS.iter().flat_map(|kind| (kind.read)(layers)).collect(),
     }
+}
+
+fn limits(layers: &mut Layers) -> Limits {
+    let limits = Limits {
+        body: layers.read(&general::LIMITS_BODY),
+        connections: layers.read(&general::LIMITS_CONNECTIONS),
+        memory: layers.read(&general::LIMITS_MEMORY),
+        request_time: layers.read(&general::LIMITS_REQUEST_TIME),
+    };
+    if limits.memory.is_some_and(|memory| memory < limits.least_memory()) {
+        let message = format!("too little for a body of `limits.body`, {} bytes", limits.body);
+        layers.note(&general::LIMITS_MEMORY, message, &format!("at least {} bytes", limits.least_memory()));
+    }
+    limits
 }
 
 #[cfg(test)]

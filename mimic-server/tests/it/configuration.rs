@@ -61,7 +61,7 @@ fn the_defaults_are_those_of_the_reference() {
     assert_eq!((settings.log.level, settings.log.format), (LogLevel::Info, LogFormat::Text));
     assert_eq!(settings.excluded_namespaces, ["kube-system", "kube-node-lease", "kube-public"]);
     assert!(settings.annotate && !settings.dry_run && settings.watch_mirrors);
-    assert_eq!((settings.limits.body, settings.limits.connections), (8 << 20, 10_000));
+    assert_eq!((settings.limits.body, settings.limits.connections, settings.limits.memory), (8 << 20, None, None));
     assert_eq!(settings.limits.request_time, Duration::from_secs(10));
     assert_eq!((settings.drain, settings.startup), (Duration::from_secs(5), Duration::from_mins(1)));
     let sources = r#"sources: [ConfigMapSettings { config_map: "mimic-mirrors", watch: true, events: true }] }"#;
@@ -82,7 +82,7 @@ fn every_key_of_a_file_is_read() {
          certificate: Certificate { source: SelfSigned, cert_file: \"/certs/tls.crt\", key_file: \"/certs/tls.key\", \
          secret: \"webhook-certs\", service: \"webhook\", webhook: \"webhook\", validity: 864000s, \
          ca_validity: 31536000s }, watch_mirrors: false, excluded_namespaces: [\"kube-*\", \"monitoring\"], annotate: false, dry_run: true, \
-         limits: Limits { body: 4194304, connections: 500, request_time: 2s }, drain: 10s, startup: 90s, \
+         limits: Limits { body: 4194304, connections: Some(500), memory: Some(67108864), request_time: 2s }, drain: 10s, startup: 90s, \
          namespace: \"images\", sources: [\
          ShortForm { text: \"docker.io=harbor.example.com/hub\", origin: (\"PLACE\", Some(LINE)) }, \
          FileSettings { path: \"/etc/mimic/mirrors.yaml\", watch: false }, \
@@ -120,7 +120,19 @@ fn an_empty_value_counts_as_not_set() {
     );
     let settings = loaded.settings.unwrap();
     assert_eq!((settings.listen.port, settings.admin.map(|admin| admin.port)), (8443, Some(8081)));
-    assert_eq!((settings.limits.connections, settings.drain), (10_000, Duration::from_secs(5)));
+    assert_eq!((settings.limits.connections, settings.drain), (None, Duration::from_secs(5)));
+}
+
+#[test]
+fn memory_for_less_than_one_body_is_refused() {
+    assert_eq!(
+        refused(&[("MIMIC_LIMITS_BODY", "2MiB"), ("MIMIC_LIMITS_MEMORY", "2MiB")]),
+        [
+            "MIMIC_LIMITS_MEMORY: too little for a body of `limits.body`, 2097152 bytes (hint: allowed: at least 3145728 bytes)"
+        ]
+    );
+    let settings = load(&[("MIMIC_CERTIFICATE_SOURCE", "selfsigned"), ("MIMIC_LIMITS_MEMORY", "12MiB")], None).settings;
+    assert_eq!(settings.unwrap().limits.memory, Some(12 << 20));
 }
 
 #[test]

@@ -205,25 +205,6 @@ fn responses_do_not_wait_for_the_client_to_acknowledge_packets() {
 }
 
 #[test]
-fn connections_beyond_the_limit_wait() {
-    let server = TestServer::start_with(&[("MIMIC_LIMITS_CONNECTIONS", "2")], |server| server.workers(1));
-    let address = server.address;
-    let mut held: Vec<_> = (0..2).map(|_| Connection::open(address).unwrap()).collect();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let third = std::thread::spawn(move || {
-        let mut connection = Connection::open(address).expect("it is accepted");
-        sender.send(()).unwrap();
-        connection.review(REVIEW).expect("it is served").status
-    });
-    for _ in 0..20 {
-        assert!(held.iter_mut().all(|connection| connection.review(REVIEW).is_ok()));
-    }
-    assert!(receiver.try_recv().is_err(), "the third one waits");
-    held.pop();
-    assert_eq!(third.join().unwrap(), 200);
-}
-
-#[test]
 fn invalid_bytes_on_a_socket_affect_no_other_connection() {
     let server = TestServer::start(&[MIRRORS]);
     let mut connection = Connection::open(server.address).unwrap();
