@@ -5,6 +5,7 @@ use std::fmt;
 use crate::outcome::{Outcome, RuleRef};
 use crate::reference::ImageRef;
 use crate::rule::Unmet;
+use crate::upstream::Upstream;
 
 /// Every step that led to an outcome. `Display` prints one line for each.
 ///
@@ -47,11 +48,10 @@ pub enum Step<'a> {
         rule: RuleRef<'a>,
         /// Why the rule does not apply; `None` if it does.
         unmet: Option<Unmet>,
-        /// The rule that applies instead, because it has precedence; `None` for the first rule that applies and those
-        /// before it.
+        /// The rule that applies instead, because it has precedence; `None` for that rule and for rules that do not apply.
         behind: Option<RuleRef<'a>>,
     },
-    /// The most specific rule that applies was selected.
+    /// The rule was selected: of those that apply, with the highest priority, the most specific.
     Selected(RuleRef<'a>),
     /// A glob of the selected rule excludes the image.
     Excluded {
@@ -103,12 +103,16 @@ impl fmt::Display for Step<'_> {
             }
             Self::Alias { host, registry } => write!(f, "`{host}` is an alias of `{registry}`"),
             Self::Candidate { rule, unmet, behind } => {
-                write!(f, "{rule}: upstream `{}` matches", rule.rule.upstream())?;
+                let kind = if matches!(rule.rule.upstream(), Upstream::Pattern(_)) { "pattern" } else { "upstream" };
+                write!(f, "{rule}: {kind} `{}` matches", rule.rule.upstream())?;
                 match (unmet, behind) {
                     (Some(unmet), _) => write!(f, ", but {unmet}"),
                     (None, Some(first)) => write!(f, ", but {first} has precedence"),
                     (None, None) => Ok(()),
                 }
+            }
+            Self::Selected(rule) if rule.rule.priority() != 0 => {
+                write!(f, "selected {rule}: priority {}", rule.rule.priority())
             }
             Self::Selected(rule) => write!(f, "selected {rule}: the most specific matching rule"),
             Self::Excluded { glob } => write!(f, "excluded by glob `{glob}`"),

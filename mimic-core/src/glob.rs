@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 /// A set of globs. `*` and `?` match within one component of a path, `**` matches across components, `{a,b}` and
 /// `[a-z]` work as in a shell. The default set matches nothing.
@@ -30,8 +30,7 @@ impl Globs {
         let mut patterns = Vec::new();
         for glob in globs {
             let text = glob.as_ref();
-            let error = |error: &globset::Error| GlobError { glob: text.to_owned(), reason: error.kind().to_string() };
-            set.add(GlobBuilder::new(text).literal_separator(true).build().map_err(|e| error(&e))?);
+            set.add(compile(text)?);
             patterns.push(text.to_owned());
         }
         let set = set.build().map_err(|error| GlobError {
@@ -39,6 +38,19 @@ impl Globs {
             reason: error.kind().to_string(),
         })?;
         Ok(Self { set, patterns })
+    }
+
+    /// Compiles one glob.
+    ///
+    /// # Errors
+    /// [`GlobError`] if it is not valid.
+    pub(crate) fn matcher(glob: &str) -> Result<GlobMatcher, GlobError> {
+        Ok(compile(glob)?.compile_matcher())
+    }
+
+    /// The indexes of the globs that match the whole of `text`, in order.
+    pub(crate) fn matches(&self, text: &str) -> impl Iterator<Item = usize> {
+        if self.patterns.is_empty() { Vec::new() } else { self.set.matches(text) }.into_iter()
     }
 
     /// Whether one of the globs matches the whole of `text`.
@@ -64,6 +76,11 @@ impl Globs {
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
+}
+
+fn compile(glob: &str) -> Result<Glob, GlobError> {
+    let compiled = GlobBuilder::new(glob).literal_separator(true).build();
+    compiled.map_err(|error| GlobError { glob: glob.to_owned(), reason: error.kind().to_string() })
 }
 
 impl fmt::Debug for Globs {

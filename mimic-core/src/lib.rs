@@ -52,6 +52,7 @@ mod glob;
 mod grammar;
 mod hint;
 mod host;
+mod image_globs;
 #[doc(hidden)]
 pub mod internal;
 #[cfg(feature = "lint")]
@@ -65,6 +66,8 @@ mod oci;
 mod other_tools;
 mod outcome;
 mod parse_error;
+#[cfg(feature = "lint")]
+mod pattern_shape;
 #[cfg(any(feature = "file", feature = "sources"))]
 mod problem;
 mod reference;

@@ -6,6 +6,7 @@ use foldhash::fast::FixedState;
 
 use crate::location::Claim;
 use crate::outcome::RuleRef;
+use crate::pattern_shape;
 use crate::rule_index::RuleIndex;
 use crate::upstream::Upstream;
 use crate::warning::Warning;
@@ -14,7 +15,11 @@ use crate::warning::Warning;
 const MAX: usize = 32;
 
 pub(crate) fn warnings(index: &RuleIndex) -> Vec<Warning> {
-    let found = shadowed(index).chain(upstream_on_mirror(index)).chain(chained(index)).chain(colliding(index));
+    let found = shadowed(index)
+        .chain(unreached(index))
+        .chain(upstream_on_mirror(index))
+        .chain(chained(index))
+        .chain(colliding(index));
     let mut warnings: Vec<Warning> = found.take(MAX + 1).collect();
     if warnings.len() > MAX {
         warnings[MAX] = Warning::More { listed: MAX };
@@ -39,6 +44,23 @@ fn shadowed(index: &RuleIndex) -> impl Iterator<Item = Warning> {
             let upstream = loser.rule.upstream().to_string();
             Some(Warning::Shadowed { rule: loser.into(), by: winner.into(), upstream })
         })
+    })
+}
+
+/// Rules with a pattern that only matches images of upstreams of other rules.
+fn unreached(index: &RuleIndex) -> impl Iterator<Item = Warning> {
+    index.rules().filter_map(|rule| {
+        let Upstream::Pattern(pattern) = rule.rule.upstream() else { return None };
+        let mut by = None;
+        for start in pattern_shape::starts(pattern.as_str())? {
+            let (registry, path) = start.split_once('/')?;
+            // The last component may go on.
+            let path = path.rsplit_once('/').map_or("", |(path, _)| path);
+            let wins =
+                |other: RuleRef<'_>| !other.rule.is_conditional() && other.rule.priority() >= rule.rule.priority();
+            by = Some(index.find_upstream(registry, path, wins)?);
+        }
+        Some(Warning::PatternNeverReached { rule: rule.into(), by: by?.into() })
     })
 }
 

@@ -9,7 +9,7 @@ use crate::lint;
 use crate::location::{Location, Values};
 use crate::outcome::{Outcome, Reason, RuleRef};
 use crate::parse_error::ParseError;
-use crate::reference::{ImageRef, is_image_id};
+use crate::reference::{ImageRef, LIBRARY, is_image_id};
 use crate::rule::Rule;
 use crate::rule_index::RuleIndex;
 use crate::subject::Subject;
@@ -104,28 +104,27 @@ impl Rewriter {
         if let Some(host) = subject.alias() {
             trace.step(|| Step::Alias { host: host.to_owned(), registry: subject.registry().to_owned() });
         }
+        let applies = |rule: RuleRef<'a>| rule.rule.unmet(&subject, context).is_none();
         if T::WANTS_ALL {
-            let mut first = None;
+            let first = self.index.find(&subject, applies);
             self.index.find(&subject, |rule| {
-                let unmet = rule.rule.unmet(&parsed, context);
-                trace.step(|| Step::Candidate { rule, unmet, behind: first });
-                if unmet.is_none() {
-                    first.get_or_insert(rule);
-                }
+                let unmet = rule.rule.unmet(&subject, context);
+                let behind = first.filter(|first| unmet.is_none() && !std::ptr::eq(first.rule, rule.rule));
+                trace.step(|| Step::Candidate { rule, unmet, behind });
                 false
             });
         }
         if let Some(location) = self.index.location_of(&subject) {
             return Outcome::Unchanged(Reason::OnMirror { location });
         }
-        let Some(rule) = self.index.find(&subject, |rule| rule.rule.unmet(&parsed, context).is_none()) else {
+        let Some(rule) = self.index.find(&subject, applies) else {
             return Outcome::Unchanged(Reason::NoRule);
         };
         trace.step(|| Step::Selected(rule));
         if rule.rule.keep() {
             return Outcome::Unchanged(Reason::Kept(rule));
         }
-        if let Some(glob) = rule.rule.excluded_by(|| subject.text()) {
+        if let Some(glob) = rule.rule.excluded_by(&subject) {
             trace.step(|| Step::Excluded { glob });
             return Outcome::Unchanged(Reason::Excluded(rule));
         }
@@ -183,7 +182,9 @@ fn build(rule: &Rule, location: &Location, subject: &Subject<'_>) -> Result<Stri
             // The prefix matched whole components, so a slash and the rest follow it, or nothing. The prefix may
             // include an implied `library/`.
             let (library, written) = image.repository_parts();
-            let skip = path.len() + 1;
+            let is_library = !library.is_empty() || written.starts_with(LIBRARY);
+            let implied = if is_library && rule.upstream().is_official() { LIBRARY.len() } else { 0 };
+            let skip = implied + path.len() + 1;
             ("", if skip <= library.len() { written } else { written.get(skip - library.len()..).unwrap_or_default() })
         }
         _ => repository,

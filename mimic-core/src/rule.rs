@@ -5,11 +5,13 @@ use std::fmt;
 use crate::context::Context;
 use crate::glob::Globs;
 use crate::host::without_https_port;
+use crate::image_globs::ImageGlobs;
 use crate::location::Location;
 use crate::reference::{DOCKER_HUB, ImageRef, LIBRARY};
 use crate::rule_error::RuleError;
 use crate::rule_spec::{Library, MirrorSpec, References, RuleSpec};
 use crate::selector::PodSelector;
+use crate::subject::Subject;
 use crate::upstream::Upstream;
 
 /// A checked rule: which images it matches, and the mirrors that have copies of them.
@@ -21,6 +23,7 @@ pub struct Rule {
     library: Library,
     keep: bool,
     references: References,
+    priority: i32,
     pull_secret: Option<Box<str>>,
     /// Boxed because most rules have none and there can be many rules.
     conditions: Option<Box<Conditions>>,
@@ -37,7 +40,8 @@ pub struct Mirror {
 struct Conditions {
     /// The registry that the upstream is an alias of.
     alias_of: Option<Box<str>>,
-    exclude: Globs,
+    include: Option<ImageGlobs>,
+    exclude: ImageGlobs,
     include_namespaces: Option<Globs>,
     exclude_namespaces: Globs,
     pod_selector: Option<PodSelector>,
@@ -79,13 +83,15 @@ impl RuleSpec {
             })
             .collect::<Result<_, RuleError>>()?;
         let name = self.name.filter(|name| !name.is_empty()).unwrap_or_else(|| upstream.to_string());
-        for glob in &self.exclude {
-            check_exclude(glob)?;
+        if self.include.as_ref().is_some_and(Vec::is_empty) {
+            let hint = "write globs, or remove the key to include all images".to_owned();
+            return Err(RuleError::new("include", "an empty `include` never matches".to_owned(), Some(hint)));
         }
         let globs = |field, globs: &[String]| Globs::new(globs).map_err(|error| RuleError::glob(field, &error));
         let conditions = Conditions {
             alias_of: None,
-            exclude: globs("exclude", &self.exclude)?,
+            include: self.include.map(|include| ImageGlobs::new("include", &include, &upstream)).transpose()?,
+            exclude: ImageGlobs::new("exclude", &self.exclude, &upstream)?,
             include_namespaces: self.include_namespaces.map(|include| globs("namespaces", &include)).transpose()?,
             exclude_namespaces: globs("namespaces", &self.exclude_namespaces)?,
             pod_selector: self.pod_selector,
@@ -100,6 +106,7 @@ impl RuleSpec {
             library: self.library,
             keep: self.keep,
             references: self.references,
+            priority: self.priority,
             pull_secret: self.pull_secret.map(Into::into),
             conditions: (!conditions.is_empty()).then(|| Box::new(conditions)),
         })
@@ -119,6 +126,7 @@ impl References {
 impl Conditions {
     fn is_empty(&self) -> bool {
         self.alias_of.is_none()
+            && self.include.is_none()
             && self.exclude.is_empty()
             && self.include_namespaces.is_none()
             && self.exclude_namespaces.is_empty()
@@ -159,6 +167,7 @@ impl Rule {
             library: Library::Keep,
             keep: false,
             references: References::Any,
+            priority: 0,
             pull_secret: None,
             conditions: Some(Box::new(Conditions { alias_of: Some(of), ..Conditions::default() })),
         })
@@ -194,24 +203,30 @@ impl Rule {
         self.keep
     }
 
+    /// The rules with the highest priority are considered first, whatever their upstream is.
+    pub fn priority(&self) -> i32 {
+        self.priority
+    }
+
     /// Name of the Secret with the credentials for the mirror.
     pub fn pull_secret(&self) -> Option<&str> {
         self.pull_secret.as_deref()
     }
 
-    /// Whether the rule applies to some references, namespaces or pods only.
+    /// Whether the rule applies to some of the images of its upstream, namespaces or pods only.
     pub fn is_conditional(&self) -> bool {
         self.references != References::Any
             || self.conditions.as_ref().is_some_and(|conditions| {
-                conditions.include_namespaces.is_some()
+                conditions.include.is_some()
+                    || conditions.include_namespaces.is_some()
                     || !conditions.exclude_namespaces.is_empty()
                     || conditions.pod_selector.is_some()
             })
     }
 
     /// Why the rule does not apply to this image of this pod, although its upstream matches; `None` when it applies.
-    pub(crate) fn unmet(&self, image: &ImageRef<'_>, context: &Context<'_>) -> Option<Unmet> {
-        if !self.references.accepts(image) {
+    pub(crate) fn unmet(&self, subject: &Subject<'_>, context: &Context<'_>) -> Option<Unmet> {
+        if !self.references.accepts(subject.image()) {
             return Some(Unmet::References);
         }
         let conditions = self.conditions.as_deref()?;
@@ -223,14 +238,17 @@ impl Rule {
         if context.namespace().is_some_and(|namespace| conditions.exclude_namespaces.is_match(namespace)) {
             return Some(Unmet::Namespace);
         }
-        let selector = conditions.pod_selector.as_ref()?;
-        (!selector.matches(context.labels())).then_some(Unmet::Pod)
+        if conditions.pod_selector.as_ref().is_some_and(|selector| !selector.matches(context.labels())) {
+            return Some(Unmet::Pod);
+        }
+        let include = conditions.include.as_ref()?;
+        include.find(subject.text(), subject.image()).is_none().then_some(Unmet::Image)
     }
 
-    /// The `exclude` glob that matches; `subject` gives the `registry/repository`.
-    pub(crate) fn excluded_by<'s>(&self, subject: impl FnOnce() -> &'s str) -> Option<&str> {
-        let conditions = self.conditions.as_deref()?;
-        if conditions.exclude.is_empty() { None } else { conditions.exclude.find(subject()) }
+    /// The `exclude` glob that matches.
+    pub(crate) fn excluded_by(&self, subject: &Subject<'_>) -> Option<&str> {
+        let exclude = &self.conditions.as_deref()?.exclude;
+        if exclude.is_empty() { None } else { exclude.find(subject.text(), subject.image()) }
     }
 
     /// The repository, in two parts, as this rule's mirrors name it.
@@ -270,6 +288,8 @@ pub enum Unmet {
     Namespace,
     /// `podSelector`: the pod's labels do not match.
     Pod,
+    /// `include`: none of its globs matches the image.
+    Image,
 }
 
 impl fmt::Display for Unmet {
@@ -278,20 +298,9 @@ impl fmt::Display for Unmet {
             Self::References => "its `references` does not match",
             Self::Namespace => "its `namespaces` do not match",
             Self::Pod => "its `podSelector` does not match",
+            Self::Image => "its `include` does not match",
         })
     }
-}
-
-/// Rejects a glob that can never match because it does not start with a registry.
-fn check_exclude(glob: &str) -> Result<(), RuleError> {
-    let first = glob.split('/').next().unwrap_or_default();
-    let could_be_registry = first.contains(['.', ':', '*', '?', '[', '{']) || first == "localhost";
-    if could_be_registry {
-        return Ok(());
-    }
-    let message = format!("glob `{glob}` does not start with a registry and never matches");
-    let hint = format!("globs match `registry/repository`: write `docker.io/{glob}` or `**/{glob}`");
-    Err(RuleError::new("exclude", message, Some(hint)))
 }
 
 /// [RFC 1123 subdomain](https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names),

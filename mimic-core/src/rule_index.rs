@@ -1,6 +1,7 @@
 //! The index over all rules: finds the selected rule for an image. The cost of a lookup depends on the image, not on the
 //! number of rules.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crate::grammar::REPOSITORY_MAX;
 use crate::host::{docker_hub_alias, names_https_port, without_https_port, without_port};
 use crate::location::Claim;
 use crate::outcome::RuleRef;
-use crate::reference::ImageRef;
+use crate::reference::{ImageRef, LIBRARY};
 use crate::rule::Rule;
 use crate::subject::Subject;
 use crate::upstream::{ANY_PORT, Upstream, anchored};
@@ -37,6 +38,7 @@ pub(crate) struct RuleIndex {
     /// As `domains`, for hosts with any port.
     domains_any_port: Map<PrefixEntry>,
     domain_locations: bool,
+    highest_priority: i32,
     /// Whether an upstream names port 443. Such a rule comes first for images that name it, too.
     https_port: bool,
     patterns: Vec<PatternGroup>,
@@ -59,6 +61,8 @@ pub(crate) struct Registry {
     /// Length of the longest of `paths`, in bytes.
     longest: usize,
     has_locations: bool,
+    /// On Docker Hub: whether the upstream of a rule has one component, so that it is also an official image.
+    has_official: bool,
 }
 
 /// One prefix. There can be tens of thousands, so they are small.
@@ -93,7 +97,7 @@ struct PatternGroup {
     rules: Vec<RuleId>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RuleId {
     list: u32,
     rule: u32,
@@ -108,6 +112,7 @@ impl RuleIndex {
             domains: Map::default(),
             domains_any_port: Map::default(),
             domain_locations: false,
+            highest_priority: 0,
             https_port: false,
             patterns: Vec::new(),
             all: Vec::new(),
@@ -127,6 +132,14 @@ impl RuleIndex {
             for (rule, content) in (0..).zip(rules.iter()).filter(|(_, content)| content.alias_of().is_none()) {
                 index.insert(RuleId { list, rule }, content, &mut patterns);
             }
+        }
+        let (lowest, highest) = index
+            .rules()
+            .map(|rule| rule.rule.priority())
+            .fold((i32::MAX, i32::MIN), |range, p| (range.0.min(p), range.1.max(p)));
+        index.highest_priority = highest;
+        if lowest < highest {
+            index.sort_by_priority(&mut patterns);
         }
         index.patterns = patterns
             .chunks(PATTERN_GROUP)
@@ -153,6 +166,9 @@ impl RuleIndex {
         match rule.upstream() {
             Upstream::Prefix { registry, path } => {
                 self.https_port |= names_https_port(registry);
+                if rule.upstream().is_official() {
+                    self.registry_mut(registry).has_official = true;
+                }
                 self.entry(registry, path).rules.push(id);
             }
             Upstream::Wildcard(domain) => {
@@ -200,6 +216,23 @@ impl RuleIndex {
         registry.paths.entry(path.as_bytes().into()).or_default()
     }
 
+    /// Sorts the rules of every entry, and the patterns. Among equal priorities, the order stays.
+    fn sort_by_priority(&mut self, patterns: &mut [RuleId]) {
+        let lists: Vec<_> = self.lists.iter().map(|list| Arc::clone(&list.rules)).collect();
+        let sort = |ids: &mut [RuleId]| {
+            ids.sort_by_key(|id| Reverse(lists[id.list as usize][id.rule as usize].priority()));
+        };
+        let registries = self.registries.values_mut();
+        let entries = registries.flat_map(|registry| registry.paths.values_mut().chain([&mut registry.whole]));
+        for entry in entries.chain(self.domains.values_mut()).chain(self.domains_any_port.values_mut()) {
+            if let RuleIds::Several(ids) = &mut entry.rules {
+                sort(ids);
+            }
+        }
+        sort(&mut self.all);
+        sort(patterns);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.lists.last().map_or(0, |list| list.before + list.rules.len())
     }
@@ -209,10 +242,13 @@ impl RuleIndex {
     }
 
     /// The registry that a host is an alias of by configuration.
+    #[inline]
     fn alias_of(&self, host: &str) -> Option<&str> {
-        if self.aliases.is_empty() {
-            return None;
-        }
+        if self.aliases.is_empty() { None } else { self.find_alias(host) }
+    }
+
+    #[cold]
+    fn find_alias(&self, host: &str) -> Option<&str> {
         self.aliases.get(host.as_bytes()).and_then(|&id| self.rule(id).rule.alias_of())
     }
 
@@ -241,6 +277,26 @@ impl RuleIndex {
         self.registries.get(self.canonical(registry).as_bytes())
     }
 
+    /// The most specific rule, except for patterns and `*`, that `wanted` accepts and whose upstream includes this prefix.
+    #[cfg(feature = "lint")]
+    pub(crate) fn find_upstream<'t>(
+        &'t self,
+        registry: &str,
+        path: &str,
+        wanted: impl Fn(RuleRef<'t>) -> bool,
+    ) -> Option<RuleRef<'t>> {
+        let among = |entry: &PrefixEntry| entry.rules.iter().map(|&id| self.rule(id)).find(|&rule| wanted(rule));
+        let in_registry = self.registry(registry).and_then(|registry| {
+            let mut found = None;
+            registry.prefixes(("", path), |entry| {
+                found = among(entry);
+                found.is_some()
+            });
+            found
+        });
+        in_registry.or_else(|| self.domains_of(registry).find_map(among))
+    }
+
     /// Rules that share an upstream, in order of precedence.
     #[cfg(feature = "lint")]
     pub(crate) fn same_upstream(&self) -> impl Iterator<Item = &[RuleId]> {
@@ -263,30 +319,45 @@ impl RuleIndex {
         found.and_then(|entry| entry.location).map(|location| self.location(location))
     }
 
-    /// The most specific rule that matches and that `applies` accepts.
+    /// The rule that matches and that `applies` accepts: of those with the highest priority, the most specific.
     pub(crate) fn find<'t>(
         &'t self,
         subject: &Subject<'_>,
         mut applies: impl FnMut(RuleRef<'t>) -> bool,
     ) -> Option<RuleRef<'t>> {
-        let mut winner = None;
+        let mut winner: Option<RuleRef<'t>> = None;
+        // Whether the search is over.
         let mut among = |ids: &[RuleId]| {
-            winner = if self.https_port {
+            let found = if self.https_port {
                 self.as_written_first(ids, subject).into_iter().find(|&rule| applies(rule))
             } else {
                 ids.iter().map(|&id| self.rule(id)).find(|&rule| applies(rule))
             };
-            winner.is_some()
+            let Some(found) = found else { return false };
+            if winner.is_none_or(|winner| winner.rule.priority() < found.rule.priority()) {
+                winner = Some(found);
+            }
+            found.rule.priority() >= self.highest_priority
         };
-        let registry = self.registry_of(subject);
-        if registry.is_some_and(|r| r.prefixes(subject.repository_parts(), |entry| among(&entry.rules)).is_some())
+        let parts = subject.repository_parts();
+        let in_registry = self.registry_of(subject).is_some_and(|registry| {
+            if registry.has_official && (!parts.0.is_empty() || parts.1.starts_with(LIBRARY)) {
+                registry.with_official(parts, |ids| among(&self.in_order(ids)))
+            } else {
+                registry.prefixes(parts, |entry| among(&entry.rules)).is_some()
+            }
+        });
+        let _over = in_registry
             || (self.has_domains() && self.domains_of(subject.registry()).any(|entry| among(&entry.rules)))
             || self.patterns.iter().any(|group| group.matches(self, subject.text(), |id| among(&[id])))
-            || among(&self.all)
-        {
-            return winner;
-        }
-        None
+            || among(&self.all);
+        winner
+    }
+
+    /// Rules of two entries, in order of precedence.
+    fn in_order(&self, mut ids: Vec<RuleId>) -> Vec<RuleId> {
+        ids.sort_by_key(|&id| (Reverse(self.rule(id).rule.priority()), id));
+        ids
     }
 
     /// Rules with the same upstream: first those that name port 443 if the image does, or do not if it does not.
@@ -294,7 +365,8 @@ impl RuleIndex {
     fn as_written_first(&self, ids: &[RuleId], subject: &Subject<'_>) -> Vec<RuleRef<'_>> {
         let names_port = names_https_port(subject.image().registry());
         let mut rules: Vec<_> = ids.iter().map(|&id| self.rule(id)).collect();
-        rules.sort_by_key(|rule| rule.rule.upstream().names_https_port() != names_port);
+        rules
+            .sort_by_key(|rule| (Reverse(rule.rule.priority()), rule.rule.upstream().names_https_port() != names_port));
         rules
     }
 
@@ -348,34 +420,59 @@ impl Registry {
     /// The longest prefix that `wanted` accepts.
     pub(crate) fn prefixes<'t>(
         &'t self,
-        (library, path): (&str, &str),
+        parts: (&str, &str),
         mut wanted: impl FnMut(&'t PrefixEntry) -> bool,
     ) -> Option<&'t PrefixEntry> {
-        if !self.paths.is_empty() {
-            let mut buffer = [0; REPOSITORY_MAX];
-            let repository = if library.is_empty() {
-                path.as_bytes()
-            } else {
-                let length = library.len() + path.len();
-                buffer[..library.len()].copy_from_slice(library.as_bytes());
-                buffer[library.len()..length].copy_from_slice(path.as_bytes());
-                &buffer[..length]
-            };
-            let mut end = repository.len();
-            loop {
-                if end <= self.longest
-                    && let Some(entry) = self.paths.get(&repository[..end])
-                    && wanted(entry)
-                {
-                    return Some(entry);
-                }
-                match repository[..end].iter().rposition(|&b| b == b'/') {
-                    Some(slash) => end = slash,
-                    None => break,
-                }
+        let mut found = None;
+        let is_over = self.each_prefix(parts, |prefix| {
+            if prefix.len() <= self.longest
+                && let Some(entry) = self.paths.get(prefix)
+                && wanted(entry)
+            {
+                found = Some(entry);
+                return true;
+            }
+            false
+        });
+        if is_over || !wanted(&self.whole) { found } else { Some(&self.whole) }
+    }
+
+    /// As [`prefixes`](Self::prefixes), for an official image of Docker Hub: passes the rules of each prefix with those
+    /// of the name alone, as `redis` for `library/redis`.
+    #[cold]
+    fn with_official(&self, parts: (&str, &str), mut among: impl FnMut(Vec<RuleId>) -> bool) -> bool {
+        let rules = |path: &[u8]| self.paths.get(path).map_or(&[][..], |entry| &*entry.rules);
+        let mut of_prefix = |prefix: &[u8]| {
+            let name = prefix.strip_prefix(LIBRARY.as_bytes()).filter(|name| !name.contains(&b'/'));
+            among([rules(prefix), name.map_or(&[], rules)].concat())
+        };
+        self.each_prefix(parts, &mut of_prefix) || among(self.whole.rules.to_vec())
+    }
+
+    /// Calls `wanted` with the repository and its prefixes, the longest first, until it returns true.
+    fn each_prefix(&self, (library, path): (&str, &str), mut wanted: impl FnMut(&[u8]) -> bool) -> bool {
+        if self.paths.is_empty() {
+            return false;
+        }
+        let mut buffer = [0; REPOSITORY_MAX];
+        let repository = if library.is_empty() {
+            path.as_bytes()
+        } else {
+            let length = library.len() + path.len();
+            buffer[..library.len()].copy_from_slice(library.as_bytes());
+            buffer[library.len()..length].copy_from_slice(path.as_bytes());
+            &buffer[..length]
+        };
+        let mut end = repository.len();
+        loop {
+            if wanted(&repository[..end]) {
+                return true;
+            }
+            match repository[..end].iter().rposition(|&b| b == b'/') {
+                Some(slash) => end = slash,
+                None => return false,
             }
         }
-        wanted(&self.whole).then_some(&self.whole)
     }
 }
 

@@ -30,7 +30,10 @@ pub struct RuleSpec {
     pub references: References,
     /// How the mirror stores Docker Hub's `library/` images.
     pub library: Library,
-    /// Globs over the normalised `registry/repository`; images that match one are not rewritten.
+    /// Globs over the normalised `registry/repository[:tag][@digest]` of the images that the rule applies to; `None` for
+    /// all.
+    pub include: Option<Vec<String>>,
+    /// Globs, as for `include`, of images that are not rewritten.
     pub exclude: Vec<String>,
     /// Globs of namespaces that the rule applies to; `None` for all, an empty list for none.
     pub include_namespaces: Option<Vec<String>>,
@@ -40,6 +43,8 @@ pub struct RuleSpec {
     pub pod_selector: Option<PodSelector>,
     /// Name of a Secret to add to the pod's `imagePullSecrets`.
     pub pull_secret: Option<String>,
+    /// Of the rules that match, those with the highest priority are considered first, whatever their upstream is.
+    pub priority: i32,
     /// Never rewrite what matches. Such a rule has no mirrors.
     pub keep: bool,
 }

@@ -75,14 +75,16 @@ pub fn rules_of(name: &str, root: &Node, others: &[&str]) -> Result<RuleList, Pr
 }
 
 const FILE_KEYS: [&str; 3] = ["mirrors", "rules", "aliases"];
-const RULE_KEYS: [&str; 11] = [
+const RULE_KEYS: [&str; 13] = [
     "name",
     "upstream",
     "pattern",
     "mirrors",
     "references",
     "library",
+    "include",
     "exclude",
+    "priority",
     "namespaces",
     "podSelector",
     "pullSecret",
@@ -247,7 +249,14 @@ impl Reader<'_> {
                     _ => Library::Keep,
                 }
             }
+            "include" => spec.include = Some(self.texts(value, &name)?),
             "exclude" => spec.exclude = self.texts(value, &name)?,
+            "priority" => {
+                let text = self.text(value, &name)?;
+                spec.priority = text.parse().map_err(|_| {
+                    self.problem(value, format!("invalid value `{text}` for {name}")).with_hint("write a whole number")
+                })?;
+            }
             "namespaces" => {
                 let entries = self.map(value, &name)?;
                 let mut seen = HashSet::new();

@@ -21,20 +21,22 @@ pub(crate) struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// `alias_of` returns the registry that a host is an alias of by configuration.
     pub(crate) fn new(image: ImageRef<'a>, alias_of: impl FnOnce(&str) -> Option<&'a str>) -> Self {
-        let written = without_https_port(image.registry());
-        let (mut registry, mut is_lookalike) = (Cow::Borrowed(written), false);
-        if written.bytes().any(|b| b.is_ascii_uppercase()) {
-            let lower = written.to_ascii_lowercase();
-            is_lookalike = lower == DOCKER_HUB;
-            registry = Cow::Owned(lower);
+        let (mut registry, mut is_lookalike, mut hub) = (Cow::Borrowed(image.registry()), false, None);
+        // Most images are of Docker Hub, by its only name that needs no change.
+        if image.registry() != DOCKER_HUB {
+            let written = without_https_port(image.registry());
+            registry = Cow::Borrowed(written);
+            if written.bytes().any(|b| b.is_ascii_uppercase()) {
+                let lower = written.to_ascii_lowercase();
+                is_lookalike = lower == DOCKER_HUB;
+                registry = Cow::Owned(lower);
+            }
+            hub = docker_hub_alias(&registry);
         }
         let mut alias = None;
-        if !is_lookalike {
-            let hub = docker_hub_alias(&registry);
-            if let Some(other) = alias_of(hub.unwrap_or(&registry)).or(hub) {
-                alias = Some((*registry).into());
-                registry = Cow::Borrowed(other);
-            }
+        if !is_lookalike && let Some(other) = alias_of(hub.unwrap_or(&registry)).or(hub) {
+            alias = Some((*registry).into());
+            registry = Cow::Borrowed(other);
         }
         Self { image, registry, alias, is_lookalike, text: OnceCell::new() }
     }

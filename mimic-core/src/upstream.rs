@@ -5,8 +5,10 @@ use std::str::FromStr;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::grammar::{check_registry, looks_like_registry, scan_repository};
-use crate::host::{docker_hub_alias, names_https_port};
+use crate::glob::Globs;
+use crate::grammar::{REPOSITORY_MAX, check_registry, looks_like_registry, scan_repository};
+use crate::host::{docker_hub_alias, names_https_port, without_https_port, without_port};
+use crate::reference::{DOCKER_HUB, LIBRARY};
 use crate::rule_error::RuleError;
 
 /// How a wildcard ends that matches hosts with any port, and without.
@@ -67,6 +69,10 @@ impl Upstream {
         if text.ends_with('/') {
             return Err(error("ends with a slash", format!("write `{}`", text.trim_end_matches('/'))));
         }
+        if let Some(prefix) = text.strip_suffix("/*").or(text.strip_suffix("/**")).or(text.strip_suffix("**")) {
+            let prefix = if prefix.is_empty() { "*" } else { prefix };
+            return Err(error("ends with a wildcard", format!("write `{prefix}`, which matches everything below it")));
+        }
         if text == "*" {
             return Ok(Self::All);
         }
@@ -95,6 +101,9 @@ impl Upstream {
         let registry = host.to_ascii_lowercase();
         let registry = docker_hub_alias(&registry).map_or_else(|| registry.as_str().into(), Into::into);
         let path = path.unwrap_or_default();
+        if path.len() > REPOSITORY_MAX {
+            return Err(error("is longer than a repository can be", format!("at most {REPOSITORY_MAX} bytes")));
+        }
         if !path.is_empty() {
             match scan_repository(path, 0) {
                 Ok(end) if end == path.len() => {}
@@ -115,6 +124,36 @@ impl Upstream {
             Self::Prefix { registry, .. } => names_https_port(registry),
             Self::Wildcard(domain) => names_https_port(domain),
             Self::All | Self::Pattern(_) => false,
+        }
+    }
+
+    /// Whether the upstream is one component on Docker Hub, which is a namespace and the official image of that name.
+    pub(crate) fn is_official(&self) -> bool {
+        match self {
+            Self::Prefix { registry, path } => {
+                &**registry == DOCKER_HUB && !path.is_empty() && !path.contains('/') && !LIBRARY.starts_with(&**path)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a glob over `registry/repository` could match an image of the upstream.
+    pub(crate) fn can_match(&self, glob: &str) -> bool {
+        match self {
+            Self::Prefix { registry, path } => {
+                let registry = without_https_port(registry);
+                glob_can_match(glob, &format!("{registry}/{path}"))
+                    || self.is_official() && glob_can_match(glob, &format!("{registry}/{LIBRARY}{path}"))
+            }
+            Self::Wildcard(domain) => {
+                let registry = glob.split('/').next().unwrap_or_default();
+                let (registry, domain) = match domain.strip_suffix(ANY_PORT) {
+                    Some(domain) => (without_port(registry), domain),
+                    None => (registry, without_https_port(domain)),
+                };
+                registry.contains(['*', '?', '[', '{']) || registry.ends_with(domain)
+            }
+            Self::All | Self::Pattern(_) => true,
         }
     }
 
@@ -171,6 +210,21 @@ impl Pattern {
     pub(crate) fn group_names(&self) -> impl Iterator<Item = &str> {
         self.regex.capture_names().flatten()
     }
+}
+
+/// Whether a glob could match a name that starts with these components.
+fn glob_can_match(glob: &str, prefix: &str) -> bool {
+    let mut components = glob.split('/');
+    for part in prefix.trim_end_matches('/').split('/') {
+        match components.next() {
+            None => return false,
+            Some(component) if component.contains("**") => return true,
+            // A component that is not a glob is part of an alternative with a slash.
+            Some(component) if Globs::new([component]).is_ok_and(|glob| !glob.is_match(part)) => return false,
+            Some(_) => {}
+        }
+    }
+    true
 }
 
 /// The expression, anchored at both ends.

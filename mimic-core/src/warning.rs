@@ -17,6 +17,13 @@ pub enum Warning {
         /// The upstream of both.
         upstream: String,
     },
+    /// The rule with a pattern never applies, because a rule for all that the pattern matches comes before patterns.
+    PatternNeverReached {
+        /// The rule with the pattern.
+        rule: RuleName,
+        /// The other rule.
+        by: RuleName,
+    },
     /// The rule never applies, because its upstream is on a mirror, where images are not rewritten.
     UpstreamOnMirror {
         /// The rule.
@@ -83,6 +90,11 @@ impl fmt::Display for Warning {
             Self::Shadowed { rule, by, upstream } => {
                 write!(f, "{rule} never applies: {by} has the same upstream `{upstream}` and comes first")
             }
+            Self::PatternNeverReached { rule, by } => write!(
+                f,
+                "{rule} never applies: {by} matches the same images, and upstreams come before patterns \
+                 (hint: give the pattern a higher `priority`)"
+            ),
             Self::UpstreamOnMirror { rule, location } => {
                 write!(f, "{rule} never applies: its upstream is itself on the mirror `{location}`")
             }

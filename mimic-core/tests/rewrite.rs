@@ -127,7 +127,7 @@ fn odd_tables_are_accepted_and_warned_about() {
         rewriter.warnings().iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     let none: [&str; 0] = [];
-    let cases: [(&str, &[&str]); 8] = [
+    let cases: [(&str, &[&str]); 14] = [
         ("mirrors: {docker.io: m.example.com/a, quay.io: m.example.com/b}", &none),
         (
             "mirrors: {docker.io: m.example.com/a, index.docker.io: m.example.com/b}",
@@ -159,6 +159,36 @@ fn odd_tables_are_accepted_and_warned_about() {
         ),
         ("mirrors: {'*': 'm.example.com/{registry}/{repository}'}", &none),
         ("rules: [{upstream: docker.io, mirrors: [m.example.com/a]}, {upstream: m.example.com/a, keep: true}]", &none),
+        (
+            "rules: [{name: p, pattern: 'docker.io/acme/.*', keep: true}, {upstream: docker.io, mirrors: [m.example.com]}]",
+            &[
+                "rule `p` of file never applies: rule `docker.io` of file matches the same images, and upstreams come before patterns (hint: give the pattern a higher `priority`)",
+            ],
+        ),
+        (
+            "rules: [{name: p, pattern: '^(eu|us)\\.gcr\\.io/.*$', keep: true}, {upstream: '*.gcr.io', keep: true}]",
+            &[
+                "rule `p` of file never applies: rule `*.gcr.io` of file matches the same images, and upstreams come before patterns (hint: give the pattern a higher `priority`)",
+            ],
+        ),
+        (
+            "rules: [{pattern: 'docker.io/acme/.*', keep: true, priority: 1}, {upstream: docker.io, mirrors: [m.example.com]}]",
+            &none,
+        ),
+        (
+            "rules: [{pattern: 'docker.io/acme/.*', keep: true}, {upstream: docker.io/acme/x, mirrors: [m.example.com]}]",
+            &none,
+        ),
+        (
+            "rules: [{pattern: '(docker|quay).io/acme/.*', keep: true}, {upstream: docker.io, references: tag, mirrors: [m.example.com/a]}, {upstream: quay.io, mirrors: [m.example.com/b]}]",
+            &none,
+        ),
+        (
+            "rules: [{upstream: docker.io, mirrors: [m.example.com/a]}, {upstream: docker.io, name: second, priority: 1, mirrors: [m.example.com/a]}]",
+            &[
+                "rule `docker.io` of file never applies: rule `second` of file has the same upstream `docker.io` and comes first",
+            ],
+        ),
     ];
     for (yaml, expected) in cases {
         assert_eq!(warnings(yaml), expected, "{yaml}");

@@ -1,0 +1,233 @@
+//! Globs over images, as `include` and `exclude` of a rule have them.
+
+use std::fmt;
+
+use globset::GlobMatcher;
+
+use crate::glob::{GlobError, Globs};
+use crate::grammar::{check_digest, check_registry, scan_repository, scan_tag};
+use crate::host::{docker_hub_alias, without_https_port};
+use crate::reference::{DOCKER_HUB, ImageRef, LIBRARY};
+use crate::rule_error::RuleError;
+use crate::upstream::Upstream;
+
+/// Globs over `registry/repository[:tag][@digest]`. The default set matches nothing.
+#[derive(Clone, Default)]
+pub(crate) struct ImageGlobs {
+    /// Over the names alone; one entry can need several.
+    names: Globs,
+    /// The entry of each name.
+    entry_of: Vec<usize>,
+    entries: Vec<ImageGlob>,
+}
+
+#[derive(Clone)]
+struct ImageGlob {
+    text: String,
+    tag: Option<GlobMatcher>,
+    digest: Option<GlobMatcher>,
+}
+
+impl ImageGlobs {
+    /// Compiles the globs of the key `field` of a rule with this upstream.
+    ///
+    /// # Errors
+    /// [`RuleError`] for the first glob that is not valid or never matches.
+    pub(crate) fn new(field: &'static str, globs: &[String], upstream: &Upstream) -> Result<Self, RuleError> {
+        let (mut names, mut entry_of, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        for text in globs {
+            let fail = |error: &GlobError| RuleError::glob(field, error);
+            let parts = Parts::split(text);
+            let matcher = |part: Option<&str>| part.map(Globs::matcher).transpose().map_err(|error| fail(&error));
+            let (tag, digest) = (matcher(parts.tag)?, matcher(parts.digest)?);
+            // A glob that cannot be compiled is reported as written, not as completed.
+            Globs::new([parts.name]).map_err(|error| fail(&error))?;
+            let completed = parts.names().and_then(|names| parts.check(&names, upstream).map(|()| names));
+            let completed = completed.map_err(|(reason, hint)| {
+                let message = format!("glob `{text}` {reason} and never matches");
+                RuleError::new(field, message, (!hint.is_empty()).then_some(hint))
+            })?;
+            entry_of.extend(completed.iter().map(|_| entries.len()));
+            names.extend(completed);
+            entries.push(ImageGlob { text: text.clone(), tag, digest });
+        }
+        let names = Globs::new(names).map_err(|error| RuleError::glob(field, &error))?;
+        Ok(Self { names, entry_of, entries })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The first glob that matches, as written. `name` is the image's normalised `registry/repository`.
+    pub(crate) fn find(&self, name: &str, image: &ImageRef<'_>) -> Option<&str> {
+        let tag = image.tag().or(if image.digest().is_none() { Some("latest") } else { None });
+        let matches = |glob: &Option<GlobMatcher>, part: Option<&str>| {
+            glob.as_ref().is_none_or(|glob| part.is_some_and(|part| glob.is_match(part)))
+        };
+        let mut entries = self.names.matches(name).map(|index| &self.entries[self.entry_of[index]]);
+        let entry = entries.find(|entry| matches(&entry.tag, tag) && matches(&entry.digest, image.digest()))?;
+        Some(&entry.text)
+    }
+}
+
+impl fmt::Debug for ImageGlobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.entries.iter().map(|entry| &entry.text)).finish()
+    }
+}
+
+/// The parts of a glob, as written.
+struct Parts<'a> {
+    text: &'a str,
+    name: &'a str,
+    tag: Option<&'a str>,
+    digest: Option<&'a str>,
+}
+
+/// Why a glob never matches, and how to write it.
+type Never = (String, String);
+
+fn never<T>(reason: &str, hint: impl Into<String>) -> Result<T, Never> {
+    Err((reason.to_owned(), hint.into()))
+}
+
+fn is_literal(text: &str) -> bool {
+    !text.contains(['*', '?', '[', '{', '\\'])
+}
+
+/// Whether a name without a slash is a registry, not an image of Docker Hub.
+fn is_host(name: &str) -> bool {
+    let host = name.split(':').next().unwrap_or_default();
+    host.contains('.') || host == "localhost" || host.starts_with('[')
+}
+
+impl<'a> Parts<'a> {
+    fn split(text: &'a str) -> Self {
+        let (rest, digest) = text.split_once('@').map_or((text, None), |(rest, digest)| (rest, Some(digest)));
+        let last = rest.rfind('/').map_or(0, |slash| slash + 1);
+        // The colon of a registry that stands alone is before its port.
+        let is_port = |port: &str| port == "*" || port.bytes().all(|b| b.is_ascii_digit());
+        let tag = rest[last..].split_once(':').filter(|(_, tag)| last > 0 || !is_host(rest) || !is_port(tag));
+        let (name, tag) = match tag {
+            Some((_, tag)) => (&rest[..rest.len() - tag.len() - 1], Some(tag)),
+            None => (rest, None),
+        };
+        Self { text, name, tag, digest }
+    }
+
+    /// The globs over `registry/repository` that stand for this one.
+    fn names(&self) -> Result<Vec<String>, Never> {
+        let name = self.name;
+        let is_whole = self.tag.is_none() && self.digest.is_none();
+        if name.is_empty() {
+            return never("has no name", "write `**` for all images");
+        }
+        if let Some((_, rest)) = name.split_once("://") {
+            return never("has a scheme", format!("write `{rest}`"));
+        }
+        if name.ends_with('/') {
+            return never("ends with a slash", format!("write `{}`", name.trim_end_matches('/')));
+        }
+        if name == "**" || name.starts_with("**/") {
+            return Ok(vec![name.to_owned()]);
+        }
+        let everything = |registry: &str| vec![format!("{registry}/**")];
+        let Some((first, path)) = name.split_once('/') else {
+            if let Ok(upstream @ Upstream::Wildcard(_)) = Upstream::parse(name) {
+                return match upstream.to_string().strip_suffix(":*") {
+                    Some(hosts) => Ok([everything(hosts), everything(&format!("{hosts}:*"))].concat()),
+                    None => Ok(everything(without_https_port(&upstream.to_string()))),
+                };
+            }
+            if name.starts_with('*') {
+                let short = name.trim_start_matches('*');
+                let rest = &self.text[name.len()..];
+                let hint = match short {
+                    "" => format!("write `**{rest}`"),
+                    _ => format!("write `**/{name}{rest}` or `{DOCKER_HUB}/{LIBRARY}{name}{rest}`"),
+                };
+                return never("matches no `/`", hint);
+            }
+            if is_host(name) {
+                return if is_whole {
+                    Ok(everything(&registry_glob(name)))
+                } else {
+                    never("names a registry alone", format!("write `{name}/**{}`", &self.text[name.len()..]))
+                };
+            }
+            return Ok(with_prefix(format!("{DOCKER_HUB}/{LIBRARY}{name}"), is_whole));
+        };
+        let is_registry = is_host(first)
+            || !is_literal(first)
+            || first.contains(':')
+            || first.bytes().any(|b| b.is_ascii_uppercase());
+        let (registry, path) = if is_registry { (registry_glob(first), path) } else { (DOCKER_HUB.to_owned(), name) };
+        let mut names = with_prefix(format!("{registry}/{path}"), is_whole);
+        if registry == DOCKER_HUB && !path.contains('/') && path != "**" && path != LIBRARY.trim_end_matches('/') {
+            // An image of Docker Hub with one component is an official one.
+            names.extend(with_prefix(format!("{registry}/{LIBRARY}{path}"), is_whole));
+        }
+        Ok(names)
+    }
+
+    /// Whether an image of the upstream can match.
+    fn check(&self, names: &[String], upstream: &Upstream) -> Result<(), Never> {
+        if self.text.contains(char::is_whitespace) {
+            return never("contains a space", format!("write `{}`", self.text.replace(char::is_whitespace, "")));
+        }
+        for name in names {
+            let Some((_, path)) = name.split_once('/') else { continue };
+            if name.split('/').any(str::is_empty) {
+                return never("has an empty component", "");
+            }
+            if is_literal(path) && scan_repository(path, 0) != Ok(path.len())
+                || path.contains(|c: char| c.is_ascii_uppercase()) && !path.contains('[')
+            {
+                return never("has an invalid path", "path components are lower case");
+            }
+        }
+        if let Some(tag) = self.tag.filter(|tag| is_literal(tag))
+            && scan_tag(tag, 0) != Ok(tag.len())
+        {
+            return never(&format!("has the invalid tag `{tag}`"), "");
+        }
+        if let Some(digest) = self.digest.filter(|digest| is_literal(digest))
+            && check_digest(digest, 0).is_err()
+        {
+            return never(&format!("has the invalid digest `{digest}`"), "write `@sha256:*` for every digest");
+        }
+        if names.iter().any(|name| upstream.can_match(name)) {
+            return Ok(());
+        }
+        never(
+            &format!("is outside the rule's upstream `{upstream}`"),
+            format!("globs match the whole name: start with `{upstream}`"),
+        )
+    }
+}
+
+/// The registry of a glob, as normalised images have it.
+fn registry_glob(registry: &str) -> String {
+    let lower = registry.to_ascii_lowercase();
+    if check_registry(&lower, lower.len()).is_err() {
+        return lower;
+    }
+    let host = without_https_port(&lower);
+    // The brackets of an IPv6 address would be a class.
+    docker_hub_alias(host).unwrap_or(host).chars().fold(String::new(), |mut glob, c| {
+        match c {
+            '[' => glob.push_str("[[]"),
+            ']' => glob.push_str("[]]"),
+            _ => glob.push(c),
+        }
+        glob
+    })
+}
+
+/// A name, and everything below it if it is a prefix.
+fn with_prefix(name: String, is_whole: bool) -> Vec<String> {
+    let is_prefix = is_whole && name.split_once('/').is_some_and(|(_, path)| is_literal(path));
+    let below = is_prefix.then(|| format!("{name}/**"));
+    [name].into_iter().chain(below).collect()
+}
