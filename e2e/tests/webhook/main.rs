@@ -1,5 +1,6 @@
 //! Pods that a real kube-apiserver stores with Mimic's webhook.
 
+mod audit;
 mod creation;
 mod exceptions;
 mod operation;
