@@ -108,7 +108,7 @@ impl HarborArgs {
 /// Discovers the mirrors of a Harbor.
 pub(crate) fn discover(settings: &HarborSettings) -> anyhow::Result<Result<Report, HarborError>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(async { Harbor::new(settings.clone())?.discover().await }))
+    Ok(runtime.block_on(async { Harbor::new(settings.clone())?.discover_confirmed().await }))
 }
 
 fn given<T: Clone>(value: Option<&T>) -> Option<T> {

@@ -69,6 +69,7 @@ mod parse_error;
 #[cfg(feature = "lint")]
 mod pattern_shape;
 #[cfg(any(feature = "file", feature = "sources"))]
+mod printable;
 mod problem;
 mod reference;
 mod rewriter;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::hint::Hint;
+use crate::problem::Problem;
 use crate::rule_list::RuleList;
 
 /// Loads rules from a file, a ConfigMap or the API of a registry.
@@ -40,6 +41,12 @@ pub trait MirrorSource: Send + Sync {
     /// # Errors
     /// [`SourceError`] if the list cannot be loaded; the caller keeps the last one.
     async fn load(&self) -> Result<RuleList, SourceError>;
+
+    /// Why the list that was loaded last is not quite what the source listed, for example because the source keeps
+    /// entries whose removal looks like a fault; `None` if it is. The default is `None`.
+    fn degraded(&self) -> Option<Problem> {
+        None
+    }
 
     /// Resolves when the list may have changed. The default never resolves.
     async fn changed(&self) {

@@ -68,7 +68,12 @@ pub fn checkup(settings: &HarborSettings, discovered: &Result<Report, HarborErro
     match discovered {
         Ok(report) => seen(settings, report, &mut findings),
         Err(error) => {
-            if matches!(error, HarborError::CredentialsNotAccepted { .. } | HarborError::PermissionMissing { .. }) {
+            if matches!(
+                error,
+                HarborError::CredentialsNotAccepted { .. }
+                    | HarborError::PermissionMissing { .. }
+                    | HarborError::RegistryUnknown { .. }
+            ) {
                 findings.push(Finding::ok(format!("Harbor responds at {}", settings.address)));
             }
             let problem = Problem::from_error("", error);
@@ -113,6 +118,12 @@ fn seen(settings: &HarborSettings, report: &Report, findings: &mut Vec<Finding>)
         findings.push(Finding::note(
             "private projects used without a pull secret",
             "set `harbor.pullsecret`, unless the nodes have credentials",
+        ));
+    }
+    if settings.private && private == 0 && !report.projects.is_empty() {
+        findings.push(Finding::note(
+            "private projects are enabled, but the account sees none",
+            "grant the robot account the system permission `Project: List` to see them",
         ));
     }
     let used = count(&|project| project.skipped.is_none());

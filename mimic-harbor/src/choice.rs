@@ -31,8 +31,8 @@ pub(crate) fn check_selected(project: &Project, settings: &HarborSettings) -> Re
     }
 }
 
-/// Evaluates all projects and returns them in the order of their names.
-pub(crate) fn choose(
+/// Evaluates all projects, without regard to each other, and returns them in the order of their names.
+pub(crate) fn evaluate_all(
     projects: Vec<(Project, Endpoint)>,
     registry: &str,
     settings: &HarborSettings,
@@ -40,7 +40,6 @@ pub(crate) fn choose(
     let mut projects: Vec<ProxyProject> =
         projects.into_iter().map(|(project, endpoint)| evaluate(&project, &endpoint, registry, settings)).collect();
     projects.sort_by(|a, b| a.name.cmp(&b.name));
-    skip_outranked(&mut projects);
     projects
 }
 
@@ -103,7 +102,7 @@ fn rule(project: &ProxyProject, upstream: &str, registry: &str, settings: &Harbo
 
 /// Keeps one project for each upstream. A project without a filter takes precedence over projects with one. Among
 /// projects that serve the same repositories: public before private, then healthy before others, then by name.
-fn skip_outranked(projects: &mut [ProxyProject]) {
+pub(crate) fn skip_outranked(projects: &mut [ProxyProject]) {
     let rank = |project: &ProxyProject| {
         let unhealthy = project.health.as_deref().is_some_and(|health| !is_healthy(health));
         (!project.public, unhealthy, project.name.clone())

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::StreamExt as _;
 use mimic_core::Rule;
 use serde::de::IgnoredAny;
+use tokio::time::Instant;
 use url::form_urlencoded::byte_serialize;
 
 use crate::api::{Project, Registry, Summary, SystemInfo};
@@ -15,7 +16,8 @@ use crate::client::{self, Caller, Client, Denial, Reply};
 use crate::credentials::Credentials;
 use crate::error::HarborError;
 use crate::pages;
-use crate::report::{DiscoveryMethod, PERMISSION, Report, SkipReason};
+use crate::report::{DiscoveryMethod, PERMISSION, ProxyProject, Report, SkipReason};
+use crate::retention::Retention;
 use crate::settings::HarborSettings;
 
 /// Most requests for summaries at the same time.
@@ -43,7 +45,7 @@ const PROXY_PROJECTS: &str = "q=registry_id%3D%5B1~%5D";
 pub struct Harbor {
     settings: HarborSettings,
     http: Mutex<Http>,
-    /// IDs of the projects and endpoints that the last discovery found.
+    /// What the last discovery found. Locked during a discovery, so those of one Harbor never overlap.
     known: tokio::sync::Mutex<Known>,
 }
 
@@ -56,8 +58,12 @@ struct Http {
 
 #[derive(Debug, Default)]
 struct Known {
+    /// The IDs of the projects.
     projects: Vec<u64>,
+    /// The IDs of the endpoints.
     endpoints: Vec<u64>,
+    /// The projects in use, if the list is refreshed.
+    retention: Retention,
 }
 
 impl Harbor {
@@ -80,13 +86,71 @@ impl Harbor {
         &self.settings
     }
 
-    /// Discovers what the Harbor mirrors now.
+    /// Discovers what the Harbor mirrors now, with one complete read.
+    ///
+    /// Harbor can answer a single request as if it were anonymous: without private projects. So use
+    /// [`discover_confirmed`](Self::discover_confirmed) for a list that is used only once, and
+    /// [`refresh`](Self::refresh) for one that is kept up to date.
     ///
     /// # Errors
     /// [`HarborError`] if any request fails: a partial list is never returned.
     pub async fn discover(&self) -> Result<Report, HarborError> {
-        // Held to the end, so discoveries of one Harbor never overlap.
+        let mut report = self.read(&mut *self.known.lock().await).await?;
+        choice::skip_outranked(&mut report.projects);
+        Ok(report)
+    }
+
+    /// Discovers what the Harbor mirrors now, with two complete reads that agree.
+    ///
+    /// # Errors
+    /// [`HarborError`] if any request fails, or the reads keep differing.
+    pub async fn discover_confirmed(&self) -> Result<Report, HarborError> {
+        let mut report = self.read_confirmed(&mut *self.known.lock().await).await?;
+        choice::skip_outranked(&mut report.projects);
+        Ok(report)
+    }
+
+    /// Discovers what the Harbor mirrors now, for a caller that does so again and again.
+    ///
+    /// The first list is a [confirmed](Self::discover_confirmed) one. After that, a project that was used is dropped only if two reads
+    /// in a row do not list it. If more than half of the projects go at once, or all private ones, they are kept for the
+    /// [grace period](HarborSettings::grace), and the report [says so](Report::degraded).
+    ///
+    /// # Errors
+    /// [`HarborError`] if any request fails. The next refresh continues from the last good one.
+    pub async fn refresh(&self) -> Result<Report, HarborError> {
         let mut known = self.known.lock().await;
+        let mut report = if known.retention.is_empty() {
+            self.read_confirmed(&mut known).await?
+        } else {
+            self.read(&mut known).await?
+        };
+        report.kept = known.retention.apply(&mut report.projects, self.settings.grace, Instant::now());
+        choice::skip_outranked(&mut report.projects);
+        Ok(report)
+    }
+
+    async fn read_confirmed(&self, known: &mut Known) -> Result<Report, HarborError> {
+        let content = |report: &Report| {
+            let content = |project: &ProxyProject| {
+                let reason = project.skipped.as_ref().map(ToString::to_string);
+                (project.name.clone(), project.public, project.upstream.clone(), project.filter.clone(), reason)
+            };
+            report.projects.iter().map(content).collect::<Vec<_>>()
+        };
+        let mut last = self.read(known).await?;
+        for _ in 1..pages::ATTEMPTS {
+            let report = self.read(known).await?;
+            if content(&report) == content(&last) {
+                return Ok(report);
+            }
+            last = report;
+        }
+        Err(HarborError::ListChanging { harbor: last.harbor, path: "projects".to_owned() })
+    }
+
+    /// One complete read. Projects for the same upstream are not compared yet.
+    async fn read(&self, known: &mut Known) -> Result<Report, HarborError> {
         let client = self.client()?;
         let info = identify(&client).await?;
         let registry = self.registry(&client, &info)?;
@@ -121,10 +185,11 @@ impl Harbor {
             harbor: client.harbor(),
             version: info.harbor_version,
             account: client.account.as_ref().map(|account| account.username.clone()),
-            projects: choice::choose(projects, &registry, &self.settings),
+            projects: choice::evaluate_all(projects, &registry, &self.settings),
             registry,
             discovery_method,
             unused_overrides,
+            kept: None,
         };
         require_visible_endpoint(&client, report)
     }
@@ -167,7 +232,9 @@ impl Harbor {
             .buffer_unordered(CONCURRENT_SUMMARIES);
         while let Some(found) = summaries.next().await {
             let (id, endpoint) = found?;
-            endpoints.insert(id, endpoint);
+            // The account can list all endpoints, so one that is not in the list is not hidden from it.
+            let is_gone = method == DiscoveryMethod::Endpoints && matches!(endpoint, Endpoint::NotPermitted);
+            endpoints.insert(id, if is_gone { Endpoint::Deleted } else { endpoint });
         }
         drop(summaries);
         Ok((endpoints, method))
@@ -254,24 +321,17 @@ async fn not_accepted(client: &Client) -> HarborError {
     }
 }
 
-/// Checks that projects can be listed with any result.
+/// Checks that Harbor can list projects, without the account: each failed login delays the next one of that name.
 async fn probe(client: &Client) -> Result<(), HarborError> {
     let path = format!("projects?page=1&page_size={}&{PROXY_PROJECTS}", pages::PAGE);
-    client.get::<IgnoredAny>(&path, Caller::Account).await.map(drop)
+    client.get::<IgnoredAny>(&path, Caller::Anonymous).await.map(drop)
 }
 
 /// Why a list is denied. A Harbor whose database is down responds with 401 to a valid account.
 async fn denied(client: &Client, list: &'static str, denial: Denial) -> HarborError {
     match denial {
-        Denial::Unauthorized if client.account.is_some() => {
-            if let Err(error) = identify(client).await {
-                return error;
-            }
-            match probe(client).await {
-                Err(error) => error,
-                Ok(()) => client.unexpected(list, "status 401 for an account that it accepts"),
-            }
-        }
+        // The account was accepted just before. It is not tried again: one failed login for each discovery is enough.
+        Denial::Unauthorized if client.account.is_some() => not_accepted(client).await,
         Denial::NotFound => client.unexpected(list, "status 404"),
         Denial::Unauthorized | Denial::Forbidden => HarborError::PermissionMissing {
             harbor: client.harbor(),

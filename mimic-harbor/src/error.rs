@@ -187,11 +187,16 @@ impl fmt::Display for RequestError {
 
 impl Error for RequestError {}
 
-/// OpenSSL writes the reason for rejecting a certificate in parentheses, after a position in its own source.
+/// Writes the reason in an error of OpenSSL. It is in parentheses if a certificate is rejected. Otherwise it is the fifth
+/// part of `error:CODE:LIBRARY:FUNCTION:REASON:FILE:LINE:`, the others being positions in OpenSSL's source.
 fn write_tls_error(message: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let reason = message.strip_suffix(')').and_then(|message| message.rsplit_once('(')).map(|(_, reason)| reason);
+    if let Some(reason) = reason {
+        return write!(f, "certificate verification failed: {reason}");
+    }
+    let reason = message.strip_prefix("error:").and_then(|parts| parts.split(':').nth(3));
     match reason {
-        Some(reason) => write!(f, "certificate verification failed: {reason}"),
+        Some(reason) => write!(f, "TLS handshake failed: {reason}"),
         None => f.write_str(message),
     }
 }
@@ -214,8 +219,8 @@ impl Hint for HarborError {
                 return Some(format!("if that is the right Harbor, set `harbor.api.host` to {location}").into());
             }
             Self::CredentialsNotAccepted { .. } => {
-                "check the name and the password; the name of a robot account begins with `robot$`, and the account can \
-                 be disabled or expired"
+                "check the password and the name, which has a prefix such as `robot$`; the account can be disabled or expired; \
+                 a single refusal can be a fault of Harbor's database"
             }
             Self::PasswordFile { .. } => "the file must hold the password and nothing else",
             Self::CaFile { .. } => "the file must hold certificates in PEM format",

@@ -10,7 +10,7 @@ use crate::error::HarborError;
 pub(crate) const PAGE: usize = 100;
 
 /// How often a list is read that keeps changing.
-const ATTEMPTS: usize = 5;
+pub(crate) const ATTEMPTS: usize = 5;
 
 /// Most pages of a list, to limit memory if the responses never end.
 const PAGES: usize = 1000;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use mimic_core::{Hint, Problem, Rule, RuleError, RuleList};
 use serde::{Serialize, Serializer};
@@ -28,6 +29,21 @@ pub struct Report {
     pub projects: Vec<ProxyProject>,
     /// Overrides for projects that are not visible.
     pub unused_overrides: Vec<String>,
+    /// Projects that are used although Harbor no longer lists them, if suspiciously many went at once.
+    pub kept: Option<Kept>,
+}
+
+/// Projects that are kept because more than half of the projects, or all private ones, went at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    /// Their names.
+    pub projects: Vec<String>,
+    /// The number of all projects in use.
+    pub known: usize,
+    /// How long the first of them is kept from now on, unless it returns.
+    #[serde(skip)]
+    pub left: Duration,
 }
 
 /// How the upstreams of projects were discovered.
@@ -135,6 +151,24 @@ impl Hint for SkipReason {
 pub(crate) const PERMISSION: &str = "grant the robot account the system permissions `Registry: List` and `Project: List`, \
                                      or `Project: Read` on the projects";
 
+#[cfg(test)]
+impl ProxyProject {
+    /// A project that is used, for tests.
+    pub(crate) fn in_use(name: &str, public: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            public,
+            upstream: None,
+            mirror: String::new(),
+            health: None,
+            filter: None,
+            pull_secret: None,
+            skipped: None,
+            rule: None,
+        }
+    }
+}
+
 impl Report {
     /// The rules, by project name, with the [`problems`](Self::problems).
     pub fn rule_list(&self) -> RuleList {
@@ -163,6 +197,22 @@ impl Report {
         problems
     }
 
+    /// Why projects are used that Harbor no longer lists; `None` if all are listed.
+    pub fn degraded(&self) -> Option<Problem> {
+        let kept = self.kept.as_ref()?;
+        let missing: Vec<&str> = kept.projects.iter().map(String::as_str).collect();
+        // In whole minutes: the text is logged when it changes.
+        let message = format!(
+            "{} of {} projects are missing from Harbor's list; keeping {} for {} more minutes",
+            missing.len(),
+            kept.known,
+            names(&missing),
+            kept.left.as_secs().div_ceil(60),
+        );
+        let hint = "check the account's permissions and Harbor's log; restart Mimic if the projects were deleted";
+        Some(Problem::new(&self.harbor, message).with_hint(hint))
+    }
+
     /// Problems with the projects themselves: projects that cannot be used, several projects for one upstream, and
     /// endpoints that are not healthy.
     pub fn warnings(&self) -> Vec<Problem> {
@@ -188,13 +238,20 @@ impl Report {
                     names(others),
                 )));
             }
-            if let Some(health) = used.health.as_deref().filter(|health| !is_healthy(health)) {
-                warnings.push(warning(format!(
-                    "endpoint of project `{}` is `{}`: Harbor serves only cached images from `{upstream}`",
-                    used.name,
-                    health.escape_debug(),
-                )));
-            }
+        }
+        let unhealthy: Vec<&str> = self
+            .projects
+            .iter()
+            .filter(|project| project.skipped.is_none())
+            .filter(|project| project.health.as_deref().is_some_and(|health| !is_healthy(health)))
+            .map(|project| project.name.as_str())
+            .collect();
+        if !unhealthy.is_empty() {
+            let (endpoints, are) = if unhealthy.len() == 1 { ("the endpoint", "is") } else { ("the endpoints", "are") };
+            let projects = names(&unhealthy);
+            let message =
+                format!("{endpoints} of {projects} {are} not healthy: Harbor serves only cached images from there");
+            warnings.push(warning(message));
         }
         warnings
     }

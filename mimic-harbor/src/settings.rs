@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use mimic_core::internal::Globs;
 use mimic_core::{Hint, RuleError, Upstream};
@@ -35,7 +36,12 @@ pub struct HarborSettings {
     pub unhealthy: bool,
     /// Upstreams of projects, instead of those derived from the endpoint.
     pub overrides: Overrides,
+    /// How long [`Harbor::refresh`](crate::Harbor::refresh) keeps projects if suspiciously many go at once.
+    pub grace: Duration,
 }
+
+/// The default of [`HarborSettings::grace`].
+pub const DEFAULT_GRACE: Duration = Duration::from_hours(1);
 
 impl HarborSettings {
     /// All public projects of a Harbor, for an anonymous client.
@@ -52,6 +58,7 @@ impl HarborSettings {
             pull_secret: None,
             unhealthy: true,
             overrides: Overrides::default(),
+            grace: DEFAULT_GRACE,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use mimic_core::internal::Printable;
 use mimic_core::{Catalog, Hint as _, Problem};
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
@@ -22,6 +23,8 @@ pub struct Health {
     certificate: Mutex<Certificate>,
     /// The invalid entries of each source's list.
     problems: Mutex<BTreeMap<String, Vec<Problem>>>,
+    /// Why a source's list is not quite what the source listed.
+    degraded: Mutex<BTreeMap<String, Problem>>,
 }
 
 #[derive(Default)]
@@ -77,6 +80,7 @@ impl Health {
             heartbeats: Heartbeats::new(heartbeat::PATIENCE),
             certificate: Mutex::default(),
             problems: Mutex::default(),
+            degraded: Mutex::default(),
         }
     }
 
@@ -126,6 +130,15 @@ impl Health {
         all.insert(source.to_owned(), problems).unwrap_or_default()
     }
 
+    /// Records why a source's list is not quite what the source listed, if so, and returns the previous reason.
+    pub(crate) fn source_degraded(&self, source: &str, problem: Option<Problem>) -> Option<Problem> {
+        let mut all = self.degraded.lock().unwrap_or_else(PoisonError::into_inner);
+        match problem {
+            Some(problem) => all.insert(source.to_owned(), problem),
+            None => all.remove(source),
+        }
+    }
+
     /// How many entries of a source's last list were skipped.
     pub(crate) fn skipped_entries(&self, source: &str) -> usize {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).get(source).map_or(0, Vec::len)
@@ -155,6 +168,7 @@ impl Health {
         // After the startup period the sources that were loaded are enough.
         let missing = if self.started.elapsed() < self.startup { CheckState::Failed } else { CheckState::Degraded };
         let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        let degraded = self.degraded.lock().unwrap_or_else(PoisonError::into_inner);
         for source in self.catalog.status() {
             let (mut state, mut detail) = match (source.rules, source.failures) {
                 (None, _) => (missing, "not loaded yet".to_owned()),
@@ -166,6 +180,10 @@ impl Health {
             if let Some(error) = source.last_error {
                 let failures = counted(source.failures, "consecutive failure", "consecutive failures");
                 let _ = write!(detail, "; {failures}, last error: {error}");
+            }
+            if let Some(problem) = degraded.get(&source.name) {
+                state = state.max(CheckState::Degraded);
+                let _ = write!(detail, "; {}", problem.full_message());
             }
             let skipped = problems.get(&source.name).map(Vec::as_slice).unwrap_or_default();
             if let Some(first) = skipped.first() {
@@ -229,7 +247,7 @@ impl Report {
                 CheckState::Failed => '-',
             };
             // Errors can quote data from outside.
-            let detail = check.detail.escape_debug();
+            let detail = Printable(&check.detail);
             let _ = writeln!(text, "[{mark}] {}: {detail}", check.name);
         }
         let _ = write!(text, "{self}");

@@ -22,7 +22,7 @@ fn at(catalog: &Catalog, image: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn the_last_list_is_kept_through_every_fault_and_a_deleted_project_disappears_with_the_next() {
+async fn the_last_list_is_kept_through_every_fault_and_a_deleted_project_disappears_with_the_second_list_without_it() {
     let fake = Fake::start();
     let source = HarborSource::new("harbor", harbor(settings(&fake, ROBOT)));
     let catalog = Catalog::new(["harbor"]);
@@ -47,6 +47,8 @@ async fn the_last_list_is_kept_through_every_fault_and_a_deleted_project_disappe
     }
 
     fake.remove_projects("quay");
+    refresh(&catalog, &source).await;
+    assert_eq!((catalog.status()[0].rules, at(&catalog, "quay.io/a/b")), (Some(16), quay), "one list could be wrong");
     refresh(&catalog, &source).await;
     assert_eq!((catalog.status()[0].rules, at(&catalog, "quay.io/a/b")), (Some(15), None));
 }
@@ -124,8 +126,8 @@ async fn a_choice_between_projects_is_one_warning_that_names_all() {
         "project `zz-proxy-ecr-api` skipped: its endpoint `https://api.ecr.eu-west-1.amazonaws.com` does not contain the \
          AWS account ID (hint: set its upstream in `harbor.overrides`, as `project=upstream`)"
     );
-    let unhealthy = "endpoint of project `zz-proxy-unhealthy` is `unhealthy`: Harbor serves only cached images from \
-                     `down.example.com`";
+    let unhealthy = "the endpoints of projects `proxy-gcr-us` and `zz-proxy-unhealthy` are not healthy: Harbor serves only \
+                     cached images from there";
     assert!(warnings.iter().any(|warning| warning == unhealthy), "{warnings:#?}");
 }
 
@@ -236,4 +238,91 @@ async fn an_unusable_project_is_skipped_and_does_not_affect_the_others() {
     for mirror in ["quay.io harbor.example.com/zz-proxy-quay-typed", "gcr.io harbor.example.com/proxy-gcr"] {
         assert!(mirrors(&report).contains(&mirror.to_owned()), "{mirror}");
     }
+}
+
+#[tokio::test]
+async fn many_unhealthy_endpoints_are_one_warning_with_a_few_names() {
+    let fake = Fake::start();
+    fake.misbehave(|request, recorded| {
+        let answer = recorded(request);
+        let text = String::from_utf8(answer.body.clone()).expect("UTF-8").replace("\"healthy\"", "\"unhealthy\"");
+        request.path.contains("/registries").then_some(Answer { body: text.into_bytes(), ..answer })
+    });
+    let report = discover(settings(&fake, ROBOT)).await.expect("the fake behaves otherwise");
+    let warnings = report.warnings();
+    let unhealthy: Vec<&str> =
+        warnings.iter().map(mimic_core::Problem::message).filter(|message| message.contains("not healthy")).collect();
+    let [warning] = unhealthy[..] else { panic!("{unhealthy:#?}") };
+    assert!(
+        warning.starts_with("the endpoints of projects `") && warning.contains(" and 11 more are not healthy"),
+        "{warning}"
+    );
+}
+
+/// Harbor locks a name for a moment after a failed login, so a person whose account is used would be locked out.
+#[tokio::test]
+async fn a_discovery_fails_to_log_in_at_most_once_and_repeated_refusals_lengthen_the_pause() {
+    let fake = Fake::start();
+    let mut settings = settings(&fake, ROBOT);
+    settings.credentials = Some(Credentials::new(ROBOT, "wrong"));
+    let source = HarborSource::new("harbor", harbor(settings));
+    for pause in [None, Some(1), Some(2), Some(4), Some(8), Some(16), Some(16)] {
+        fake.take_requests();
+        let error = source.load().await.expect_err("the password is wrong");
+        assert_eq!(error.kind(), SourceErrorKind::Forbidden);
+        assert_eq!(error.retry_after().map(|pause| pause.as_secs()), pause.map(|minutes: u64| minutes * 60));
+        let logins = fake.take_requests();
+        let logins = logins.iter().filter(|request| request.headers.contains_key("authorization"));
+        assert_eq!(logins.count(), 1);
+    }
+
+    // A 401 for a list, as Harbor answers while its database is down, costs one login more at most.
+    let source = HarborSource::new("harbor", harbor(self::settings(&fake, ROBOT)));
+    fake.misbehave(|request, _| request.path.contains("/registries").then(|| Answer::error(401, "unauthorized")));
+    fake.take_requests();
+    assert_eq!(source.load().await.expect_err("refused").kind(), SourceErrorKind::Forbidden);
+    let refused = fake.take_requests();
+    let after = refused.iter().skip_while(|request| !request.path.contains("/registries")).skip(1);
+    assert_eq!(after.filter(|request| request.headers.contains_key("authorization")).count(), 0);
+}
+
+#[tokio::test]
+async fn a_project_whose_endpoint_is_gone_is_not_reported_as_a_missing_permission() {
+    let fake = Fake::start();
+    fake.misbehave(|request, recorded| {
+        let mut answer = recorded(request);
+        let mut endpoints: Vec<Value> = serde_json::from_slice(&answer.body).ok()?;
+        endpoints.retain(|endpoint| !endpoint["url"].to_string().contains("nvcr.io"));
+        answer.body = Value::from(endpoints).to_string().into_bytes();
+        request.path.contains("/registries").then_some(answer)
+    });
+    let mut settings = settings(&fake, ROBOT);
+    settings.private = true;
+    let report = discover(settings).await.expect("the fake behaves otherwise");
+    let expected = "proxy-nvcr: its registry endpoint no longer exists".to_owned();
+    assert!(skipped(&report).contains(&expected), "{:#?}", skipped(&report));
+}
+
+#[tokio::test]
+async fn the_check_of_an_account_that_sees_no_private_project_says_so() {
+    let fake = Fake::start();
+    let mut settings = settings(&fake, "robot-repository-pull-all");
+    settings.private = true;
+    fake.misbehave(|request, recorded| {
+        let anonymously = Request { by: "anonymous".to_owned(), ..request.clone() };
+        request.path.contains("/projects").then(|| recorded(&anonymously))
+    });
+    let report = discover(settings.clone()).await;
+    let note = "private projects are enabled, but the account sees none";
+    let findings = checkup(&settings, &report);
+    assert!(
+        findings.iter().any(|finding| finding.level == FindingLevel::Note && finding.text == note),
+        "{findings:#?}"
+    );
+
+    let mut settings = self::settings(&fake, "anonymous");
+    settings.registry = None;
+    let findings = checkup(&settings, &discover(settings.clone()).await);
+    assert!(findings[0].text.starts_with("Harbor responds at http://127.0.0.1:"), "{findings:#?}");
+    assert_eq!(findings[1].level, FindingLevel::Problem);
 }

@@ -126,6 +126,15 @@ impl Layers {
         self.problems.push(hinted);
     }
 
+    /// Notes that the value of a setting has no effect.
+    pub(crate) fn warn<T>(&mut self, setting: &Setting<T>, message: &str, hint: impl Into<String>) {
+        let problem = match self.origin(setting) {
+            (file, Some(line)) => Problem::new(&file, format!("`{}`: {message}", self.path(setting))).at_line(line),
+            (variable, None) => Problem::new(&variable, message),
+        };
+        self.variables.warnings.push(problem.with_hint(hint));
+    }
+
     /// Where the value of a setting comes from: the variable, or the file and the line.
     pub(crate) fn origin<T>(&self, setting: &Setting<T>) -> (String, Option<usize>) {
         match self.line(setting) {

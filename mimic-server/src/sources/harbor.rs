@@ -116,6 +116,13 @@ const OVERRIDES: Setting<Overrides> = Setting::new(
     "",
     "Upstreams that cannot be derived from the endpoint, or are derived wrongly: `ecr=123456789012.dkr.ecr.eu-west-1.amazonaws.com`. Separate several with commas.",
 );
+const GRACE: Setting<Duration> = Setting::new(
+    "harbor.grace",
+    &PERIOD,
+    "1h",
+    "How long projects are kept if more than half of them, or all private ones, vanish from Harbor's list at once. Other projects \
+     are dropped when two polls in a row do not list them.",
+);
 
 static ROWS: &[Row] = &[
     ENABLED.row(),
@@ -135,6 +142,7 @@ static ROWS: &[Row] = &[
     PROJECTS.row(),
     UNHEALTHY.row(),
     OVERRIDES.row(),
+    GRACE.row(),
 ];
 
 /// A Harbor that mirrors are discovered from.
@@ -178,7 +186,16 @@ fn read_one(layers: &mut Layers, name: String) -> Option<ConfiguredHarbor> {
     let projects = layers.read(&PROJECTS);
     let unhealthy = layers.read(&UNHEALTHY);
     let overrides = layers.read(&OVERRIDES);
+    let grace = layers.read(&GRACE);
     if !enabled {
+        // In a list, an entry is enabled unless it says otherwise.
+        if !host.is_empty() && layers.list_length(GROUP).is_none() {
+            layers.warn(
+                &API_HOST,
+                "no effect: Harbor is not enabled",
+                "set `MIMIC_HARBOR_ENABLED=true`, or `harbor.enabled` in the file",
+            );
+        }
         return None;
     }
     // Zero is the placeholder of an invalid value, which has been noted.
@@ -202,6 +219,7 @@ fn read_one(layers: &mut Layers, name: String) -> Option<ConfiguredHarbor> {
     settings.pull_secret = Some(pull_secret).filter(|name| !name.is_empty());
     settings.unhealthy = unhealthy;
     settings.overrides = overrides;
+    settings.grace = grace;
     Some(ConfiguredHarbor { name, watch, interval, settings })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mimic_core::{MirrorSource, RuleList, SourceError, async_trait};
+use mimic_core::{MirrorSource, Problem, RuleList, SourceError, async_trait};
 
 use crate::backoff::around;
 use crate::config::{Layers, Setting};
@@ -70,6 +70,10 @@ impl<S: MirrorSource> MirrorSource for PolledRegistry<S> {
         let loaded = self.source.load().await;
         self.failed.store(loaded.is_err(), Ordering::Relaxed);
         loaded
+    }
+
+    fn degraded(&self) -> Option<Problem> {
+        self.source.degraded()
     }
 
     async fn changed(&self) {

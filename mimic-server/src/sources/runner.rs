@@ -77,6 +77,7 @@ impl Runner {
                 Ok(list) => {
                     backoff.reset();
                     loaded = true;
+                    self.report_degraded(&*source);
                     self.publish_on_thread(source.name(), list).await;
                 }
                 Err(error) => {
@@ -96,6 +97,18 @@ impl Runner {
         let (runner, name) = (self.clone(), source.to_owned());
         if let Err(error) = tokio::task::spawn_blocking(move || runner.publish(&name, list)).await {
             log::error!(source, error:%; "compiling mirrors failed");
+        }
+    }
+
+    fn report_degraded(&self, source: &dyn MirrorSource) {
+        let (name, problem) = (source.name(), source.degraded());
+        let before = self.health.source_degraded(name, problem.clone());
+        match problem {
+            Some(problem) if before.as_ref() != Some(&problem) => {
+                log::warn!(source = name, problem:% = problem.full_message(); "mirrors kept that the source no longer lists");
+            }
+            None if before.is_some() => log::info!(source = name; "mirrors are as the source lists them again"),
+            _ => {}
         }
     }
 

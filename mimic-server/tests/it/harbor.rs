@@ -55,7 +55,7 @@ fn several_harbors_are_listed_in_the_file_each_with_a_name() {
             "ConfiguredHarbor {{ name: \"{name}\", watch: true, interval: {interval}, settings: HarborSettings {{ \
              address: Address({address}), ca_file: None, credentials: None, timeouts: Timeouts {{ connect: 10s, \
              request: 30s }}, registry: None, projects: [{projects}], private: false, pull_secret: None, \
-             unhealthy: true, overrides: Overrides({{}}) }} }}"
+             unhealthy: true, overrides: Overrides({{}}), grace: 3600s }} }}"
         )
     };
     let main = harbor("main", "https://harbor.example.com", "60s", "\"*\"");
@@ -272,6 +272,43 @@ fn faults_keep_the_list_and_a_removed_project_disappears_with_a_refresh() {
     fake.remove_projects("quay");
     eventually("the project is gone", || (!is_mirrored(&server, "quay.io/a/b")).then_some(()));
     assert!(is_mirrored(&server, "nginx"));
+}
+
+#[test]
+fn projects_that_vanish_together_are_kept_and_reported() {
+    let fake = Fake::start();
+    let server = TestServer::start(&variables(&fake.url(), &[]));
+    eventually("the list is loaded", || is_mirrored(&server, "quay.io/a/b").then_some(()));
+    fake.remove_projects("");
+    let missing = "16 rules; http://";
+    let report = eventually("the loss is reported", || Some(server.readiness().1).filter(|r| r.contains(missing)));
+    assert!(
+        report.contains("[!] source harbor: ") && report.contains(" are missing from Harbor's list; keeping "),
+        "{report}"
+    );
+    assert!(is_mirrored(&server, "quay.io/a/b"));
+
+    fake.behave();
+    eventually("the list is complete again", || (!server.readiness().1.contains(missing)).then_some(()));
+}
+
+#[test]
+fn an_address_without_harbor_enabled_is_a_warning() {
+    let warnings = |variables: &[(&str, &str)]| {
+        let checked = run(&["--check"], variables);
+        String::from_utf8_lossy(&checked.stderr).into_owned()
+    };
+    let host = ("MIMIC_HARBOR_API_HOST", "harbor.example.com");
+    let base = [("MIMIC_CERTIFICATE_SOURCE", "selfsigned"), ("MIMIC_KUBERNETES_ENABLED", "false")];
+    let text = warnings(&[base[0], base[1], host]);
+    assert!(
+        text.contains(
+            "warning: MIMIC_HARBOR_API_HOST: no effect: Harbor is not enabled (hint: set `MIMIC_HARBOR_ENABLED=true`, or \
+             `harbor.enabled` in the file)"
+        ),
+        "{text}"
+    );
+    assert!(!warnings(&base).contains("HARBOR"));
 }
 
 #[test]
