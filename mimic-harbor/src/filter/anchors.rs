@@ -1,7 +1,7 @@
 //! Removes `^` and `$` from a filter. Mimic embeds filters in a rule's pattern, where the two would match at the ends of
 //! the image instead of the ends of the repository inside the project.
 
-use super::UNSUPPORTED_SIZE;
+use super::error::UNSUPPORTED_SIZE;
 use super::node::Node;
 
 /// Which ends of the repository a node touches.
@@ -63,7 +63,7 @@ impl Work {
             Node::Begin => Ok(if ends.begin { Node::Empty } else { Node::NEVER }),
             Node::End => Ok(if ends.end { Node::Empty } else { Node::NEVER }),
             Node::Concat(nodes) => match split(nodes) {
-                // No `$` can look at what the right part matches, and no `^` at the left part.
+                // The left part has no `$` and the right part no `^`, so neither depends on whether the other one is empty.
                 Some((left, right)) => {
                     let left = self.all(&concat(left), Ends { end: false, ..ends })?;
                     Ok(Node::Concat(vec![left, self.all(&concat(right), Ends { begin: false, ..ends })?]))

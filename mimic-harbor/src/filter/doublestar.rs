@@ -5,8 +5,8 @@
 //! where it would not be, it fails.
 
 use super::chars::Chars;
+use super::error::{ParseError, UNSUPPORTED_SIZE};
 use super::node::Node;
-use super::{ParseError, UNSUPPORTED_SIZE};
 
 /// Translates a glob.
 pub(super) fn parse(glob: &str) -> Result<Node, ParseError> {

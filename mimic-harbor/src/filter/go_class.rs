@@ -1,7 +1,7 @@
 //! Character classes and escapes of Go's regular expressions.
 
-use super::ParseError;
 use super::chars::Chars;
+use super::error::ParseError;
 
 /// A class under construction.
 pub(super) struct Class {

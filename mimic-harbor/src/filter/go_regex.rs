@@ -4,9 +4,9 @@
 //! that one of them accepts can be an error for the other.
 
 use super::chars::Chars;
+use super::error::{ParseError, UNSUPPORTED_SIZE};
 use super::go_class::{self, Class};
 use super::node::Node;
-use super::{ParseError, UNSUPPORTED_SIZE};
 
 /// Go's limit for the counts of a repetition, and for the product of nested ones.
 const MOST_REPETITIONS: u32 = 1000;

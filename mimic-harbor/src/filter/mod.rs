@@ -3,6 +3,7 @@
 mod anchors;
 mod chars;
 mod doublestar;
+mod error;
 mod go_class;
 mod go_regex;
 mod node;
@@ -12,6 +13,9 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::api::Metadata;
+
+pub use error::FilterError;
+use error::ParseError;
 
 /// The filter of a project (Harbor 2.16 and later). The project does not serve repositories that do not match it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -42,50 +46,8 @@ impl fmt::Display for Filter {
     }
 }
 
-/// A filter for which there is no rule.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FilterError {
-    /// It cannot be parsed. Harbor serves nothing through a project with such a filter.
-    #[error("cannot parse its filter `{pattern}`: {reason}")]
-    Invalid {
-        /// The pattern.
-        pattern: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Harbor understands it, but Mimic cannot write it as a rule with exactly the same meaning.
-    #[error("cannot translate its filter `{pattern}` exactly: {reason}")]
-    Unsupported {
-        /// The pattern.
-        pattern: String,
-        /// Which part of it Mimic cannot translate.
-        reason: &'static str,
-    },
-    /// It matches no repository, so Harbor serves nothing through the project.
-    #[error("its filter `{pattern}` matches no repository")]
-    MatchesNothing {
-        /// The pattern.
-        pattern: String,
-    },
-}
-
-/// The parsers' part of a [`FilterError`].
-enum ParseError {
-    Invalid(String),
-    Unsupported(&'static str),
-}
-
-impl ParseError {
-    fn invalid(reason: impl Into<String>) -> Self {
-        Self::Invalid(reason.into())
-    }
-}
-
 /// Longer patterns are not translated, in bytes: the parsers recurse.
 const LONGEST: usize = 1024;
-
-/// The reason for filters whose translation would be too large.
-const UNSUPPORTED_SIZE: &str = "it is too complex";
 
 impl Filter {
     /// The filter of a project, if it has one.
