@@ -31,6 +31,7 @@ pub fn run() -> ExitCode {
     if args.check {
         let problems = server.check();
         report("warning", &warnings);
+        report("warning", &server.check_warnings());
         report("error", &problems);
         if problems.is_empty() {
             let _ = writeln!(io::stdout(), "configuration OK");
@@ -88,6 +89,6 @@ async fn serve(server: Server, demo: bool) -> Result<(), StartError> {
 fn report(kind: &str, problems: &[Problem]) {
     let mut out = io::stderr().lock();
     for problem in problems {
-        let _ = writeln!(out, "{kind}: {}", problem.full_message());
+        let _ = writeln!(out, "{kind}: {}", logging::harmless(&problem.full_message().to_string()));
     }
 }

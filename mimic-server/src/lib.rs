@@ -22,6 +22,7 @@ mod certificate;
 mod command;
 mod config;
 mod demo;
+mod files;
 mod health;
 mod heartbeat;
 mod http;

@@ -4,9 +4,11 @@
 //! A file may be on a network mount that hangs, so metadata and contents are read on the runtime's pool of blocking
 //! threads: the thread that handles signals never waits for a disk.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Time between two queries.
 pub(crate) const PERIOD: Duration = Duration::from_secs(1);
@@ -21,7 +23,7 @@ pub(crate) struct PolledFiles {
 /// Distinguishes one content of a file from the next. Symbolic links are followed: the kubelet replaces mounted files by
 /// a new target of a link, which is another state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct State {
+pub(crate) struct State {
     device: u64,
     inode: u64,
     size: u64,
@@ -76,15 +78,25 @@ fn states(paths: &[PathBuf]) -> Vec<Option<State>> {
 impl State {
     /// `None` for a file that does not exist or cannot be queried: reading it returns the reason.
     fn of(path: &Path) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Self {
+        Some(Self::new(&std::fs::metadata(path).ok()?))
+    }
+
+    pub(crate) fn new(metadata: &Metadata) -> Self {
+        Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.len(),
             modified: metadata.modified().ok(),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
+        }
+    }
+
+    /// How long ago, at the time `now`, the file was last changed; zero for a time in the future.
+    pub(crate) fn age(&self, now: SystemTime) -> Duration {
+        let since = |time: Duration| now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(time);
+        let (seconds, nanoseconds) = self.changed;
+        since(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+            .saturating_sub(Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or_default()))
     }
 }
 

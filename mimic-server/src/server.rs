@@ -122,6 +122,14 @@ impl Server {
         problems
     }
 
+    /// What [`check`](Self::check) finds that does not prevent the start.
+    pub fn check_warnings(&self) -> Vec<Problem> {
+        if self.settings.certificate.source != CertificateOrigin::File {
+            return Vec::new();
+        }
+        certificate_files(&self.settings, None).exposure().into_iter().collect()
+    }
+
     /// The configured sources, after the example mirrors if those are used.
     fn configured_sources(&self) -> Vec<Arc<dyn SourceSettings>> {
         let configured = &self.settings.sources;

@@ -4,12 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use mimic_core::Hint as _;
+use mimic_core::{Hint as _, Problem};
 
 use super::error::CertificateError;
 use super::installer::CertificateInstaller;
 use super::pair::Pair;
+use crate::files;
 use crate::polling::{self, PolledFiles};
+
+/// Largest file in bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// A certificate and its key in two PEM files that can be replaced at any time.
 #[derive(Debug)]
@@ -37,10 +41,23 @@ impl CertificateFiles {
         Ok(pair)
     }
 
+    /// A warning about the permissions of the key's file. Blocks on the disk.
+    pub(crate) fn exposure(&self) -> Option<Problem> {
+        let mode = files::readable_by_all(&self.key)?;
+        let message = format!("the private key is readable by every user (mode {mode:04o})");
+        let hint = "remove the permission, for example with `chmod o-r`, or `defaultMode: 0440` of a mounted Secret";
+        Some(Problem::new(&self.key.display().to_string(), message).with_hint(hint))
+    }
+
     /// The same without blocking the caller's thread.
     pub(crate) async fn load(self: &Arc<Self>) -> Result<Pair, CertificateError> {
         let files = Arc::clone(self);
-        let load = tokio::task::spawn_blocking(move || files.load_blocking());
+        let load = tokio::task::spawn_blocking(move || {
+            if let Some(problem) = files.exposure() {
+                log::warn!(problem:% = problem.full_message(); "private key exposed");
+            }
+            files.load_blocking()
+        });
         load.await.unwrap_or_else(|error| Err(CertificateError::Interrupted(error.into())))
     }
 
@@ -68,7 +85,7 @@ impl CertificateFiles {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
-    std::fs::read(path).map_err(|error| CertificateError::Read { path: path.display().to_string(), error })
+    files::read(path, LARGEST).map_err(|error| CertificateError::Read { path: path.display().to_string(), error })
 }
 
 #[cfg(test)]

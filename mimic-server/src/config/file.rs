@@ -1,7 +1,6 @@
 //! The configuration file: its keys with their lines, and its values as they were written.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use config::{ConfigError, Map, Source, Value};
@@ -11,6 +10,7 @@ use mimic_core::internal::text::decode;
 use mimic_core::internal::yaml::{self, Node};
 
 use super::schema::{Schema, suggest};
+use crate::files;
 
 /// Largest file, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
@@ -45,7 +45,7 @@ enum Kind {
 impl ConfigFile {
     pub(crate) fn read(path: &Path) -> Result<Self, Problem> {
         let name = path.display().to_string();
-        match read(path) {
+        match files::read(path, MAX_SIZE) {
             Ok(bytes) => {
                 let text = decode(&bytes).map_err(|error| Problem::from_error(&name, &error))?;
                 Self::parse(name, text)
@@ -181,15 +181,6 @@ impl Source for Values {
     fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
         Ok(self.0.iter().map(|(path, value)| (path.clone(), value.as_str().into())).collect())
     }
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_SIZE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_SIZE {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB", MAX_SIZE >> 20)));
-    }
-    Ok(bytes)
 }
 
 /// A value in the form of a variable: lists with commas. A group has no such form.

@@ -1,10 +1,15 @@
 //! Secrets in the configuration.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
 use super::layers::Layers;
 use super::setting::Setting;
+use crate::files;
+
+/// Largest file in bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// A secret: its value, or the name of a file that contains it. The debug form shows neither.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,7 +42,8 @@ pub(crate) fn read_secret(
         (true, true) => Secret::Absent,
         (false, true) => Secret::Value(value),
         (true, false) => {
-            if let Err(error) = std::fs::read_to_string(&file) {
+            let read = files::read(&file, LARGEST);
+            if let Err(error) = read.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other)) {
                 layers.note(file_setting, format!("cannot read `{}`: {error}", file.display()), "");
             }
             Secret::File(file)

@@ -17,8 +17,9 @@ use crate::settings::Limits;
 /// Part of the API server's `?timeout=` that is kept for processing and for the response: a tenth, within these bounds.
 const MARGIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
-/// Bytes that are reserved for a body on its `Content-Length` alone, at most.
-const RESERVED: usize = 1 << 20;
+/// Room for a body whose first piece arrived, in pieces of that size. More room follows when more has arrived: a declared length
+/// sets no memory aside.
+const PIECES: usize = 4;
 
 /// An error response, with a message for the API server's log.
 #[derive(Debug)]
@@ -90,7 +91,7 @@ async fn read(payload: &mut web::Payload, declared: Option<usize>, limit: usize)
             return Err(Refusal::too_large(limit));
         }
         if whole.is_empty() {
-            whole.reserve(declared.unwrap_or(0).min(RESERVED).max(chunk.len()));
+            whole.reserve(declared.unwrap_or(0).clamp(chunk.len(), PIECES * chunk.len()));
         }
         whole.extend_from_slice(&chunk);
     }

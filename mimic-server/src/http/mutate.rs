@@ -1,5 +1,6 @@
 //! The handler of `POST /mutate`, and its log lines.
 
+use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -11,7 +12,11 @@ use mimic_k8s::admission::{Review, Verdict};
 use super::body::{self, Refusal};
 use super::response::{json, text};
 use super::state::State;
+use crate::logging::harmless;
 use crate::metrics::Metrics;
+
+/// Bytes after which the list of images in a log line ends.
+const LISTED: usize = 6 << 10;
 
 /// Responds to a review. Nothing is awaited after the body was received.
 pub(super) async fn mutate(state: &State, request: &HttpRequest, mut payload: web::Payload) -> HttpResponse {
@@ -32,8 +37,7 @@ fn refuse(refusal: &Refusal) -> HttpResponse {
     let (status, reason) = (refusal.status.as_u16(), refusal.message.as_ref());
     log::debug!(status, reason; "request refused");
     // The text can quote the request, and the API server logs it.
-    let harmless = !reason.contains(char::is_control);
-    text(refusal.status, if harmless { format!("{reason}\n") } else { format!("{}\n", reason.escape_debug()) })
+    text(refusal.status, format!("{}\n", harmless(reason)))
 }
 
 /// Allows the pod unchanged if `decide` panics: a bug of Mimic must not block pods.
@@ -86,15 +90,18 @@ fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
     let operation = review.operation();
     let owner = review.owner().map(|owner| [owner.kind, "/", owner.name].concat()).unwrap_or_default();
     let owner = owner.as_str();
-    let mut images = String::with_capacity(192 * verdict.images().len());
-    let mut rewritten = 0;
+    let mut images = String::with_capacity((192 * verdict.images().len()).min(2 * LISTED));
+    let (mut rewritten, mut listed) = (0, 0);
     for image in verdict.images() {
         let (source, rule) = image.outcome.rule().map_or(("", ""), |rule| (rule.source, rule.rule.name()));
         if let Some(mirrored) = image.outcome.rewritten() {
             rewritten += 1;
-            let separator = if images.is_empty() { "" } else { ", " };
-            for part in [separator, image.image, " -> ", mirrored, " by ", rule, " of ", source] {
-                images.push_str(part);
+            if images.len() < LISTED {
+                listed += 1;
+                let separator = if images.is_empty() { "" } else { ", " };
+                for part in [separator, image.image, " -> ", mirrored, " by ", rule, " of ", source] {
+                    images.push_str(part);
+                }
             }
         }
         log::debug!(
@@ -102,6 +109,9 @@ fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
             image = image.image, outcome = image.outcome.as_str(), reason = image.outcome.reason().as_str(), rule, source;
             "image processed"
         );
+    }
+    if listed < rewritten {
+        let _ = write!(images, ", and {} more", rewritten - listed);
     }
     let images = images.as_str();
     let request_dry_run = review.is_dry_run();

@@ -9,6 +9,15 @@ use log::kv::{self, Key, VisitSource, VisitValue};
 /// Initial capacity in bytes; enough for the line of a typical pod.
 const LINE: usize = 1536;
 
+/// Longest line in bytes. Container runtimes split lines of 16 KiB and more.
+const LONGEST: usize = 16 << 10;
+
+/// Longest value in bytes.
+const LONGEST_VALUE: usize = 8 << 10;
+
+/// What a line needs besides values: keys, quotes, and notes on what was cut off.
+const REST: usize = 1 << 10;
+
 /// `2026-11-01T12:00:00.000Z INFO  mimic_server::server: listening address=0.0.0.0:8443`
 pub(super) fn text(time: &str, record: &Record<'_>) -> String {
     let mut line = String::with_capacity(LINE);
@@ -45,7 +54,9 @@ impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
         self.0.push(' ');
         self.0.push_str(key.as_str());
         self.0.push('=');
-        let bare = !value.is_empty() && every(&value, |b| b.is_ascii_graphic() && !is_quote(b) && b != b'=');
+        let bare = !value.is_empty()
+            && value.len() <= room(self.0)
+            && every(&value, |b| b.is_ascii_graphic() && !is_quote(b) && b != b'=');
         if bare {
             self.0.push_str(&value);
         } else {
@@ -106,26 +117,54 @@ fn json_pair(line: &mut String, key: &str, value: &str) {
     line.push('"');
 }
 
-/// Writes `text` so that it can neither end the line nor control a terminal; `quoted` also escapes quotes and backslashes.
-/// The escape sequences are those of JSON.
+/// `text` with those characters escaped that can end a line, control a terminal, or change the order of what is shown.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut out, c| {
+            let _ = escape_char(&mut out, c, false);
+            out
+        })
+        .into()
+}
+
+/// How many bytes the next value can have.
+fn room(line: &str) -> usize {
+    LONGEST_VALUE.min((LONGEST - REST).saturating_sub(line.len()))
+}
+
+/// Writes `text`, as far as there is room, so that it can neither end the line nor control a terminal; `quoted` also escapes
+/// quotes and backslashes. The escape sequences are those of JSON.
 fn escape(out: &mut String, text: &str, quoted: bool) -> fmt::Result {
-    // The common case: nothing to escape.
-    if every(text, |b| (b.is_ascii_graphic() || b == b' ') && !(quoted && is_quote(b))) {
+    let room = room(out);
+    // The common case: nothing to escape, and enough room.
+    if text.len() <= room && every(text, |b| (b.is_ascii_graphic() || b == b' ') && !(quoted && is_quote(b))) {
         out.push_str(text);
         return Ok(());
     }
-    for c in text.chars() {
-        match c {
-            '"' | '\\' if quoted => {
-                out.push('\\');
-                out.push(c);
-            }
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if is_unsafe(c) => write!(out, "\\u{:04x}", u32::from(c))?,
-            c => out.push(c),
+    let end = out.len() + room;
+    for (index, c) in text.char_indices() {
+        if out.len() >= end {
+            return write!(out, "… and {} more bytes", text.len() - index);
         }
+        escape_char(out, c, quoted)?;
+    }
+    Ok(())
+}
+
+fn escape_char(out: &mut String, c: char, quoted: bool) -> fmt::Result {
+    match c {
+        '"' | '\\' if quoted => {
+            out.push('\\');
+            out.push(c);
+        }
+        '\n' => out.push_str("\\n"),
+        '\t' => out.push_str("\\t"),
+        '\r' => out.push_str("\\r"),
+        c if is_unsafe(c) => write!(out, "\\u{:04x}", u32::from(c))?,
+        c => out.push(c),
     }
     Ok(())
 }
@@ -142,7 +181,8 @@ fn is_quote(b: u8) -> bool {
 
 /// Control characters, line separators, and characters that reorder the text around them.
 fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -176,6 +216,31 @@ mod tests {
                 "message": "listening", "count": 3, "degraded": true, "error": "say \"no\"",
             })
         );
+    }
+
+    #[test]
+    fn no_line_is_longer_than_16_kib_however_long_its_values_are() {
+        for value in ["a".repeat(100_000), "\u{1b}".repeat(100_000), "é\"".repeat(100_000), "a b".repeat(5_000)] {
+            let values: Vec<(&str, kv::Value<'_>)> =
+                ["namespace", "pod", "owner", "images", "warnings"].map(|key| (key, value.as_str().into())).into();
+            for render in [text, json] {
+                let line = record(render, &value, &values);
+                assert!((LONGEST - 2 * REST..=LONGEST).contains(&line.len()), "{} bytes", line.len());
+                assert!(line.contains("… and "), "{line}");
+            }
+            let line = record(json, "x", &values);
+            let object: serde_json::Value = serde_json::from_str(&line).expect("a line that was cut is JSON");
+            let shown = object["namespace"].as_str().expect("it is a string");
+            let (kept, rest) = shown.rsplit_once("… and ").expect("it was cut");
+            assert!(value.starts_with(kept));
+            assert_eq!(rest, format!("{} more bytes", value.len() - kept.len()));
+        }
+    }
+
+    #[test]
+    fn harmless_text_shows_what_would_be_hidden() {
+        assert_eq!(harmless("file:3: `quay.io` (hint: é)"), "file:3: `quay.io` (hint: é)");
+        assert_eq!(harmless("a\u{1b}[2Jb\nc\u{202e}d\u{200f}"), "a\\u001b[2Jb\\nc\\u202ed\\u200f");
     }
 
     #[test]

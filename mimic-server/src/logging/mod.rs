@@ -1,17 +1,21 @@
 //! Logs to standard error, from a separate thread.
 
+mod frequency;
 mod line;
 mod writer;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::panic::PanicHookInfo;
+use std::sync::Arc;
+use std::time::Instant;
 
 use env_logger::Target;
-use env_logger::fmt::Formatter;
-use log::{LevelFilter, Record};
+use log::LevelFilter;
 
 use crate::settings::{Log, LogFormat, LogLevel};
 
+use frequency::{Fate, Frequency};
+pub(crate) use line::harmless;
 pub use writer::LastLines;
 pub(crate) use writer::lost_lines;
 
@@ -34,11 +38,25 @@ pub fn init(log: Log, overrides: Option<&str>) -> io::Result<LastLines> {
         }
         builder.parse_filters(overrides);
     }
-    match log.format {
-        LogFormat::Text => builder.format(|out, record| write_line(out, record, line::text)),
-        LogFormat::Json => builder.format(|out, record| write_line(out, record, line::json)),
+    let render = match log.format {
+        LogFormat::Text => line::text,
+        LogFormat::Json => line::json,
     };
-    let (lines, last) = writer::start(io::stderr())?;
+    let frequency = Arc::new(Frequency::default());
+    let (lines, last) = writer::start(io::stderr(), Arc::clone(&frequency))?;
+    let queue = lines.clone();
+    builder.format(move |out, record| {
+        let kind = frequency::kind(record);
+        if let Fate::LeftOut { is_first } = frequency.admit(kind, Instant::now()) {
+            if is_first {
+                queue.wake();
+            }
+            return Ok(());
+        }
+        let line = render(&out.timestamp_millis().to_string(), record);
+        frequency.logged(kind, line.len());
+        out.write_all(line.as_bytes())
+    });
     builder.target(Target::Pipe(Box::new(lines))).try_init().map_err(io::Error::other)?;
     Ok(last)
 }
@@ -62,10 +80,4 @@ fn level(level: LogLevel) -> LevelFilter {
         LogLevel::Warn => LevelFilter::Warn,
         LogLevel::Error => LevelFilter::Error,
     }
-}
-
-fn write_line(out: &mut Formatter, record: &Record<'_>, render: fn(&str, &Record<'_>) -> String) -> io::Result<()> {
-    use io::Write as _;
-    let line = render(&out.timestamp_millis().to_string(), record);
-    out.write_all(line.as_bytes())
 }

@@ -6,7 +6,9 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use super::frequency::{Frequency, LeftOut, PERIOD};
 
 /// Bytes that can wait to be written: about four thousand lines, or seconds of a busy server.
 const ROOM: usize = 1 << 20;
@@ -37,6 +39,7 @@ impl Drop for LastLines {
 }
 
 /// Queues whole lines; never waits for the output.
+#[derive(Clone)]
 pub(super) struct Lines(Arc<Queue>);
 
 impl Write for Lines {
@@ -50,11 +53,19 @@ impl Write for Lines {
     }
 }
 
-/// Starts the thread that writes to `out`.
-pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(Lines, LastLines)> {
+impl Lines {
+    /// Makes the thread look for lines that were left out.
+    pub(super) fn wake(&self) {
+        self.0.lock().has_left_out = true;
+        self.0.work.notify_one();
+    }
+}
+
+/// Starts the thread that writes to `out`, and reports the lines that `frequency` left out.
+pub(super) fn start(out: impl Write + Send + 'static, frequency: Arc<Frequency>) -> io::Result<(Lines, LastLines)> {
     let queue = Arc::new(Queue::default());
     let shared = Arc::clone(&queue);
-    std::thread::Builder::new().name("log".to_owned()).spawn(move || shared.drain(out))?;
+    std::thread::Builder::new().name("log".to_owned()).spawn(move || shared.drain(out, &frequency))?;
     Ok((Lines(Arc::clone(&queue)), LastLines(queue)))
 }
 
@@ -67,6 +78,7 @@ struct Queue {
 }
 
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 struct Waiting {
     lines: Vec<u8>,
     lost: u64,
@@ -76,6 +88,8 @@ struct Waiting {
     writing: bool,
     /// The end of the process waits until all lines are written.
     hurry: bool,
+    /// Lines were left out and not reported.
+    has_left_out: bool,
 }
 
 impl Queue {
@@ -97,12 +111,18 @@ impl Queue {
         }
     }
 
-    fn drain(&self, mut out: impl Write) {
+    fn drain(&self, mut out: impl Write, frequency: &Frequency) {
         let mut lines = Vec::new();
         let mut waiting = self.lock();
         loop {
             waiting.idle = true;
-            waiting = self.work.wait_while(waiting, |w| w.lines.is_empty()).unwrap_or_else(PoisonError::into_inner);
+            let is_idle = |waiting: &mut Waiting| waiting.lines.is_empty();
+            waiting = if waiting.has_left_out {
+                self.work.wait_timeout_while(waiting, PERIOD, is_idle).unwrap_or_else(PoisonError::into_inner).0
+            } else {
+                let is_idle = |waiting: &mut Waiting| is_idle(waiting) && !waiting.has_left_out;
+                self.work.wait_while(waiting, is_idle).unwrap_or_else(PoisonError::into_inner)
+            };
             waiting.idle = false;
             std::mem::swap(&mut waiting.lines, &mut lines);
             let lost = std::mem::take(&mut waiting.lost);
@@ -114,7 +134,12 @@ impl Queue {
             if lost > 0 {
                 log::warn!(lost; "log lines dropped: output is too slow");
             }
+            let (left_out, is_more) = frequency.take_left_out(Instant::now());
+            for LeftOut { target, message, count } in left_out {
+                log::warn!(module = target, kind = message, count; "log lines left out: too many of a kind");
+            }
             waiting = self.lock();
+            waiting.has_left_out = is_more;
             waiting.writing = false;
             self.written.notify_all();
             (waiting, _) =
@@ -133,8 +158,6 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     use super::*;
@@ -158,7 +181,7 @@ mod tests {
     fn blocked_output_delays_no_thread_and_uses_bounded_memory() {
         let (open, gate) = sync_channel(8);
         let (out, written) = sync_channel(8);
-        let (mut lines, end) = start(Gate(gate, out)).expect("a thread");
+        let (mut lines, end) = start(Gate(gate, out), Arc::default()).expect("a thread");
         let line = |n: usize| format!("{n:0100}\n");
         let before = lost_lines();
         let many = 3 * ROOM / line(0).len();
@@ -181,7 +204,7 @@ mod tests {
     fn the_end_does_not_wait_for_blocked_output() {
         let (_open, gate) = sync_channel(1);
         let (out, _written) = sync_channel(1);
-        let (mut lines, end) = start(Gate(gate, out)).expect("a thread");
+        let (mut lines, end) = start(Gate(gate, out), Arc::default()).expect("a thread");
         lines.write_all(b"never read\n").expect("it never fails");
         let began = Instant::now();
         drop(end);
@@ -195,7 +218,7 @@ mod tests {
         for _ in 0..8 {
             open.send(()).expect("there is room");
         }
-        let (mut lines, end) = start(Gate(gate, out)).expect("a thread");
+        let (mut lines, end) = start(Gate(gate, out), Arc::default()).expect("a thread");
         for text in ["one\n", "two\n", "three\n"] {
             lines.write_all(text.as_bytes()).expect("it never fails");
         }

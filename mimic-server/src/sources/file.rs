@@ -10,7 +10,11 @@ use mimic_k8s::mirrors::parse_document;
 use super::kind::{ConfiguredSource, Host, SourceKind, SourceSettings};
 use crate::config::value_type::{FLAG, PATHS};
 use crate::config::{Layers, Row, Setting};
+use crate::files;
 use crate::polling::PolledFiles;
+
+/// Largest file in bytes.
+const LARGEST: u64 = 16 << 20;
 
 pub(super) const KIND: SourceKind = SourceKind { names: &["file:PATH"], rows: ROWS, list: None, read };
 
@@ -72,8 +76,8 @@ impl Content {
     fn read(&self) -> Result<RuleList, Problem> {
         self.files.note_blocking();
         let name = self.path.display().to_string();
-        let bytes =
-            std::fs::read(&self.path).map_err(|error| Problem::new(&name, format!("cannot read the file: {error}")))?;
+        let bytes = files::read_settled(&self.path, LARGEST)
+            .map_err(|error| Problem::new(&name, format!("cannot read the file: {error}")))?;
         parse_document(&name, decode(&bytes).map_err(|error| Problem::from_error(&name, &error))?)
     }
 }

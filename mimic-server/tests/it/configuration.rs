@@ -363,3 +363,35 @@ fn usage_and_version_are_printed() {
     assert_eq!(String::from_utf8_lossy(&run(&["--version"], &[]).stdout), version);
     assert_eq!(run(&["--nonsense"], &[]).status.code(), Some(2));
 }
+
+#[test]
+fn the_check_shows_hidden_characters_and_warns_about_a_key_that_every_user_can_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+    let identity = crate::common::pki::Identity::new("mimic");
+    std::fs::write(&certificate, identity.certificate_pem()).unwrap();
+    std::fs::write(&key, identity.key_pem()).unwrap();
+    let mirrors = folder.path().join("mirrors.yaml");
+    std::fs::write(&mirrors, "mirrors: {\"a\\e[2J\\u202Eb\": x}\n").unwrap();
+    let absent = "/does/not\u{1b}[2J/exist\u{202e}.yaml";
+    for (mode, is_warned) in [(0o644, true), (0o640, false)] {
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+        let output = crate::common::process::run(
+            &["--check"],
+            &[
+                ("MIMIC_KUBERNETES_ENABLED", "false"),
+                ("MIMIC_CERTIFICATE_SOURCE", "file"),
+                ("MIMIC_CERTIFICATE_CERTFILE", certificate.to_str().unwrap()),
+                ("MIMIC_CERTIFICATE_KEYFILE", key.to_str().unwrap()),
+                ("MIMIC_FILE_PATH", &format!("{},{absent}", mirrors.display())),
+            ],
+        );
+        let report = String::from_utf8(output.stderr).unwrap();
+        assert!(report.contains("error: ") && report.contains("mirrors.yaml:1"), "{report}");
+        assert!(!report.contains(['\u{1b}', '\u{202e}']), "{report:?}");
+        assert!(report.contains(r"error: /does/not\u001b[2J/exist\u202e.yaml: "), "{report:?}");
+        let warning = format!("warning: {}: the private key is readable by every user (mode 0644)", key.display());
+        assert_eq!(report.contains(&warning), is_warned, "{report}");
+    }
+}

@@ -1,26 +1,58 @@
 //! A disk that hangs, such as a network mount whose server is down, does not delay SIGTERM.
 
-use std::fs::{self, File};
+use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::common::eventually;
 use crate::common::pki::Identity;
 use crate::common::process::Process;
 
-/// Replaces a file with a pipe: reading it waits for a writer.
-fn make_hang(path: &Path) {
-    let pipe = path.with_extension("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
-    fs::rename(&pipe, path).expect("the file can be replaced");
+/// A file that hangs: to open it waits for as long as this lives (or for 45 s, Linux' default for leases).
+struct Hang {
+    holder: Child,
+    output: BufReader<ChildStdout>,
 }
 
-/// Waits until the server reads the pipe. The reader waits for content until the result is dropped.
-fn wait_for_reader(path: &Path) -> File {
-    let path = path.to_owned();
-    let open = std::thread::spawn(move || File::options().write(true).open(path).expect("the pipe can be opened"));
-    eventually("the server reads the file", || open.is_finished().then_some(()));
-    open.join().expect("the pipe was opened")
+/// Holds a lease on a file, and says when another process wants to open it.
+const HOLDER: &str = r#"
+    use Fcntl qw(F_SETLEASE F_WRLCK);
+    $| = 1;
+    $SIG{IO} = sub { print "wanted\n" };
+    open(my $file, "+<", $ARGV[0]) && fcntl($file, F_SETLEASE, F_WRLCK) or exit 1;
+    print "held\n";
+    sleep 60 while 1;
+"#;
+
+impl Hang {
+    /// Replaces a file with a copy that hangs. `None` if the file system has no leases.
+    fn at(path: &Path) -> Option<Self> {
+        let copy = path.with_extension("copy");
+        fs::copy(path, &copy).expect("the file can be copied");
+        let mut holder = Command::new("perl");
+        let mut holder = holder.args(["-e", HOLDER]).arg(&copy).stdout(Stdio::piped()).spawn().expect("perl runs");
+        let output = BufReader::new(holder.stdout.take().expect("it is piped"));
+        let mut hang = Self { holder, output };
+        if hang.line() != "held\n" {
+            eprintln!("skipped: no leases on `{}`", path.display());
+            return None;
+        }
+        fs::rename(&copy, path).expect("the file can be replaced");
+        Some(hang)
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("it is text");
+        line
+    }
+}
+
+impl Drop for Hang {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
 }
 
 fn start(variables: &[(&str, &str)]) -> Process {
@@ -34,15 +66,15 @@ fn start(variables: &[(&str, &str)]) -> Process {
     Process::start(&[], &all)
 }
 
-/// Ends the server while the file at `path` hangs.
+/// Ends the server while a file hangs.
 #[track_caller]
-fn end(server: Process, path: &Path, message: &str) {
-    let reader_waits = wait_for_reader(path);
+fn end(server: Process, mut hang: Hang, message: &str) {
+    assert_eq!(hang.line(), "wanted\n", "the server opens the file");
     server.signal("TERM");
     let (status, _, log) = server.wait();
     assert!(status.success(), "{status}");
     assert!(log.iter().any(|line| line["message"] == message), "{log:#?}");
-    drop(reader_waits);
+    drop(hang);
 }
 
 #[test]
@@ -52,8 +84,8 @@ fn sigterm_ends_the_server_while_a_file_with_mirrors_hangs() {
     fs::write(&path, "mirrors: {}").unwrap();
     let server = start(&[("MIMIC_CERTIFICATE_SOURCE", "selfsigned"), ("MIMIC_FILE_PATH", path.to_str().unwrap())]);
     server.line("webhook listening");
-    make_hang(&path);
-    end(server, &path, "shutdown complete");
+    let Some(hang) = Hang::at(&path) else { return };
+    end(server, hang, "shutdown complete");
 }
 
 #[test]
@@ -70,8 +102,8 @@ fn sigterm_ends_the_server_while_a_certificate_file_hangs() {
         ("MIMIC_MIRRORS", "docker.io=harbor.example.com/dockerhub"),
     ]);
     server.line("webhook listening");
-    make_hang(&certificate);
-    end(server, &certificate, "shutdown complete");
+    let Some(hang) = Hang::at(&certificate) else { return };
+    end(server, hang, "shutdown complete");
 }
 
 #[test]
@@ -79,7 +111,7 @@ fn sigterm_ends_the_server_while_a_file_hangs_at_startup() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mirrors.yaml");
     fs::write(&path, "").unwrap();
-    make_hang(&path);
+    let Some(hang) = Hang::at(&path) else { return };
     let server = start(&[("MIMIC_CERTIFICATE_SOURCE", "selfsigned"), ("MIMIC_FILE_PATH", path.to_str().unwrap())]);
-    end(server, &path, "stopped during startup");
+    end(server, hang, "stopped during startup");
 }

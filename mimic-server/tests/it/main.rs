@@ -13,6 +13,8 @@ mod demo;
 #[cfg(test)]
 mod early;
 #[cfg(test)]
+mod flood;
+#[cfg(test)]
 mod hanging_disk;
 #[cfg(test)]
 mod harbor;

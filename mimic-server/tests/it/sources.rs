@@ -244,3 +244,23 @@ fn readiness_waits_for_every_source_and_for_the_end_of_the_startup() {
     eventually("it is ready", || (server.readiness().0 == 200).then_some(()));
     assert_eq!(nginx(&server).as_deref(), Some("moody.example/hub/library/nginx:1.27"));
 }
+
+#[test]
+fn what_is_no_regular_file_is_refused_and_the_last_rules_stay() {
+    let mirrors = Mirrors::new("mirrors: {docker.io: one.example/hub}");
+    let server = mirrors.start(&[]);
+    let pipe = mirrors.path().with_extension("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::rename(&pipe, mirrors.path()).unwrap();
+    let error = "cannot read the file: it is not a regular file";
+    eventually("the failure is reported", || server.readiness().1.contains(error).then_some(()));
+    assert_eq!(nginx(&server).as_deref(), Some("one.example/hub/library/nginx:1.27"));
+
+    let large = fs::File::create(&pipe).unwrap();
+    large.set_len(500 << 20).unwrap();
+    fs::rename(&pipe, mirrors.path()).unwrap();
+    let error = "cannot read the file: it is larger than 16 MiB";
+    eventually("the failure is reported", || server.readiness().1.contains(error).then_some(()));
+    mirrors.write("mirrors: {docker.io: two.example/hub}");
+    wait_for(&server, Some("two.example/hub/library/nginx:1.27"));
+}
