@@ -63,6 +63,11 @@ pub enum Step<'a> {
         /// The mirror's location.
         location: &'a str,
     },
+    /// The location of a mirror would have the registry's port in its path, where no port can be.
+    MirrorPort {
+        /// The mirror's location.
+        location: &'a str,
+    },
     /// The rewritten image would not be valid.
     MirrorInvalid {
         /// The result of the rewrite.
@@ -73,7 +78,8 @@ pub enum Step<'a> {
 }
 
 impl Step<'_> {
-    /// A stable name: `parsed`, `alias`, `candidate`, `selected`, `excluded`, `mirror_skipped` or `mirror_invalid`.
+    /// A stable name: `parsed`, `alias`, `candidate`, `selected`, `excluded`, `mirror_skipped`, `mirror_port` or
+    /// `mirror_invalid`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Parsed(_) => "parsed",
@@ -82,6 +88,7 @@ impl Step<'_> {
             Self::Selected(_) => "selected",
             Self::Excluded { .. } => "excluded",
             Self::MirrorSkipped { .. } => "mirror_skipped",
+            Self::MirrorPort { .. } => "mirror_port",
             Self::MirrorInvalid { .. } => "mirror_invalid",
         }
     }
@@ -117,6 +124,9 @@ impl fmt::Display for Step<'_> {
             Self::Selected(rule) => write!(f, "selected {rule}: the most specific matching rule"),
             Self::Excluded { glob } => write!(f, "excluded by glob `{glob}`"),
             Self::MirrorSkipped { location } => write!(f, "mirror `{location}` skipped: wrong reference type"),
+            Self::MirrorPort { location } => {
+                write!(f, "mirror `{location}` skipped: `{{registry}}` would put a port into its path")
+            }
             Self::MirrorInvalid { image, error } => write!(f, "mirror skipped: `{image}` is not valid: {error}"),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
+use crate::host::without_https_port;
 use crate::location::Claim;
 use crate::outcome::RuleRef;
 use crate::pattern_shape;
@@ -19,7 +20,8 @@ pub(crate) fn warnings(index: &RuleIndex) -> Vec<Warning> {
         .chain(unreached(index))
         .chain(upstream_on_mirror(index))
         .chain(chained(index))
-        .chain(colliding(index));
+        .chain(colliding(index))
+        .chain(ports(index));
     let mut warnings: Vec<Warning> = found.take(MAX + 1).collect();
     if warnings.len() > MAX {
         warnings[MAX] = Warning::More { listed: MAX };
@@ -68,8 +70,10 @@ fn unreached(index: &RuleIndex) -> impl Iterator<Item = Warning> {
 fn upstream_on_mirror(index: &RuleIndex) -> impl Iterator<Item = Warning> {
     index.rules().filter(|rule| !rule.rule.keep() && rule.rule.alias_of().is_none()).filter_map(|rule| {
         let Upstream::Prefix { registry, path } = rule.rule.upstream() else { return None };
-        let entry = index.registry(registry)?.prefixes(("", path), |entry| entry.location.is_some())?;
-        let location = index.location(entry.location?).to_owned();
+        let in_registry = index.registry(registry);
+        let entry = in_registry.and_then(|found| found.prefixes(("", path), |entry| entry.location.is_some()));
+        let location = entry.and_then(|entry| entry.location).or_else(|| index.stem_of(registry, path))?;
+        let location = index.location(location).to_owned();
         Some(Warning::UpstreamOnMirror { rule: rule.into(), location })
     })
 }
@@ -82,7 +86,11 @@ fn chained(index: &RuleIndex) -> impl Iterator<Item = Warning> {
             .mirrors()
             .iter()
             .filter_map(|mirror| {
-                let Claim::Prefix { registry, path } = mirror.location().claim() else { return None };
+                let (registry, path) = match mirror.location().claim() {
+                    Claim::Prefix { registry, path } => (registry, path),
+                    Claim::Stem { registry, stem } => (registry, stem.rsplit_once('/').map_or("", |(path, _)| path)),
+                    Claim::Domain(_) => return None,
+                };
                 let mut next = None;
                 index.registry(registry)?.prefixes(("", path), |entry| {
                     next = entry
@@ -107,6 +115,13 @@ fn colliding(index: &RuleIndex) -> impl Iterator<Item = Warning> {
         let mut found = Vec::new();
         for mirror in rule.rule.mirrors() {
             let location = mirror.location();
+            if let Upstream::Pattern(pattern) = rule.rule.upstream() {
+                if pattern_shape::loses_names(pattern.as_str(), &location.contains()) {
+                    let location = location.as_str().to_owned();
+                    found.push(Warning::PatternLosesNames { rule: rule.into(), location });
+                }
+                continue;
+            }
             if location.separates_registries() {
                 continue;
             }
@@ -126,5 +141,19 @@ fn colliding(index: &RuleIndex) -> impl Iterator<Item = Warning> {
             }
         }
         found
+    })
+}
+
+/// Locations that would have the port of every image of the rule in their path.
+fn ports(index: &RuleIndex) -> impl Iterator<Item = Warning> {
+    index.rules().filter_map(|rule| {
+        let registry = match rule.rule.upstream() {
+            Upstream::Prefix { registry, .. } => registry,
+            Upstream::Wildcard(domain) => domain,
+            Upstream::All | Upstream::Pattern(_) => return None,
+        };
+        let registry = without_https_port(registry);
+        let mirror = rule.rule.mirrors().iter().find(|mirror| mirror.location().puts_port_in_path(registry))?;
+        Some(Warning::PortInPath { rule: rule.into(), location: mirror.location().as_str().to_owned() })
     })
 }

@@ -1,12 +1,13 @@
 //! Where a mirror keeps its copies: a registry and path, or a template for both.
 
-use std::fmt::Write as _;
-
 use crate::grammar::{check_registry, looks_like_registry, scan_repository};
+use crate::host::without_port;
 use crate::reference::ImageRef;
 use crate::rule_error::RuleError;
+use crate::upstream::Pattern;
 
 /// A mirror's location: `harbor.example.com/dockerhub`, or a template such as `mirror.example.com/{registry}/{repository}`.
+/// In a rule with a pattern, a location without placeholders is the whole name.
 #[derive(Clone, Debug)]
 pub struct Location {
     /// The template as written, or the normalised registry and path.
@@ -18,8 +19,11 @@ pub struct Location {
 #[derive(Clone, Debug)]
 struct Template {
     pieces: Vec<Piece>,
-    /// The fixed part: whole components, or the end of the host, starting with a dot.
+    /// The fixed part: the first components, or the end of the host, starting with a dot.
     fixed: Box<str>,
+    /// Whether the last component of the fixed part goes on with a placeholder.
+    is_stem: bool,
+    registry_in_path: bool,
 }
 
 /// A piece of a template.
@@ -27,8 +31,11 @@ struct Template {
 enum Piece {
     Text(Box<str>),
     Registry,
+    Host,
     Repository,
-    Group(Box<str>),
+    Namespace,
+    /// A group of the rule's pattern.
+    Group(usize),
 }
 
 /// Covers every reference that the location can produce. An image that the claim covers is already on the mirror.
@@ -36,6 +43,8 @@ enum Piece {
 pub(crate) enum Claim<'a> {
     /// A registry, or a path in it (empty for the whole registry).
     Prefix { registry: &'a str, path: &'a str },
+    /// All repositories of a registry that begin with a text, which ends inside a component.
+    Stem { registry: &'a str, stem: &'a str },
     /// All hosts whose name ends with this text, which begins with a dot.
     Domain(&'a str),
 }
@@ -44,13 +53,13 @@ pub(crate) enum Claim<'a> {
 pub(crate) struct Values<'a> {
     pub(crate) registry: &'a str,
     pub(crate) repository: (&'a str, &'a str),
+    pub(crate) namespace: &'a str,
     pub(crate) groups: Option<regex::bytes::Captures<'a>>,
 }
 
 impl Location {
-    /// Parses a location. `groups` are the placeholders that a template may use in addition to `registry` and
-    /// `repository`.
-    pub(crate) fn parse(written: &str, groups: &[&str]) -> Result<Self, RuleError> {
+    /// Parses a location of a rule with this pattern, whose groups a template may use.
+    pub(crate) fn parse(written: &str, pattern: Option<&Pattern>) -> Result<Self, RuleError> {
         let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
         if written.is_empty() {
             return Err(error("is empty", "write `host/path`, as in `harbor.example.com/dockerhub`".into()));
@@ -61,16 +70,26 @@ impl Location {
         if written.ends_with('/') {
             return Err(error("ends with a slash", format!("write `{}`", written.trim_end_matches('/'))));
         }
+        if let Some((_, rest)) = written.split_once(['$', '\\']) {
+            let rest = rest.trim_start_matches('{');
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            return Err(error("refers to a group with `$` or `\\`", format!("write `{{{}}}`", &rest[..end])));
+        }
         if written.contains(['{', '}']) {
-            return Self::parse_template(written, groups);
+            return Self::parse_template(written, pattern);
         }
         let (host, path) = written.split_once('/').unwrap_or((written, ""));
-        Ok(Self { text: normalise(written, host, path)?.into(), template: None })
+        let text = normalise(written, host, path)?;
+        if pattern.is_some() && path.is_empty() {
+            let hint = format!("with `pattern` a location is the whole name: write `{written}/{{repository}}`");
+            return Err(error("has no path", hint));
+        }
+        Ok(Self { text: text.into(), template: None })
     }
 
-    fn parse_template(written: &str, groups: &[&str]) -> Result<Self, RuleError> {
+    fn parse_template(written: &str, pattern: Option<&Pattern>) -> Result<Self, RuleError> {
         let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
-        let mut pieces = Vec::new();
+        let (mut pieces, mut sample, mut registry_in_path) = (Vec::new(), String::new(), false);
         let mut rest = written;
         while let Some(open) = rest.find(['{', '}']) {
             let (before, after) = rest.split_at(open);
@@ -80,29 +99,34 @@ impl Location {
             if !before.is_empty() {
                 pieces.push(Piece::Text(before.into()));
             }
+            sample.push_str(before);
+            registry_in_path |= name == "registry" && sample.contains('/');
             pieces.push(match name {
                 "registry" => Piece::Registry,
+                "host" => Piece::Host,
                 "repository" => Piece::Repository,
-                _ if groups.contains(&name) => Piece::Group(name.into()),
-                _ => {
-                    let mut known = String::from("`{registry}`, `{repository}`");
-                    for group in groups {
-                        let _ = write!(known, ", `{{{group}}}`");
-                    }
-                    return Err(error("has an unknown placeholder", format!("valid placeholders: {known}")));
-                }
+                "namespace" => Piece::Namespace,
+                _ => Piece::Group(pattern.and_then(|pattern| pattern.group(name)).ok_or_else(|| {
+                    let groups = pattern.into_iter().flat_map(Pattern::group_names);
+                    let known = ["registry", "host", "repository", "namespace"].map(str::to_owned);
+                    let known: Vec<_> = known.into_iter().chain(groups).map(|n| format!("`{{{n}}}`")).collect();
+                    error("has an unknown placeholder", format!("valid placeholders: {}", known.join(", ")))
+                })?),
             });
+            sample.push('a');
             rest = after;
         }
         if !rest.is_empty() {
             pieces.push(Piece::Text(rest.into()));
         }
-        if !pieces.iter().any(|piece| matches!(piece, Piece::Repository | Piece::Group(_))) {
+        sample.push_str(rest);
+        if pattern.is_none() && !pieces.iter().any(|piece| matches!(piece, Piece::Repository)) {
             let hint = format!("write `{}/{{repository}}`", written.trim_end_matches('/'));
             return Err(error("maps every image to the same name", hint));
         }
         // The fixed part decides which images are already on the mirror, so it is required.
         let host = written.split_once('/').map_or(written, |(host, _)| host);
+        let mut is_stem = false;
         let fixed = if let Some(end) = host.rfind('}') {
             let domain = host[end + 1..].to_ascii_lowercase();
             let name = domain.strip_prefix('.').unwrap_or_default();
@@ -117,16 +141,22 @@ impl Location {
         } else {
             // Whole components before the first placeholder.
             let fixed = written.split('{').next().unwrap_or_default();
-            let fixed = fixed.rsplit_once('/').map_or("", |(fixed, _)| fixed);
+            let (fixed, stem) = fixed.rsplit_once('/').unwrap_or_default();
             let (host, path) = fixed.split_once('/').unwrap_or((fixed, ""));
             let normalised = normalise(written, host, path)?;
             let registry = normalised.split('/').next().unwrap_or_default();
             if registry != host {
                 return Err(error("uses an alias of the registry", format!("write `{registry}`")));
             }
-            normalised
+            is_stem = !stem.is_empty();
+            if is_stem { format!("{normalised}/{stem}") } else { normalised }
         };
-        Ok(Self { text: written.into(), template: Some(Box::new(Template { pieces, fixed: fixed.into() })) })
+        let (host, path) = sample.split_once('/').unwrap_or((&sample, ""));
+        normalise(written, host, path).map_err(|error| {
+            error.with_hint("path components are lower case; the tag and the digest are kept as they are")
+        })?;
+        let template = Template { pieces, fixed: fixed.into(), is_stem, registry_in_path };
+        Ok(Self { text: written.into(), template: Some(Box::new(template)) })
     }
 
     /// The location as in `mirrors.yaml`, normalised.
@@ -134,11 +164,40 @@ impl Location {
         &self.text
     }
 
+    fn pieces(&self) -> &[Piece] {
+        self.template.as_ref().map_or(&[], |template| &template.pieces)
+    }
+
+    /// Whether the location is different in every namespace.
+    pub(crate) fn needs_namespace(&self) -> bool {
+        self.pieces().iter().any(|piece| matches!(piece, Piece::Namespace))
+    }
+
     /// Whether images of different registries get different names.
     #[cfg(feature = "lint")]
     pub(crate) fn separates_registries(&self) -> bool {
-        let mut pieces = self.template.iter().flat_map(|template| &template.pieces);
-        pieces.any(|piece| !matches!(piece, Piece::Text(_) | Piece::Repository))
+        self.pieces().iter().any(|piece| matches!(piece, Piece::Registry | Piece::Host | Piece::Group(_)))
+    }
+
+    /// The parts of an image's name that the location contains.
+    #[cfg(feature = "lint")]
+    pub(crate) fn contains(&self) -> Contained {
+        let mut contained = Contained::default();
+        for piece in self.pieces() {
+            match piece {
+                Piece::Registry | Piece::Host => contained.registry = true,
+                Piece::Repository => contained.repository = true,
+                Piece::Group(group) => contained.groups.push(*group),
+                Piece::Text(_) | Piece::Namespace => {}
+            }
+        }
+        contained
+    }
+
+    /// Whether the name at the mirror would have the port of this registry in its path, where no port can be.
+    pub(crate) fn puts_port_in_path(&self, registry: &str) -> bool {
+        self.template.as_ref().is_some_and(|template| template.registry_in_path)
+            && without_port(registry).len() < registry.len()
     }
 
     pub(crate) fn claim(&self) -> Claim<'_> {
@@ -147,7 +206,10 @@ impl Location {
             return Claim::Domain(fixed);
         }
         let (registry, path) = fixed.split_once('/').unwrap_or((fixed, ""));
-        Claim::Prefix { registry, path }
+        match &self.template {
+            Some(template) if template.is_stem => Claim::Stem { registry, stem: path },
+            _ => Claim::Prefix { registry, path },
+        }
     }
 
     /// Appends the registry and repository at the mirror. `rest` is what follows the matched prefix, for a plain
@@ -167,12 +229,14 @@ impl Location {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Registry => out.push_str(values.registry),
+                Piece::Host => out.push_str(without_port(values.registry)),
                 Piece::Repository => {
                     out.push_str(values.repository.0);
                     out.push_str(values.repository.1);
                 }
-                Piece::Group(name) => {
-                    let group = values.groups.as_ref().and_then(|groups| groups.name(name));
+                Piece::Namespace => out.push_str(values.namespace),
+                Piece::Group(group) => {
+                    let group = values.groups.as_ref().and_then(|groups| groups.get(*group));
                     // The subject is a valid reference, hence ASCII. A group that did not take part is empty.
                     out.push_str(
                         group.and_then(|group| std::str::from_utf8(group.as_bytes()).ok()).unwrap_or_default(),
@@ -181,6 +245,16 @@ impl Location {
             }
         }
     }
+}
+
+/// The parts of an image's name that a location contains.
+#[cfg(feature = "lint")]
+#[derive(Debug, Default)]
+pub(crate) struct Contained {
+    pub(crate) registry: bool,
+    pub(crate) repository: bool,
+    /// Groups of the pattern.
+    pub(crate) groups: Vec<usize>,
 }
 
 /// Checks a registry and path without placeholders and returns them normalised.

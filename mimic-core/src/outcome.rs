@@ -50,7 +50,7 @@ pub enum Reason<'a> {
     Excluded(RuleRef<'a>),
     /// The selected rule keeps all images that it matches.
     Kept(RuleRef<'a>),
-    /// No mirror of the selected rule accepts this type of reference.
+    /// No mirror of the selected rule accepts this type of reference, or a registry with a port.
     NoMirror(RuleRef<'a>),
     /// The rewritten image would not be a valid reference, or would refer to another image.
     InvalidResult {
@@ -179,7 +179,10 @@ impl fmt::Display for Outcome<'_> {
                 Reason::Excluded(rule) => write!(f, "unchanged: excluded by {rule}"),
                 Reason::Kept(rule) => write!(f, "unchanged: kept by {rule}"),
                 Reason::NoMirror(rule) => {
-                    write!(f, "unchanged: no mirror of {rule} accepts this reference type (tag or digest)")
+                    write!(
+                        f,
+                        "unchanged: no mirror of {rule} accepts this reference (its tag or digest, or its registry's port)"
+                    )
                 }
                 Reason::InvalidResult { rule, image, error } => {
                     write!(f, "unchanged: {rule} rewrites it to `{image}`, which is not valid: {error}")

@@ -1,11 +1,13 @@
 //! What can be said about the names that a regular expression matches, without matching.
 
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::Extractor;
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use crate::location::Contained;
 
 /// The syntax tree of a pattern.
-pub(crate) fn parse(pattern: &str) -> Option<Hir> {
+fn parse(pattern: &str) -> Option<Hir> {
     ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()
 }
 
@@ -39,4 +41,120 @@ fn with_literal_dots(pattern: &str) -> String {
         out.push(c);
     }
     out + rest
+}
+
+/// Why no image can match a pattern, and how to write it. `None` if one can, or if it cannot be told.
+pub(crate) fn never_matches(pattern: &str) -> Option<(String, String)> {
+    let hir = parse(pattern)?;
+    let whole = "a pattern matches the whole `registry/repository`";
+    if !can_contain_slash(&hir) {
+        return Some(("matches no `/` and so no image".to_owned(), format!("{whole}: write `{pattern}/.+`")));
+    }
+    if let Some((_, rest)) = pattern.split_once("://") {
+        return Some(("has a scheme and so matches no image".to_owned(), format!("{whole}: write `{rest}`")));
+    }
+    if pattern.contains(":443/") {
+        let hint = format!("{whole}, where port 443 is left out: write `{}`", pattern.replace(":443/", "/"));
+        return Some(("names port 443 and so matches no image".to_owned(), hint));
+    }
+    match required(&hir, &mut false)? {
+        b':' | b'@' => Some((
+            "has a tag or digest and so matches no image".to_owned(),
+            format!("{whole}: use `include` for tags and digests, as in `include: [\"**:1.*\"]`"),
+        )),
+        letter if letter.is_ascii_uppercase() => {
+            let hint = format!("{whole}, in lower case");
+            Some(("has an upper-case letter and so matches no image".to_owned(), hint))
+        }
+        other => {
+            Some((format!("requires `{}` and so matches no image", char::from(other).escape_debug()), whole.to_owned()))
+        }
+    }
+}
+
+fn can_contain_slash(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => literal.0.contains(&b'/'),
+        HirKind::Class(Class::Bytes(class)) => class.iter().any(|range| (range.start()..=range.end()).contains(&b'/')),
+        HirKind::Class(Class::Unicode(class)) => class.iter().any(|range| (range.start()..=range.end()).contains(&'/')),
+        HirKind::Repetition(repetition) => repetition.max != Some(0) && can_contain_slash(&repetition.sub),
+        HirKind::Capture(capture) => can_contain_slash(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(can_contain_slash),
+    }
+}
+
+/// A byte that every match contains and no name does. `slash` is whether a slash comes before; it is updated.
+fn required(hir: &Hir, slash: &mut bool) -> Option<u8> {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.iter().copied().find(|&byte| {
+            *slash |= byte == b'/';
+            match byte {
+                b':' => *slash,
+                b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'/' | b'[' | b']' => false,
+                _ => true,
+            }
+        }),
+        HirKind::Repetition(repetition) if repetition.min > 0 => required(&repetition.sub, slash),
+        HirKind::Capture(capture) => required(&capture.sub, slash),
+        HirKind::Concat(parts) => parts.iter().find_map(|part| required(part, slash)),
+        HirKind::Alternation(parts) => {
+            let before = *slash;
+            let results = parts.iter().map(|part| {
+                let mut slash = before;
+                (required(part, &mut slash), slash)
+            });
+            let results: Vec<_> = results.collect();
+            *slash = results.iter().all(|(byte, slash)| byte.is_some() || *slash);
+            if results.iter().all(|(byte, _)| byte.is_some()) { results.first()?.0 } else { None }
+        }
+        _ => None,
+    }
+}
+
+/// Whether a location gives the same name to several images that a pattern matches. Errs on the side of `false`.
+pub(crate) fn loses_names(pattern: &str, contained: &Contained) -> bool {
+    parse(&with_literal_dots(pattern)).is_some_and(|hir| loses(&hir, contained, &mut false))
+}
+
+/// Whether a part that can differ between matches is not in the location. `slash` is whether a slash comes before.
+fn loses(hir: &Hir, contained: &Contained, slash: &mut bool) -> bool {
+    let is_contained = |slash: bool| match (contained.registry, contained.repository) {
+        (true, true) => true,
+        (false, true) => slash,
+        (true, false) => !slash && !can_contain_slash(hir),
+        (false, false) => false,
+    };
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => {
+            *slash |= literal.0.contains(&b'/');
+            false
+        }
+        HirKind::Class(_) => !is_contained(*slash),
+        HirKind::Repetition(repetition) if Some(repetition.min) == repetition.max => {
+            loses(&repetition.sub, contained, slash)
+        }
+        // How often it is repeated, or which alternative matched, can be seen in a group inside.
+        HirKind::Repetition(repetition) => !is_contained(*slash) && !has_group(&repetition.sub, contained),
+        HirKind::Alternation(parts) => !is_contained(*slash) && !parts.iter().any(|part| has_group(part, contained)),
+        HirKind::Capture(capture) => {
+            if contained.groups.contains(&(capture.index as usize)) {
+                return false;
+            }
+            loses(&capture.sub, contained, slash)
+        }
+        HirKind::Concat(parts) => parts.iter().any(|part| loses(part, contained, slash)),
+    }
+}
+
+fn has_group(hir: &Hir, contained: &Contained) -> bool {
+    match hir.kind() {
+        HirKind::Capture(capture) => {
+            contained.groups.contains(&(capture.index as usize)) || has_group(&capture.sub, contained)
+        }
+        HirKind::Repetition(repetition) => has_group(&repetition.sub, contained),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(|part| has_group(part, contained)),
+        _ => false,
+    }
 }

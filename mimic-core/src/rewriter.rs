@@ -134,7 +134,11 @@ impl Rewriter {
                 trace.step(|| Step::MirrorSkipped { location: mirror.location().as_str() });
                 continue;
             }
-            match build(rule.rule, mirror.location(), &subject) {
+            if mirror.location().puts_port_in_path(subject.registry()) {
+                trace.step(|| Step::MirrorPort { location: mirror.location().as_str() });
+                continue;
+            }
+            match build(rule.rule, mirror.location(), &subject, context.namespace().unwrap_or_default()) {
                 Ok(image) => return Outcome::Rewritten { image, rule },
                 Err((image, error)) => {
                     let error = error.map_or_else(|| "refers to another image".to_owned(), |e| e.to_string());
@@ -174,7 +178,12 @@ impl<'a> Trace<'a> for Vec<Step<'a>> {
 
 /// Builds the reference at a mirror. If it is not valid, returns it with the reason, or `None` for a reference to
 /// another image.
-fn build(rule: &Rule, location: &Location, subject: &Subject<'_>) -> Result<String, (String, Option<ParseError>)> {
+fn build(
+    rule: &Rule,
+    location: &Location,
+    subject: &Subject<'_>,
+    namespace: &str,
+) -> Result<String, (String, Option<ParseError>)> {
     let image = subject.image();
     let repository = rule.at_mirror(subject.known_registry(), image.repository_parts());
     let rest = match rule.upstream() {
@@ -187,6 +196,8 @@ fn build(rule: &Rule, location: &Location, subject: &Subject<'_>) -> Result<Stri
             let skip = implied + path.len() + 1;
             ("", if skip <= library.len() { written } else { written.get(skip - library.len()..).unwrap_or_default() })
         }
+        // A location of a pattern is the whole name.
+        Upstream::Pattern(_) => ("", ""),
         _ => repository,
     };
     let (tag, digest) = (image.tag().unwrap_or_default(), image.digest().unwrap_or_default());
@@ -197,6 +208,7 @@ fn build(rule: &Rule, location: &Location, subject: &Subject<'_>) -> Result<Stri
         || Values {
             registry: subject.registry(),
             repository,
+            namespace,
             groups: match rule.upstream() {
                 Upstream::Pattern(pattern) => pattern.regex().captures(subject.text().as_bytes()),
                 _ => None,

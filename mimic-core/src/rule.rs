@@ -40,6 +40,8 @@ pub struct Mirror {
 struct Conditions {
     /// The registry that the upstream is an alias of.
     alias_of: Option<Box<str>>,
+    /// A location contains the pod's namespace.
+    needs_namespace: bool,
     include: Option<ImageGlobs>,
     exclude: ImageGlobs,
     include_namespaces: Option<Globs>,
@@ -70,18 +72,18 @@ impl RuleSpec {
                 "set `mirrors: [host/path]`, or `keep: true` to leave images unchanged",
             ));
         }
-        let groups: Vec<&str> = match &upstream {
-            Upstream::Pattern(pattern) => pattern.group_names().collect(),
-            _ => Vec::new(),
+        let pattern = match &upstream {
+            Upstream::Pattern(pattern) => Some(&**pattern),
+            _ => None,
         };
         let mirrors = self
             .mirrors
             .iter()
             .map(|mirror| {
-                let location = Location::parse(&mirror.location, &groups)?;
+                let location = Location::parse(&mirror.location, pattern)?;
                 Ok(Mirror { location, references: mirror.references })
             })
-            .collect::<Result<_, RuleError>>()?;
+            .collect::<Result<Vec<_>, RuleError>>()?;
         let name = self.name.filter(|name| !name.is_empty()).unwrap_or_else(|| upstream.to_string());
         if self.include.as_ref().is_some_and(Vec::is_empty) {
             let hint = "write globs, or remove the key to include all images".to_owned();
@@ -90,6 +92,7 @@ impl RuleSpec {
         let globs = |field, globs: &[String]| Globs::new(globs).map_err(|error| RuleError::glob(field, &error));
         let conditions = Conditions {
             alias_of: None,
+            needs_namespace: mirrors.iter().any(|mirror| mirror.location.needs_namespace()),
             include: self.include.map(|include| ImageGlobs::new("include", &include, &upstream)).transpose()?,
             exclude: ImageGlobs::new("exclude", &self.exclude, &upstream)?,
             include_namespaces: self.include_namespaces.map(|include| globs("namespaces", &include)).transpose()?,
@@ -102,7 +105,7 @@ impl RuleSpec {
         Ok(Rule {
             name: name.into(),
             upstream,
-            mirrors,
+            mirrors: mirrors.into(),
             library: self.library,
             keep: self.keep,
             references: self.references,
@@ -126,6 +129,7 @@ impl References {
 impl Conditions {
     fn is_empty(&self) -> bool {
         self.alias_of.is_none()
+            && !self.needs_namespace
             && self.include.is_none()
             && self.exclude.is_empty()
             && self.include_namespaces.is_none()
@@ -230,6 +234,9 @@ impl Rule {
             return Some(Unmet::References);
         }
         let conditions = self.conditions.as_deref()?;
+        if conditions.needs_namespace && context.namespace().is_none() {
+            return Some(Unmet::NamespaceUnknown);
+        }
         if let Some(include) = &conditions.include_namespaces
             && !context.namespace().is_some_and(|namespace| include.is_match(namespace))
         {
@@ -286,6 +293,8 @@ pub enum Unmet {
     References,
     /// `namespaces`: the pod's namespace is not included, or it is excluded.
     Namespace,
+    /// A location contains the pod's namespace, which is not known.
+    NamespaceUnknown,
     /// `podSelector`: the pod's labels do not match.
     Pod,
     /// `include`: none of its globs matches the image.
@@ -297,6 +306,7 @@ impl fmt::Display for Unmet {
         f.write_str(match self {
             Self::References => "its `references` does not match",
             Self::Namespace => "its `namespaces` do not match",
+            Self::NamespaceUnknown => "its location needs the namespace, which is not known",
             Self::Pod => "its `podSelector` does not match",
             Self::Image => "its `include` does not match",
         })

@@ -27,6 +27,10 @@ impl RuleError {
         Self::new("upstream", format!("upstream `{text}` {reason}"), Some(hint))
     }
 
+    pub(crate) fn with_hint(self, hint: &str) -> Self {
+        Self { hint: Some(hint.to_owned()), ..self }
+    }
+
     pub(crate) fn alias(text: &str, reason: &str) -> Self {
         let hint = "an alias is a `host` or `host:port` with another one, as in `k8s.gcr.io: registry.k8s.io`";
         Self::new("aliases", format!("alias `{text}` {reason}"), Some(hint.to_owned()))

@@ -38,6 +38,8 @@ pub(crate) struct RuleIndex {
     /// As `domains`, for hosts with any port.
     domains_any_port: Map<PrefixEntry>,
     domain_locations: bool,
+    /// Locations that end inside a component, by registry: sorted, and none begins with another one.
+    stems: Map<Vec<(Box<str>, LocationId)>>,
     highest_priority: i32,
     /// Whether an upstream names port 443. Such a rule comes first for images that name it, too.
     https_port: bool,
@@ -112,6 +114,7 @@ impl RuleIndex {
             domains: Map::default(),
             domains_any_port: Map::default(),
             domain_locations: false,
+            stems: Map::default(),
             highest_priority: 0,
             https_port: false,
             patterns: Vec::new(),
@@ -140,6 +143,10 @@ impl RuleIndex {
         index.highest_priority = highest;
         if lowest < highest {
             index.sort_by_priority(&mut patterns);
+        }
+        for stems in index.stems.values_mut() {
+            stems.sort_by(|a, b| a.0.cmp(&b.0));
+            stems.dedup_by(|stem, before| stem.0.starts_with(&*before.0));
         }
         index.patterns = patterns
             .chunks(PATTERN_GROUP)
@@ -180,17 +187,23 @@ impl RuleIndex {
         }
         for (mirror, content) in (0..).zip(rule.mirrors()) {
             let location = content.location();
+            let location_id = LocationId { rule: id, mirror };
             let entry = match location.claim() {
                 Claim::Prefix { registry, path } => {
                     self.registry_mut(registry).has_locations = true;
                     self.entry(registry, path)
+                }
+                Claim::Stem { registry, stem } => {
+                    let key = self.canonical(registry).as_bytes().into();
+                    self.stems.entry(key).or_default().push((stem.into(), location_id));
+                    continue;
                 }
                 Claim::Domain(domain) => {
                     self.domain_locations = true;
                     self.domain(domain)
                 }
             };
-            entry.location.get_or_insert(LocationId { rule: id, mirror });
+            entry.location.get_or_insert(location_id);
         }
     }
 
@@ -316,7 +329,21 @@ impl RuleIndex {
             let hosts = [Some(subject.registry()), subject.alias()].into_iter().flatten();
             found = hosts.flat_map(|host| self.domains_of(host)).find(|entry| entry.location.is_some());
         }
-        found.and_then(|entry| entry.location).map(|location| self.location(location))
+        let mut location = found.and_then(|entry| entry.location);
+        if location.is_none() && !self.stems.is_empty() {
+            let registry = subject.known_registry()?;
+            location = self.stem_of(registry, &subject.text()[registry.len() + 1..]);
+        }
+        location.map(|location| self.location(location))
+    }
+
+    /// The location that a repository begins with, if the location ends inside a component.
+    pub(crate) fn stem_of(&self, registry: &str, repository: &str) -> Option<LocationId> {
+        let stems = self.stems.get(registry.as_bytes())?;
+        // As none begins with another one, only the one that sorts before the repository can be its beginning.
+        let before = stems.partition_point(|(stem, _)| **stem <= *repository).checked_sub(1)?;
+        let (stem, location) = &stems[before];
+        repository.starts_with(&**stem).then_some(*location)
     }
 
     /// The rule that matches and that `applies` accepts: of those with the highest priority, the most specific.

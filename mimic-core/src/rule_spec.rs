@@ -52,7 +52,8 @@ pub struct RuleSpec {
 /// One mirror of a rule, as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MirrorSpec {
-    /// `host[:port][/path]`, or a template.
+    /// `host[:port][/path]`, or a template with `{registry}`, `{host}`, `{repository}`, `{namespace}` and groups of the
+    /// pattern.
     pub location: String,
     /// Which references the mirror accepts.
     pub references: References,

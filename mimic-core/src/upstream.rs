@@ -8,6 +8,8 @@ use regex::bytes::{Regex, RegexBuilder};
 use crate::glob::Globs;
 use crate::grammar::{REPOSITORY_MAX, check_registry, looks_like_registry, scan_repository};
 use crate::host::{docker_hub_alias, names_https_port, without_https_port, without_port};
+#[cfg(feature = "lint")]
+use crate::pattern_shape;
 use crate::reference::{DOCKER_HUB, LIBRARY};
 use crate::rule_error::RuleError;
 
@@ -160,11 +162,18 @@ impl Upstream {
     /// Compiles a regular expression that must match the whole `registry/repository`.
     ///
     /// # Errors
-    /// [`RuleError`] with the message of the `regex` crate.
+    /// [`RuleError`] with the message of the `regex` crate; with the feature `lint` also for an expression that cannot
+    /// match any image.
     pub fn pattern(text: &str) -> Result<Self, RuleError> {
         let compiled = RegexBuilder::new(&anchored(text)).unicode(false).size_limit(PATTERN_SIZE_LIMIT).build();
         match compiled {
-            Ok(regex) => Ok(Self::Pattern(Box::new(Pattern { text: text.to_owned(), regex }))),
+            Ok(regex) => {
+                #[cfg(feature = "lint")]
+                if let Some((reason, hint)) = pattern_shape::never_matches(text) {
+                    return Err(RuleError::new("pattern", format!("pattern `{text}` {reason}"), Some(hint)));
+                }
+                Ok(Self::Pattern(Box::new(Pattern { text: text.to_owned(), regex })))
+            }
             Err(error) => {
                 // The crate prints the pattern and a marker on separate lines; the last line is the reason.
                 let reason = error.to_string();
@@ -206,9 +215,16 @@ impl Pattern {
         &self.regex
     }
 
-    /// Names of the groups, which a location may use as placeholders.
-    pub(crate) fn group_names(&self) -> impl Iterator<Item = &str> {
-        self.regex.capture_names().flatten()
+    /// The group of that name or number.
+    pub(crate) fn group(&self, name: &str) -> Option<usize> {
+        let named = self.regex.capture_names().position(|group| group == Some(name));
+        named.or_else(|| name.parse().ok().filter(|number| (1..self.regex.captures_len()).contains(number)))
+    }
+
+    /// Names of the groups, which a location may use as placeholders; the number of a group without a name.
+    pub(crate) fn group_names(&self) -> impl Iterator<Item = String> {
+        let groups = self.regex.capture_names().enumerate().skip(1);
+        groups.map(|(number, name)| name.map_or_else(|| number.to_string(), str::to_owned))
     }
 }
 

@@ -56,6 +56,20 @@ pub enum Warning {
         /// The location of both.
         location: String,
     },
+    /// The rule's pattern matches different repositories that get one name at the location.
+    PatternLosesNames {
+        /// The rule.
+        rule: RuleName,
+        /// Its location.
+        location: String,
+    },
+    /// The location would have the port of the upstream in its path, where no port can be.
+    PortInPath {
+        /// The rule.
+        rule: RuleName,
+        /// Its location.
+        location: String,
+    },
     /// There are more warnings, which are not listed.
     More {
         /// Number of warnings that are listed.
@@ -109,6 +123,16 @@ impl fmt::Display for Warning {
             Self::SharedLocation { rule, other, location } => {
                 write!(f, "{rule} and {other} map to one location, `{location}`: equal image names collide")
             }
+            Self::PatternLosesNames { rule, location } => write!(
+                f,
+                "{rule} maps different repositories to one name, by `{location}` \
+                 (hint: use all parts of the pattern that vary, as groups, in the location)"
+            ),
+            Self::PortInPath { rule, location } => write!(
+                f,
+                "{rule} does not use `{location}` for registries with a port: no path can contain a port \
+                 (hint: use `{{host}}` instead of `{{registry}}`)"
+            ),
             Self::More { listed } => write!(f, "more than {listed} warnings; the others are not listed"),
         }
     }

@@ -118,6 +118,109 @@ fn an_explanation_lists_every_step() {
     );
 }
 
+/// Rules, and the warnings about them.
+const WARNED: [(&str, &[&str]); 21] = [
+    ("mirrors: {docker.io: m.example.com/a, quay.io: m.example.com/b}", &[]),
+    (
+        "mirrors: {docker.io: m.example.com/a, index.docker.io: m.example.com/b}",
+        &[
+            "rule `docker.io` of file never applies: rule `docker.io` of file has the same upstream `docker.io` and comes first",
+        ],
+    ),
+    (
+        "mirrors: {docker.io: m.example.com/a, m.example.com: n.example.com}",
+        &[
+            "rule `docker.io` of file maps to `m.example.com/a`, which rule `m.example.com` of file matches; images are rewritten only once",
+        ],
+    ),
+    (
+        "mirrors: {docker.io: m.example.com, m.example.com/a: n.example.com}",
+        &["rule `m.example.com/a` of file never applies: its upstream is itself on the mirror `m.example.com`"],
+    ),
+    (
+        "mirrors: {docker.io: m.example.com, quay.io: m.example.com}",
+        &[
+            "rule `quay.io` of file and rule `docker.io` of file map to one location, `m.example.com`: equal image names collide",
+        ],
+    ),
+    (
+        "mirrors: {'*': m.example.com}",
+        &[
+            "rule `*` of file maps several registries to one location, `m.example.com`: equal image names collide (hint: use `{registry}` in the location)",
+        ],
+    ),
+    ("mirrors: {'*': 'm.example.com/{registry}/{repository}'}", &[]),
+    ("rules: [{upstream: docker.io, mirrors: [m.example.com/a]}, {upstream: m.example.com/a, keep: true}]", &[]),
+    (
+        "rules: [{name: p, pattern: 'docker.io/acme/.*', keep: true}, {upstream: docker.io, mirrors: [m.example.com]}]",
+        &[
+            "rule `p` of file never applies: rule `docker.io` of file matches the same images, and upstreams come before patterns (hint: give the pattern a higher `priority`)",
+        ],
+    ),
+    (
+        "rules: [{name: p, pattern: '^(eu|us)\\.gcr\\.io/.*$', keep: true}, {upstream: '*.gcr.io', keep: true}]",
+        &[
+            "rule `p` of file never applies: rule `*.gcr.io` of file matches the same images, and upstreams come before patterns (hint: give the pattern a higher `priority`)",
+        ],
+    ),
+    (
+        "rules: [{name: p, pattern: 'quay.io/acme/.+', mirrors: [m.example.com/a]}]",
+        &[
+            "rule `p` of file maps different repositories to one name, by `m.example.com/a` (hint: use all parts of the pattern that vary, as groups, in the location)",
+        ],
+    ),
+    (
+        "rules: [{name: p, pattern: '([a-z]+).example.org/[^/]+/(?P<rest>.+)', mirrors: ['m.example.com/{1}/{rest}']}]",
+        &[
+            "rule `p` of file maps different repositories to one name, by `m.example.com/{1}/{rest}` (hint: use all parts of the pattern that vary, as groups, in the location)",
+        ],
+    ),
+    (
+        "rules: [{name: p, pattern: '[a-z]+.example.org/a/.*', mirrors: ['m.example.com/{repository}']}]",
+        &[
+            "rule `p` of file maps different repositories to one name, by `m.example.com/{repository}` (hint: use all parts of the pattern that vary, as groups, in the location)",
+        ],
+    ),
+    (
+        "rules: [{pattern: 'quay.io/acme/app', mirrors: [m.example.com/a]}, {pattern: 'quay.io/(a|b)/(t/)?(.+)', mirrors: ['m.example.com/{1}/{2}{3}']}, {pattern: '[a-z]+.example.org/.*', mirrors: ['m.example.com/{registry}/{repository}']}]",
+        &[],
+    ),
+    (
+        "mirrors: {'localhost:5000': 'm.example.com/{registry}/{repository}'}",
+        &[
+            "rule `localhost:5000` of file does not use `m.example.com/{registry}/{repository}` for registries with a port: no path can contain a port (hint: use `{host}` instead of `{registry}`)",
+        ],
+    ),
+    (
+        "mirrors: {'*.example.org:*': '{registry}.m.example.com/{registry}/{repository}'}",
+        &[
+            "rule `*.example.org:*` of file does not use `{registry}.m.example.com/{registry}/{repository}` for registries with a port: no path can contain a port (hint: use `{host}` instead of `{registry}`)",
+        ],
+    ),
+    (
+        "mirrors: {'localhost:5000': 'm.example.com/{host}/{repository}', 'a.io:443': 'm.example.com/{registry}/{repository}'}",
+        &[],
+    ),
+    (
+        "rules: [{pattern: 'docker.io/acme/.*', keep: true, priority: 1}, {upstream: docker.io, mirrors: [m.example.com]}]",
+        &[],
+    ),
+    (
+        "rules: [{pattern: 'docker.io/acme/.*', keep: true}, {upstream: docker.io/acme/x, mirrors: [m.example.com]}]",
+        &[],
+    ),
+    (
+        "rules: [{pattern: '(docker|quay).io/acme/.*', keep: true}, {upstream: docker.io, references: tag, mirrors: [m.example.com/a]}, {upstream: quay.io, mirrors: [m.example.com/b]}]",
+        &[],
+    ),
+    (
+        "rules: [{upstream: docker.io, mirrors: [m.example.com/a]}, {upstream: docker.io, name: second, priority: 1, mirrors: [m.example.com/a]}]",
+        &[
+            "rule `docker.io` of file never applies: rule `second` of file has the same upstream `docker.io` and comes first",
+        ],
+    ),
+];
+
 #[test]
 fn odd_tables_are_accepted_and_warned_about() {
     let warnings = |yaml: &str| {
@@ -126,71 +229,7 @@ fn odd_tables_are_accepted_and_warned_about() {
         let rewriter = Rewriter::new([("file", list.rules.into())]);
         rewriter.warnings().iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    let none: [&str; 0] = [];
-    let cases: [(&str, &[&str]); 14] = [
-        ("mirrors: {docker.io: m.example.com/a, quay.io: m.example.com/b}", &none),
-        (
-            "mirrors: {docker.io: m.example.com/a, index.docker.io: m.example.com/b}",
-            &[
-                "rule `docker.io` of file never applies: rule `docker.io` of file has the same upstream `docker.io` and comes first",
-            ],
-        ),
-        (
-            "mirrors: {docker.io: m.example.com/a, m.example.com: n.example.com}",
-            &[
-                "rule `docker.io` of file maps to `m.example.com/a`, which rule `m.example.com` of file matches; images are rewritten only once",
-            ],
-        ),
-        (
-            "mirrors: {docker.io: m.example.com, m.example.com/a: n.example.com}",
-            &["rule `m.example.com/a` of file never applies: its upstream is itself on the mirror `m.example.com`"],
-        ),
-        (
-            "mirrors: {docker.io: m.example.com, quay.io: m.example.com}",
-            &[
-                "rule `quay.io` of file and rule `docker.io` of file map to one location, `m.example.com`: equal image names collide",
-            ],
-        ),
-        (
-            "mirrors: {'*': m.example.com}",
-            &[
-                "rule `*` of file maps several registries to one location, `m.example.com`: equal image names collide (hint: use `{registry}` in the location)",
-            ],
-        ),
-        ("mirrors: {'*': 'm.example.com/{registry}/{repository}'}", &none),
-        ("rules: [{upstream: docker.io, mirrors: [m.example.com/a]}, {upstream: m.example.com/a, keep: true}]", &none),
-        (
-            "rules: [{name: p, pattern: 'docker.io/acme/.*', keep: true}, {upstream: docker.io, mirrors: [m.example.com]}]",
-            &[
-                "rule `p` of file never applies: rule `docker.io` of file matches the same images, and upstreams come before patterns (hint: give the pattern a higher `priority`)",
-            ],
-        ),
-        (
-            "rules: [{name: p, pattern: '^(eu|us)\\.gcr\\.io/.*$', keep: true}, {upstream: '*.gcr.io', keep: true}]",
-            &[
-                "rule `p` of file never applies: rule `*.gcr.io` of file matches the same images, and upstreams come before patterns (hint: give the pattern a higher `priority`)",
-            ],
-        ),
-        (
-            "rules: [{pattern: 'docker.io/acme/.*', keep: true, priority: 1}, {upstream: docker.io, mirrors: [m.example.com]}]",
-            &none,
-        ),
-        (
-            "rules: [{pattern: 'docker.io/acme/.*', keep: true}, {upstream: docker.io/acme/x, mirrors: [m.example.com]}]",
-            &none,
-        ),
-        (
-            "rules: [{pattern: '(docker|quay).io/acme/.*', keep: true}, {upstream: docker.io, references: tag, mirrors: [m.example.com/a]}, {upstream: quay.io, mirrors: [m.example.com/b]}]",
-            &none,
-        ),
-        (
-            "rules: [{upstream: docker.io, mirrors: [m.example.com/a]}, {upstream: docker.io, name: second, priority: 1, mirrors: [m.example.com/a]}]",
-            &[
-                "rule `docker.io` of file never applies: rule `second` of file has the same upstream `docker.io` and comes first",
-            ],
-        ),
-    ];
-    for (yaml, expected) in cases {
+    for (yaml, expected) in WARNED {
         assert_eq!(warnings(yaml), expected, "{yaml}");
     }
     let many = (0..1000).fold("mirrors:\n".to_owned(), |mut text, i| {
