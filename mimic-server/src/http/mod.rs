@@ -4,7 +4,6 @@ mod admin;
 mod body;
 mod budget;
 mod connection;
-mod early;
 mod incoming;
 mod linger;
 mod mutate;
