@@ -78,6 +78,11 @@ impl Globs {
     }
 }
 
+/// Whether a glob matches exactly itself.
+pub(crate) fn is_literal(glob: &str) -> bool {
+    !glob.contains(['*', '?', '[', '{', '\\'])
+}
+
 fn compile(glob: &str) -> Result<Glob, GlobError> {
     let compiled = GlobBuilder::new(glob).literal_separator(true).build();
     compiled.map_err(|error| GlobError { glob: glob.to_owned(), reason: error.kind().to_string() })

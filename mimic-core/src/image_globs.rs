@@ -4,8 +4,10 @@ use std::fmt;
 
 use globset::GlobMatcher;
 
-use crate::glob::{GlobError, Globs};
-use crate::grammar::{check_digest, check_registry, scan_repository, scan_tag};
+use crate::glob::{GlobError, Globs, is_literal};
+#[cfg(feature = "lint")]
+use crate::glob_check;
+use crate::grammar::check_registry;
 use crate::host::{docker_hub_alias, without_https_port};
 use crate::reference::{DOCKER_HUB, ImageRef, LIBRARY};
 use crate::rule_error::RuleError;
@@ -32,8 +34,13 @@ impl ImageGlobs {
     /// Compiles the globs of the key `field` of a rule with this upstream.
     ///
     /// # Errors
-    /// [`RuleError`] for the first glob that is not valid or never matches.
-    pub(crate) fn new(field: &'static str, globs: &[String], upstream: &Upstream) -> Result<Self, RuleError> {
+    /// [`RuleError`] for the first glob that is not valid or, with the feature `lint`, never matches.
+    pub(crate) fn new(
+        field: &'static str,
+        globs: &[String],
+        #[cfg_attr(not(feature = "lint"), expect(unused_variables, reason = "only checks need it"))]
+        upstream: &Upstream,
+    ) -> Result<Self, RuleError> {
         let (mut names, mut entry_of, mut entries) = (Vec::new(), Vec::new(), Vec::new());
         for text in globs {
             let fail = |error: &GlobError| RuleError::glob(field, error);
@@ -42,7 +49,10 @@ impl ImageGlobs {
             let (tag, digest) = (matcher(parts.tag)?, matcher(parts.digest)?);
             // A glob that cannot be compiled is reported as written, not as completed.
             Globs::new([parts.name]).map_err(|error| fail(&error))?;
-            let completed = parts.names().and_then(|names| parts.check(&names, upstream).map(|()| names));
+            let completed = parts.names();
+            #[cfg(feature = "lint")]
+            let completed = completed
+                .and_then(|names| glob_check::check(text, (parts.tag, parts.digest), &names, upstream).map(|()| names));
             let completed = completed.map_err(|(reason, hint)| {
                 let message = format!("glob `{text}` {reason} and never matches");
                 RuleError::new(field, message, (!hint.is_empty()).then_some(hint))
@@ -90,10 +100,6 @@ type Never = (String, String);
 
 fn never<T>(reason: &str, hint: impl Into<String>) -> Result<T, Never> {
     Err((reason.to_owned(), hint.into()))
-}
-
-fn is_literal(text: &str) -> bool {
-    !text.contains(['*', '?', '[', '{', '\\'])
 }
 
 /// Whether a name without a slash is a registry, not an image of Docker Hub.
@@ -169,41 +175,6 @@ impl<'a> Parts<'a> {
             names.extend(with_prefix(format!("{registry}/{LIBRARY}{path}"), is_whole));
         }
         Ok(names)
-    }
-
-    /// Whether an image of the upstream can match.
-    fn check(&self, names: &[String], upstream: &Upstream) -> Result<(), Never> {
-        if self.text.contains(char::is_whitespace) {
-            return never("contains a space", format!("write `{}`", self.text.replace(char::is_whitespace, "")));
-        }
-        for name in names {
-            let Some((_, path)) = name.split_once('/') else { continue };
-            if name.split('/').any(str::is_empty) {
-                return never("has an empty component", "");
-            }
-            if is_literal(path) && scan_repository(path, 0) != Ok(path.len())
-                || path.contains(|c: char| c.is_ascii_uppercase()) && !path.contains('[')
-            {
-                return never("has an invalid path", "path components are lower case");
-            }
-        }
-        if let Some(tag) = self.tag.filter(|tag| is_literal(tag))
-            && scan_tag(tag, 0) != Ok(tag.len())
-        {
-            return never(&format!("has the invalid tag `{tag}`"), "");
-        }
-        if let Some(digest) = self.digest.filter(|digest| is_literal(digest))
-            && check_digest(digest, 0).is_err()
-        {
-            return never(&format!("has the invalid digest `{digest}`"), "write `@sha256:*` for every digest");
-        }
-        if names.iter().any(|name| upstream.can_match(name)) {
-            return Ok(());
-        }
-        never(
-            &format!("is outside the rule's upstream `{upstream}`"),
-            format!("globs match the whole name: start with `{upstream}`"),
-        )
     }
 }
 

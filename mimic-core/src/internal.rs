@@ -3,6 +3,7 @@
 pub use crate::glob::{GlobError, Globs};
 #[cfg(feature = "file")]
 pub use crate::nearest::nearest;
+#[cfg(any(feature = "file", feature = "sources"))]
 pub use crate::printable::Printable;
 /// Reading `mirrors.yaml` in two steps, for documents that contain one.
 #[cfg(feature = "file")]

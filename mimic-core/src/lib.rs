@@ -33,7 +33,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `file` | `parse_rules_file` for `mirrors.yaml`, `parse_short_form` for a list on one line |
-//! | `lint` | `Rewriter::warnings`: rules that never apply, or that give different images the same name |
+//! | `lint` | `Rewriter::warnings`: rules that never apply, or that give different images the same name; errors for globs and patterns that can never match |
 //! | `sources` | `MirrorSource`, `Catalog`, and counters of how often each rule is used; needs `lint` |
 //! | `oci` | conversions from and to the references of the crate `oci-spec` |
 //!
@@ -49,6 +49,8 @@ mod catalog;
 mod context;
 mod explain;
 mod glob;
+#[cfg(feature = "lint")]
+mod glob_check;
 mod grammar;
 mod hint;
 mod host;
@@ -68,8 +70,10 @@ mod outcome;
 mod parse_error;
 #[cfg(feature = "lint")]
 mod pattern_shape;
+mod prefix_index;
 #[cfg(any(feature = "file", feature = "sources"))]
 mod printable;
+#[cfg(any(feature = "file", feature = "sources"))]
 mod problem;
 mod reference;
 mod rewriter;

@@ -2,6 +2,8 @@
 
 use crate::grammar::{check_registry, looks_like_registry, scan_repository};
 use crate::host::without_port;
+#[cfg(feature = "lint")]
+use crate::pattern_shape::Contained;
 use crate::reference::ImageRef;
 use crate::rule_error::RuleError;
 use crate::upstream::Pattern;
@@ -245,16 +247,6 @@ impl Location {
             }
         }
     }
-}
-
-/// The parts of an image's name that a location contains.
-#[cfg(feature = "lint")]
-#[derive(Debug, Default)]
-pub(crate) struct Contained {
-    pub(crate) registry: bool,
-    pub(crate) repository: bool,
-    /// Groups of the pattern.
-    pub(crate) groups: Vec<usize>,
 }
 
 /// Checks a registry and path without placeholders and returns them normalised.

@@ -4,7 +4,14 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use crate::location::Contained;
+/// The parts of an image's name that a location contains.
+#[derive(Debug, Default)]
+pub(crate) struct Contained {
+    pub(crate) registry: bool,
+    pub(crate) repository: bool,
+    /// Groups of the pattern.
+    pub(crate) groups: Vec<usize>,
+}
 
 /// The syntax tree of a pattern.
 fn parse(pattern: &str) -> Option<Hir> {

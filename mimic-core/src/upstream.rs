@@ -5,9 +5,8 @@ use std::str::FromStr;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::glob::Globs;
 use crate::grammar::{REPOSITORY_MAX, check_registry, looks_like_registry, scan_repository};
-use crate::host::{docker_hub_alias, names_https_port, without_https_port, without_port};
+use crate::host::{docker_hub_alias, names_https_port};
 #[cfg(feature = "lint")]
 use crate::pattern_shape;
 use crate::reference::{DOCKER_HUB, LIBRARY};
@@ -139,26 +138,6 @@ impl Upstream {
         }
     }
 
-    /// Whether a glob over `registry/repository` could match an image of the upstream.
-    pub(crate) fn can_match(&self, glob: &str) -> bool {
-        match self {
-            Self::Prefix { registry, path } => {
-                let registry = without_https_port(registry);
-                glob_can_match(glob, &format!("{registry}/{path}"))
-                    || self.is_official() && glob_can_match(glob, &format!("{registry}/{LIBRARY}{path}"))
-            }
-            Self::Wildcard(domain) => {
-                let registry = glob.split('/').next().unwrap_or_default();
-                let (registry, domain) = match domain.strip_suffix(ANY_PORT) {
-                    Some(domain) => (without_port(registry), domain),
-                    None => (registry, without_https_port(domain)),
-                };
-                registry.contains(['*', '?', '[', '{']) || registry.ends_with(domain)
-            }
-            Self::All | Self::Pattern(_) => true,
-        }
-    }
-
     /// Compiles a regular expression that must match the whole `registry/repository`.
     ///
     /// # Errors
@@ -226,21 +205,6 @@ impl Pattern {
         let groups = self.regex.capture_names().enumerate().skip(1);
         groups.map(|(number, name)| name.map_or_else(|| number.to_string(), str::to_owned))
     }
-}
-
-/// Whether a glob could match a name that starts with these components.
-fn glob_can_match(glob: &str, prefix: &str) -> bool {
-    let mut components = glob.split('/');
-    for part in prefix.trim_end_matches('/').split('/') {
-        match components.next() {
-            None => return false,
-            Some(component) if component.contains("**") => return true,
-            // A component that is not a glob is part of an alternative with a slash.
-            Some(component) if Globs::new([component]).is_ok_and(|glob| !glob.is_match(part)) => return false,
-            Some(_) => {}
-        }
-    }
-    true
 }
 
 /// The expression, anchored at both ends.
