@@ -1,6 +1,7 @@
 //! The documented ways to install Mimic.
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::core::v1::Pod;
 use mimic_e2e::{Checkout, Namespace, NodeCluster, images};
 
 use crate::{Mimic, by_helm, ran};
@@ -18,6 +19,8 @@ async fn works(mimic: &Mimic<'_>) -> Result<()> {
     let own = Namespace::existing(mimic.nodes.cluster(), "mimic").await?;
     let replicas = own.pods().await?;
     ensure!(replicas.len() == 2, "{} replicas", replicas.len());
+    let node = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+    ensure!(node(&replicas[0]) != node(&replicas[1]), "the replicas are on different nodes");
     for replica in &replicas {
         let [server] = &ran(replica)?[..] else { panic!("one container: {replica:?}") };
         assert_eq!(server.restarts, 0);
