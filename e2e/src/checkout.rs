@@ -7,12 +7,13 @@ use std::{
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
-use crate::{Cluster, Helm, Kubectl, process::command, wait::eventually_some};
+use crate::{Cluster, Helm, Kubectl, process::command, wait::eventually_within};
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
@@ -78,8 +79,13 @@ impl<'c> Checkout<'c> {
     /// If it fails.
     pub async fn run_meanwhile(&self, line: &str) -> Result<()> {
         let mut child = self.shell(line).stdout(Stdio::null()).spawn().context("bash did not start")?;
-        let status = eventually_some(line, async || Ok(child.try_wait()?)).await?;
-        ensure!(status.success(), "{line} failed");
+        let mut status = None;
+        eventually_within(line, Duration::from_mins(5), async || {
+            status = child.try_wait()?;
+            Ok(status.is_some())
+        })
+        .await?;
+        ensure!(status.is_some_and(|status| status.success()), "{line} failed");
         Ok(())
     }
 

@@ -83,7 +83,7 @@ pub use imports::Imports;
 pub use installation::Installation;
 pub use namespace::{Kubectl, Namespace, images};
 pub use node::{Node, NodeCluster};
-pub use page::Page;
+pub use page::{Page, Step};
 pub use recorder::Recorder;
 pub use registry::Registry;
 pub use replica::Replica;

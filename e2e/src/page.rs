@@ -10,6 +10,15 @@ use serde_json::Value;
 
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
+/// A command of a page.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The command line.
+    pub command: String,
+    /// What it prints, if the page has it.
+    pub output: Option<String>,
+}
+
 /// A page in Markdown.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -58,6 +67,19 @@ impl Page {
     /// The blocks of commands in a section.
     pub fn commands(&self, heading: &str) -> Result<Vec<String>> {
         Ok(blocks(self.section(heading)?, "console"))
+    }
+
+    /// All commands of the page in order, with their expected output where the page has it: such blocks begin with `$`.
+    pub fn steps(&self) -> Vec<Step> {
+        let steps = blocks(&self.text, "console").into_iter().flat_map(|block| {
+            match block.strip_prefix("$ ").and_then(|rest| rest.split_once('\n')) {
+                Some((command, output)) => {
+                    vec![Step { command: command.to_owned(), output: Some(output.to_owned()) }]
+                }
+                None => block.lines().map(|line| Step { command: line.to_owned(), output: None }).collect(),
+            }
+        });
+        steps.collect()
     }
 
     /// The blocks of YAML in a section, as written.

@@ -11,6 +11,9 @@ use crate::process::{Process, background_command};
 /// The kernel chooses the port, and the log shows it.
 const LOOPBACK: &str = "127.0.0.1:0";
 
+/// The user `user` with the password `secret`, as Apache's htpasswd writes it.
+const USERS: &str = "user:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
+
 /// An empty registry with plain HTTP on loopback. It is killed on drop.
 #[derive(Debug)]
 pub struct Registry {
@@ -30,12 +33,21 @@ impl Registry {
         Self::serving(address, None).await
     }
 
+    /// The same for the user `user` with the password `secret` only.
+    pub(crate) async fn with_password_at(address: &str) -> Result<Self> {
+        Self::started(address, None, true).await
+    }
+
     /// Starts a pull-through cache of another registry, as most mirrors are.
     pub async fn pulling_through(upstream: &Self) -> Result<Self> {
         Self::serving(LOOPBACK, Some(json!({"remoteurl": format!("http://{}", upstream.host)}))).await
     }
 
     async fn serving(address: &str, proxy: Option<Value>) -> Result<Self> {
+        Self::started(address, proxy, false).await
+    }
+
+    async fn started(address: &str, proxy: Option<Value>, has_password: bool) -> Result<Self> {
         let directory = TempDir::with_prefix("mimic-e2e-registry-")?;
         let file = directory.path().join("config.yml");
         let mut configuration = json!({
@@ -45,6 +57,11 @@ impl Registry {
         });
         if let Some(proxy) = proxy {
             configuration["proxy"] = proxy;
+        }
+        if has_password {
+            let path = directory.path().join("users");
+            fs::write(&path, USERS)?;
+            configuration["auth"] = json!({"htpasswd": {"realm": "tests", "path": path}});
         }
         // JSON is YAML.
         fs::write(&file, configuration.to_string())?;

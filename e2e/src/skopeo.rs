@@ -80,6 +80,16 @@ impl Skopeo {
     }
 
     fn copy(&self, from: &str, to: &str) -> Result<()> {
+        self.copy_with(&[], from, to)
+    }
+
+    /// Pushes an image unchanged to a registry that [`Registry::with_password_at`] started.
+    pub(crate) fn push_with_password(&self, image: &Image, reference: &str) -> Result<()> {
+        let from = format!("oci:{}", image.directory().display());
+        self.copy_with(&["--dest-creds=user:secret"], &from, &format!("docker://{reference}"))
+    }
+
+    fn copy_with(&self, options: &[&str], from: &str, to: &str) -> Result<()> {
         let output = command("skopeo")
             .env("HOME", self.directory.path())
             .arg("--insecure-policy")
@@ -89,6 +99,7 @@ impl Skopeo {
             .arg("--registries-conf")
             .arg(self.registries())
             .args(["copy", "--all", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false"])
+            .args(options)
             .args([from, to])
             .output()
             .context("skopeo did not start")?;

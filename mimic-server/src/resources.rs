@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -19,12 +18,8 @@ const UNLIMITED: (usize, usize) = (10_000, 256 << 20);
 /// the cluster and to Harbor.
 const OTHER_FILES: usize = 128;
 
-/// Connections of the admin port, and memory for its responses.
-pub(crate) const ADMIN_ALLOWANCE: Allowance = Allowance { connections: 64, memory: 16 << 20 };
-
-/// Limits of the admin port, whose requests have no body.
-pub(crate) const ADMIN_LIMITS: Limits =
-    Limits { body: 1 << 20, connections: None, memory: None, request_time: Duration::from_secs(5) };
+/// Connections that the admin port accepts.
+pub(crate) const ADMIN_CONNECTIONS: usize = 64;
 
 /// The limits that apply, computed where the configuration leaves them open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +98,8 @@ fn memory_limit(groups: &Path, root: &Path) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const LIMITS: Limits =

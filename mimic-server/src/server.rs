@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server as ActixServer;
-use actix_web::web;
+use actix_web::{App, HttpServer};
 use mimic_core::internal::Globs;
 use mimic_core::{Catalog, Hint, MirrorSource, Problem};
 use mimic_k8s::admission::ReviewSettings;
@@ -175,24 +175,17 @@ impl Server {
         let reviews = review_settings(&settings);
         let allowance = Allowance::of_process(&settings.limits, workers * stack::EXTRA)?;
         let state = State::new(catalog, Arc::clone(&health), Arc::clone(&metrics), reviews, settings.limits);
-        let state = Arc::new(state);
-        let routes = move |app: &mut web::ServiceConfig| {
-            if let Some(extra) = &extra {
-                extra(app);
-            }
-            http::configure(app, &state);
-        };
         let stack = Stack {
-            name: "webhook",
-            acceptor: Some(serving.acceptor()?),
-            routes: Arc::new(routes),
+            acceptor: serving.acceptor()?,
+            state: Arc::new(state),
             metrics: Arc::clone(&metrics),
             limits: settings.limits,
             allowance,
-            health: Some(Arc::clone(&health)),
+            health: Arc::clone(&health),
             linger: linger.unwrap_or(stack::LINGER),
             handshake: handshake.unwrap_or(stack::HANDSHAKE),
             workers,
+            extra,
         };
         let webhook = stack::serve(listener, stack)?;
         let admin = admin_listener.map(|listener| serve_admin(listener, &health, &metrics)).transpose()?;
@@ -302,25 +295,16 @@ fn listen(listen: &Listen) -> Result<TcpListener, StartError> {
         .map_err(|error| StartError::Listen { address: format!("{}:{}", listen.host, listen.port), error })
 }
 
-/// The admin port. It has connections of its own, so that clients of the webhook cannot make probes fail.
-fn serve_admin(listener: TcpListener, health: &Arc<Health>, metrics: &Arc<Metrics>) -> io::Result<ActixServer> {
-    let routes = {
-        let (health, metrics) = (Arc::clone(health), Arc::clone(metrics));
-        move |app: &mut web::ServiceConfig| http::configure_admin(app, &health, &metrics)
-    };
-    let stack = Stack {
-        name: "admin",
-        acceptor: None,
-        routes: Arc::new(routes),
-        metrics: Arc::clone(metrics),
-        limits: resources::ADMIN_LIMITS,
-        allowance: resources::ADMIN_ALLOWANCE,
-        health: None,
-        linger: stack::LINGER,
-        handshake: stack::HANDSHAKE,
-        workers: 1,
-    };
-    stack::serve(listener, stack)
+fn serve_admin(listener: TcpListener, health: &Arc<Health>, metrics: &Arc<Metrics>) -> Result<ActixServer, StartError> {
+    let (health, metrics) = (Arc::clone(health), Arc::clone(metrics));
+    let app = move || App::new().configure(|app| http::configure_admin(app, &health, &metrics));
+    let server = HttpServer::new(app)
+        .workers(1)
+        .max_connections(resources::ADMIN_CONNECTIONS)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen(listener)?;
+    Ok(server.run())
 }
 
 /// A running server.

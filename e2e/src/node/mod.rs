@@ -58,6 +58,11 @@ impl NodeCluster {
         if requirements::is_skipped()? { Ok(None) } else { Self::start(2, flags).await.map(Some) }
     }
 
+    /// The same for a test that takes long: only with `MIMIC_E2E_NODE=required`.
+    pub async fn nightly() -> Result<Option<Self>> {
+        if requirements::is_too_slow() { Ok(None) } else { Self::own().await }
+    }
+
     /// Starts one with so many nodes, at most nine, and waits until they are ready.
     ///
     /// # Errors
@@ -152,6 +157,27 @@ impl NodeCluster {
     /// The registry, which the nodes reach without TLS.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Starts another registry, on this port of the host, that the nodes reach without TLS. With `has_password`, it is for the
+    /// user `user` with the password `secret` only.
+    pub async fn another_registry(&self, port: u16, has_password: bool) -> Result<Registry> {
+        let address = format!("{}:{port}", network::HOST);
+        for node in &self.nodes {
+            node.set_hosts(&address, &format!("server = \"http://{address}\"\n[host.\"http://{address}\"]\n"))?;
+        }
+        if has_password { Registry::with_password_at(&address).await } else { Registry::at(&address).await }
+    }
+
+    /// Pushes an image to a registry of [`NodeCluster::another_registry`] and returns its reference.
+    pub fn push_to(&self, registry: &Registry, has_password: bool, image: &Image, path: &str) -> Result<String> {
+        let reference = format!("{}/{path}", registry.host());
+        if has_password {
+            self.skopeo.push_with_password(image, &reference)?;
+        } else {
+            self.skopeo.push(image, &reference)?;
+        }
+        Ok(reference)
     }
 
     /// Pushes an image to the registry and returns its reference.

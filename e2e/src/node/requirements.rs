@@ -7,12 +7,14 @@ use anyhow::{Result, bail};
 use super::configuration::PLUGINS;
 use crate::{go::NODE, image::BUSYBOX, tools};
 
+const VARIABLE: &str = "MIMIC_E2E_NODE";
+
 /// Whether the tests with nodes must be skipped. If so, prints the reason.
 ///
 /// # Errors
 /// With `MIMIC_E2E_NODE=required`, if something is missing.
 pub(super) fn is_skipped() -> Result<bool> {
-    let is_required = match env::var("MIMIC_E2E_NODE").as_deref() {
+    let is_required = match env::var(VARIABLE).as_deref() {
         Err(_) | Ok("") => false,
         Ok("required") => true,
         Ok(other) => bail!("invalid MIMIC_E2E_NODE `{other}`: must be `required` or unset"),
@@ -29,6 +31,15 @@ pub(super) fn is_skipped() -> Result<bool> {
         None => {}
     }
     Ok(reason.is_some())
+}
+
+/// Whether slow tests with nodes must be skipped. If so, prints the reason.
+pub(super) fn is_too_slow() -> bool {
+    let is_skipped = env::var_os(VARIABLE).is_none_or(|value| value.is_empty());
+    if is_skipped {
+        tools::announce("skipped: it takes long; `MIMIC_E2E_NODE=required` runs it");
+    }
+    is_skipped
 }
 
 /// What this machine lacks.

@@ -1,7 +1,7 @@
-//! Runs the commands of `docs/getting-started.md`.
+//! Runs the commands of `docs/getting-started.md`, except those that need Docker or a node; `tests/node/` runs those.
 
 use anyhow::{Context, Result, ensure};
-use mimic_e2e::{Checkout, Cluster, Installation, Namespace, Page, Replica, eventually, run_mimic};
+use mimic_e2e::{Checkout, Cluster, Installation, Namespace, Page, Replica, Step, eventually, run_mimic};
 
 /// Replaces a command that needs Docker or a node.
 #[derive(Clone, Copy)]
@@ -27,21 +27,6 @@ const INSTEAD: [(&str, Instead); 6] = [
 /// The replacement of a command, and the rest of the command after its prefix.
 fn instead(command: &str) -> Option<(Instead, &str)> {
     INSTEAD.iter().find_map(|(begin, instead)| Some((*instead, command.strip_prefix(begin)?)))
-}
-
-/// A command, and its expected output if the page has it.
-struct Step {
-    command: String,
-    output: Option<String>,
-}
-
-fn steps(page: &Page) -> Vec<Step> {
-    let blocks = page.text().split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let steps = blocks.flat_map(|block| match block.strip_prefix("$ ").and_then(|rest| rest.split_once('\n')) {
-        Some((command, output)) => vec![Step { command: command.to_owned(), output: Some(output.to_owned()) }],
-        None => block.lines().map(|line| Step { command: line.to_owned(), output: None }).collect(),
-    });
-    steps.collect()
 }
 
 async fn follow(step: &Step, mimic: &Installation<'_>, replicas: &[Replica]) -> Result<()> {
@@ -76,7 +61,7 @@ async fn follow(step: &Step, mimic: &Installation<'_>, replicas: &[Replica]) -> 
 async fn the_page_leads_to_a_rewritten_pod_and_back() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
     let Some(checkout) = Checkout::with_helm(&cluster)? else { return Ok(()) };
-    let steps = steps(&Page::read("docs/getting-started.md")?);
+    let steps = Page::read("docs/getting-started.md")?.steps();
     let position = |begin: &str| {
         steps.iter().position(|step| step.command.starts_with(begin)).with_context(|| format!("a step is {begin}"))
     };

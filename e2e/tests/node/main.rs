@@ -2,8 +2,12 @@
 //!
 //! Each test has its own cluster. One runs at a time.
 
+mod getting_started;
 mod install;
 mod kinds;
+mod kubelet;
+mod node_mirrors;
+mod operation;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;

@@ -1,10 +1,9 @@
-//! One connection: the TLS handshake if there is one, then one request after the other.
+//! One connection: the TLS handshake, then one request after the other.
 //!
 //! This replaces the connection loop of `actix-http`, whose codec it uses. That loop keeps at least 16 KiB of buffers for
 //! each idle connection, limits the time of the first request head only, and never the time of a response.
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use actix_service::Service;
 use actix_web::http::StatusCode;
 use actix_web::web::BytesMut;
 use openssl::ssl::{Ssl, SslAcceptor};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
@@ -47,8 +46,7 @@ const OVER_BUDGET: &str = "too many bodies are being received, MIMIC_LIMITS_MEMO
 /// What the connections of a worker share.
 pub(super) struct Worker<S> {
     pub(super) service: S,
-    /// `None` for plain HTTP.
-    pub(super) acceptor: Option<SslAcceptor>,
+    pub(super) acceptor: SslAcceptor,
     pub(super) config: ServiceConfig,
     pub(super) pool: Rc<Pool>,
     pub(super) budget: Arc<Budget>,
@@ -56,27 +54,9 @@ pub(super) struct Worker<S> {
     pub(super) linger: Bounds,
 }
 
-/// What HTTP is spoken on: a socket, with or without TLS.
-trait Io: AsyncRead + AsyncWrite + Unpin {
-    /// Waits until the socket has something to read.
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
-}
-
-impl Io for TcpStream {
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_read_ready(context)
-    }
-}
-
-impl Io for SslStream<TcpStream> {
-    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_ref().poll_read_ready(context)
-    }
-}
-
 /// A connection after its handshake.
-struct Connection<IO> {
-    io: IO,
+struct Connection {
+    tls: SslStream<TcpStream>,
     codec: Codec,
     place: Place,
     share: Share,
@@ -125,25 +105,14 @@ where
     if let Err(error) = tcp.set_nodelay(true) {
         log::debug!(error:%; "cannot set TCP_NODELAY");
     }
-    let Some(acceptor) = &worker.acceptor else { return converse(tcp, place, &worker).await };
-    match place.until(handshake(tcp, acceptor)).await {
-        Ok(Some(tls)) => converse(tls, place, &worker).await,
-        Ok(None) | Err(End::Late) => worker.metrics.handshake_failed(),
-        Err(End::Stopped | End::Evicted) => {}
-    }
-}
-
-/// Serves a connection after its handshake.
-async fn converse<IO, S>(io: IO, place: Place, worker: &Worker<S>)
-where
-    IO: Io,
-    S: Service<Request>,
-    S::Response: Into<Response<BoxBody>>,
-    S::Error: Into<Response<BoxBody>>,
-{
+    let tls = match place.until(handshake(tcp, &worker.acceptor)).await {
+        Ok(Some(tls)) => tls,
+        Ok(None) | Err(End::Late) => return worker.metrics.handshake_failed(),
+        Err(End::Stopped | End::Evicted) => return,
+    };
     place.enter(Phase::Silent);
     let mut connection = Connection {
-        io,
+        tls,
         codec: Codec::new(worker.config.clone()),
         place,
         share: worker.budget.share(),
@@ -154,7 +123,7 @@ where
         is_ended: false,
     };
     let gone = loop {
-        match connection.exchange(worker).await {
+        match connection.exchange(&worker).await {
             Ok(Next::Request) => {}
             Ok(Next::Close) => break None,
             Err(gone) => break Some(gone),
@@ -165,8 +134,6 @@ where
 }
 
 async fn handshake(tcp: TcpStream, acceptor: &SslAcceptor) -> Option<SslStream<TcpStream>> {
-    // Until the client sends, it costs no state of TLS.
-    tcp.readable().await.ok()?;
     let mut tls = SslStream::new(Ssl::new(acceptor.context()).ok()?, tcp).ok()?;
     Pin::new(&mut tls).accept().await.ok()?;
     Some(tls)
@@ -181,7 +148,7 @@ fn refusal(status: StatusCode, header: &str, message: &str) -> String {
     )
 }
 
-impl<IO: Io> Connection<IO> {
+impl Connection {
     /// Receives a request and sends its response.
     async fn exchange<S>(&mut self, worker: &Worker<S>) -> Result<Next, Gone>
     where
@@ -333,7 +300,7 @@ impl<IO: Io> Connection<IO> {
         }
         if self.is_drained && !self.has_begun() {
             // An idle connection has no buffer until the client sends.
-            ready!(self.io.poll_readable(context)).map_err(|_| Gone::Broken)?;
+            ready!(self.tls.get_ref().poll_read_ready(context)).map_err(|_| Gone::Broken)?;
             self.begin();
         }
         let before = self.input.len();
@@ -341,7 +308,7 @@ impl<IO: Io> Connection<IO> {
             if self.input.capacity() - self.input.len() < LITTLE {
                 self.input.reserve(RECORD);
             }
-            match pin!(self.io.read_buf(&mut self.input)).poll(context) {
+            match pin!(self.tls.read_buf(&mut self.input)).poll(context) {
                 Poll::Ready(Ok(0)) => {
                     self.is_ended = true;
                     return Poll::Ready(Ok(()));
@@ -372,7 +339,7 @@ impl<IO: Io> Connection<IO> {
         let mut written = 0;
         let sent = poll_fn(|context| {
             while written < self.output.len() {
-                match Pin::new(&mut self.io).poll_write(context, &self.output[written..]) {
+                match Pin::new(&mut self.tls).poll_write(context, &self.output[written..]) {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Err(Gone::Broken)),
                     Poll::Ready(Ok(count)) => written += count,
                     Poll::Pending => {
@@ -387,7 +354,7 @@ impl<IO: Io> Connection<IO> {
                     }
                 }
             }
-            Pin::new(&mut self.io).poll_flush(context).map_err(|_| Gone::Broken)
+            Pin::new(&mut self.tls).poll_flush(context).map_err(|_| Gone::Broken)
         })
         .await;
         self.output = BytesMut::new();
@@ -440,13 +407,13 @@ impl<IO: Io> Connection<IO> {
         self.share.release();
         self.place.enter(Phase::Closing);
         self.input = BytesMut::new();
-        let _ = self.place.until(linger::close(&mut self.io, bounds)).await;
+        let _ = self.place.until(linger::close(&mut self.tls, bounds)).await;
     }
 
     /// Closes the connection without waiting for the client.
     async fn close_now(mut self) {
         poll_fn(|context| {
-            let _ = Pin::new(&mut self.io).poll_shutdown(context);
+            let _ = Pin::new(&mut self.tls).poll_shutdown(context);
             Poll::Ready(())
         })
         .await;

@@ -4,6 +4,7 @@ mod admin;
 mod body;
 mod budget;
 mod connection;
+mod early;
 mod incoming;
 mod linger;
 mod mutate;

@@ -6,6 +6,7 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web;
 
+use super::early::early;
 use super::response::{not_allowed, text};
 use super::state::State;
 use super::{admin, mutate};
@@ -34,7 +35,7 @@ pub fn configure(app: &mut web::ServiceConfig, state: &Arc<State>) {
 /// Adds the routes of the admin port: `/healthz`, `/readyz` and `/metrics`.
 pub(crate) fn configure_admin(app: &mut web::ServiceConfig, health: &Arc<Health>, metrics: &Arc<Metrics>) {
     let (health, metrics) = (Arc::clone(health), Arc::clone(metrics));
-    let other_methods = || async { not_allowed("GET, HEAD") };
+    let other_methods = |payload: web::Payload| async { early(not_allowed("GET, HEAD"), payload) };
     let reading = |resource: actix_web::Resource| resource.default_service(web::to(other_methods));
     app.app_data(web::Data::from(health))
         .service(reading(web::resource("/healthz").get(admin::healthz).head(admin::healthz)))
@@ -42,7 +43,7 @@ pub(crate) fn configure_admin(app: &mut web::ServiceConfig, health: &Arc<Health>
         .service(reading(
             web::resource("/metrics").app_data(web::Data::from(metrics)).get(admin::metrics).head(admin::metrics),
         ))
-        .default_service(web::to(|| async {
-            text(StatusCode::NOT_FOUND, "not found; try /healthz, /readyz or /metrics\n")
+        .default_service(web::to(|payload: web::Payload| async {
+            early(text(StatusCode::NOT_FOUND, "not found; try /healthz, /readyz or /metrics\n"), payload)
         }));
 }

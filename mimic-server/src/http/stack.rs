@@ -20,8 +20,9 @@ use super::budget::Budget;
 use super::connection::{self, Worker};
 use super::linger::Bounds;
 use super::pool::{Pool, Times};
+use super::routes::configure;
+use super::state::State;
 use crate::health::Health;
-use crate::heartbeat::Heartbeat;
 use crate::metrics::Metrics;
 use crate::resources::Allowance;
 use crate::settings::Limits;
@@ -45,28 +46,26 @@ pub(crate) const LINGER: Duration = Duration::from_secs(1);
 /// How much a closing connection is read, in bodies of the largest size.
 const LINGER_BODIES: usize = 4;
 
-/// Adds routes to a port.
-pub(crate) type Routes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+/// Further routes on the webhook's port.
+pub(crate) type Extra = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
 
-/// What a port needs.
+/// What the webhook's port needs.
 pub(crate) struct Stack {
-    pub(crate) name: &'static str,
-    /// `None` for plain HTTP.
-    pub(crate) acceptor: Option<SslAcceptor>,
-    pub(crate) routes: Routes,
+    pub(crate) acceptor: SslAcceptor,
+    pub(crate) state: Arc<State>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     pub(crate) allowance: Allowance,
-    /// Gets the heartbeats of the workers.
-    pub(crate) health: Option<Arc<Health>>,
+    pub(crate) health: Arc<Health>,
     pub(crate) linger: Duration,
     pub(crate) handshake: Duration,
     pub(crate) workers: usize,
+    pub(crate) extra: Option<Extra>,
 }
 
-/// Serves a port on `listener`.
+/// Serves the webhook on `listener`.
 pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
-    let Stack { name, acceptor, routes, metrics, limits, allowance, health, linger, handshake, workers } = stack;
+    let Stack { acceptor, state, metrics, limits, allowance, health, linger, handshake, workers, extra } = stack;
     let linger = Bounds { time: linger, bytes: limits.body.saturating_mul(LINGER_BODIES) };
     let limit = allowance.connections.div_ceil(workers);
     let times =
@@ -79,17 +78,22 @@ pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
         .shutdown_timeout(limits.request_time.as_secs().max(1));
     let stopping = builder.graceful_shutdown_signal();
     let factory = move || {
-        let app = App::new().configure(|app| routes(app)).into_factory();
+        let app = App::new().configure(|app| {
+            if let Some(extra) = &extra {
+                extra(app);
+            }
+            configure(app, &state);
+        });
+        let app = app.into_factory();
         let (acceptor, metrics) = (acceptor.clone(), Arc::clone(&metrics));
-        let (budget, stopping, health) = (Arc::clone(&budget), stopping.clone(), health.clone());
+        let (budget, stopping, health) = (Arc::clone(&budget), stopping.clone(), Arc::clone(&health));
         fn_factory(move || {
             let app = ServiceFactory::<Request>::new_service(&app, AppConfig::default());
             let (acceptor, metrics) = (acceptor.clone(), Arc::clone(&metrics));
-            let (budget, stopping) = (Arc::clone(&budget), stopping.clone());
-            let heartbeat = health.as_ref().map(|health| health.heartbeats().add());
+            let (budget, stopping, heartbeat) = (Arc::clone(&budget), stopping.clone(), health.heartbeats().add());
             async move {
                 let pool = Pool::new(limit, times);
-                tokio::task::spawn_local(Rc::clone(&pool).watch(move || heartbeat.iter().for_each(Heartbeat::beat)));
+                tokio::task::spawn_local(Rc::clone(&pool).watch(move || heartbeat.beat()));
                 tokio::task::spawn_local(Rc::clone(&pool).stop_after(async move { stopping.notified().await }));
                 let config = ServiceConfigBuilder::new().keep_alive(KeepAlive::Os).build();
                 let worker = Worker { service: app.await?, acceptor, config, pool, budget, metrics, linger };
@@ -104,5 +108,5 @@ pub(crate) fn serve(listener: TcpListener, stack: Stack) -> io::Result<Server> {
             }
         })
     };
-    Ok(builder.listen(name, listener, factory)?.run())
+    Ok(builder.listen("webhook", listener, factory)?.run())
 }
