@@ -291,9 +291,7 @@ fn a_pod_without_metadata_gets_no_annotation() {
 
 #[test]
 fn a_rule_that_would_make_an_image_invalid_does_not_apply_and_gives_a_warning() {
-    let rewriter = rewriter_of(
-        "rules: [{name: broken, upstream: quay.io, mirrors: ['m.example.com/{registry}/UP/{repository}']}]",
-    );
+    let rewriter = rewriter_of("rules: [{name: broken, upstream: quay.io/a/b, mirrors: [m.example.com]}]");
     let answer =
         Answer::to(create(&pod(&["quay.io/a/b"])).to_string().as_bytes(), &rewriter, &ReviewSettings::default());
     assert_eq!(answer.patch(), &[] as &[Value]);
