@@ -86,6 +86,11 @@ async fn an_overlay_with_another_namespace_excludes_that_namespace() -> Result<(
     Ok(())
 }
 
+/// Whether a line runs `mimic`, also on what another command prints.
+fn is_mimic(line: &str) -> bool {
+    line.starts_with("mimic ") || line.contains("| mimic ")
+}
+
 #[tokio::test]
 async fn the_commands_of_the_page_on_troubleshooting_work() -> Result<()> {
     let Some(cluster) = Cluster::own()? else { return Ok(()) };
@@ -108,7 +113,7 @@ async fn the_commands_of_the_page_on_troubleshooting_work() -> Result<()> {
         let mut said = String::new();
         for block in &blocks {
             // `mimic` is tested elsewhere.
-            let block: Vec<&str> = block.lines().filter(|line| !line.starts_with("mimic ")).collect();
+            let block: Vec<&str> = block.lines().filter(|line| !is_mimic(line)).collect();
             said += &mimic.checkout().run(&without_waiting(&block.join("\n")))?.stdout;
         }
         ensure!(said.contains(told), "{heading}: {said}");
