@@ -62,7 +62,7 @@ struct Connection {
     share: Share,
     /// Bytes that were read and not decoded. Without an allocation while the connection is idle.
     input: BytesMut,
-    /// Bytes to be written. Likewise.
+    /// Bytes to be written; also without an allocation while idle.
     output: BytesMut,
     /// Bytes of the current request that were decoded.
     decoded: usize,

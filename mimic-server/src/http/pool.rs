@@ -321,7 +321,7 @@ mod tests {
                 let start = Instant::now();
                 assert_eq!(place.until(std::future::pending::<()>()).await, Err(End::Late));
                 assert!((time..=time + 2 * TICK).contains(&start.elapsed()), "{phase:?}: {:?}", start.elapsed());
-                // The next phase begins anew.
+                // The next phase has its whole time again.
                 place.enter(Phase::Closing);
                 let hour = Duration::from_hours(1);
                 assert!(tokio::time::timeout(hour, place.until(std::future::pending::<()>())).await.is_err());
