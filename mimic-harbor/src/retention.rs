@@ -88,6 +88,8 @@ impl Retention {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const GRACE: Duration = Duration::from_hours(1);
@@ -179,5 +181,41 @@ mod tests {
         let mut read = vec![ProxyProject { skipped: Some(SkipReason::OwnHarbor), ..project("a") }, project("b")];
         assert_eq!(reads.retention.apply(&mut read, GRACE, reads.now), None);
         assert_eq!(read.iter().filter(|project| project.skipped.is_none()).count(), 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Refreshes that are anonymous or fail lose nothing, however many follow each other within the grace period. A
+        /// deleted project is gone after the second refresh without a fault.
+        #[test]
+        fn random_faults_lose_nothing(
+            public in 1_usize..6,
+            private in 2_usize..6,
+            refreshes in proptest::collection::vec(prop_oneof![2 => Just('+'), 1 => Just('a'), 1 => Just('!')], 1..11),
+            deletion in any::<proptest::sample::Index>(),
+            deleted in any::<proptest::sample::Index>(),
+        ) {
+            let all: Vec<String> =
+                (0..private).map(|n| format!("private-{n}")).chain((0..public).map(|n| format!("public-{n}"))).collect();
+            let deleted = deleted.get(&all).clone();
+            let mut reads = Reads::new(&all.iter().map(String::as_str).collect::<Vec<_>>());
+            let (mut good, deletion) = (0, deletion.index(refreshes.len()));
+            for (number, fault) in refreshes.iter().enumerate() {
+                let is_deleted = number >= deletion;
+                // A request that fails changes nothing; one that is anonymous hides the private projects.
+                if *fault == '!' {
+                    continue;
+                }
+                let listed = all.iter().map(String::as_str).filter(|name| *fault == '+' || !name.starts_with("private"));
+                let listed: Vec<&str> = listed.filter(|name| !is_deleted || **name != *deleted).collect();
+                let (used, kept) = reads.next(&listed);
+                good += usize::from(is_deleted && kept.is_none() && *fault == '+');
+                for name in all.iter().filter(|name| !is_deleted || **name != deleted) {
+                    prop_assert!(used.contains(name), "{name} was lost: {used:?}");
+                }
+                prop_assert!(good < 2 || !used.contains(&deleted), "{deleted} is still used: {used:?}");
+            }
+        }
     }
 }

@@ -120,8 +120,8 @@ const GRACE: Setting<Duration> = Setting::new(
     "harbor.grace",
     &PERIOD,
     "1h",
-    "How long projects are kept if more than half of them, or all private ones, vanish from Harbor's list at once. Other projects \
-     are dropped when two polls in a row do not list them.",
+    "How long projects are kept if more than half of them, or all private ones, vanish at once. Others are dropped after two polls \
+     without them.",
 );
 
 static ROWS: &[Row] = &[

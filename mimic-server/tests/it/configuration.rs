@@ -93,7 +93,7 @@ fn every_key_of_a_file_is_read() {
          credentials: Some(Credentials { username: \"robot$mimic\", password: \"…\" }), \
          timeouts: Timeouts { connect: 3s, request: 20s }, registry: Some(\"registry.example.com\"), \
          projects: [\"hub-*\", \"quay\"], private: true, pull_secret: Some(\"harbor\"), unhealthy: false, \
-         overrides: Overrides({\"ecr\": \"42.dkr.ecr.eu-west-1.amazonaws.com\"}) } }] }"
+         overrides: Overrides({\"ecr\": \"42.dkr.ecr.eu-west-1.amazonaws.com\"}), grace: 7200s } }] }"
             .replace("PLACE", &sample.display().to_string())
             .replace("LINE", &line.to_string())
     );

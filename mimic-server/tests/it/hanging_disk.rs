@@ -19,7 +19,8 @@ const HOLDER: &str = r#"
     use Fcntl qw(F_SETLEASE F_WRLCK);
     $| = 1;
     $SIG{IO} = sub { print "wanted\n" };
-    open(my $file, "+<", $ARGV[0]) && fcntl($file, F_SETLEASE, F_WRLCK) or exit 1;
+    open(my $file, "+<", $ARGV[0]) or exit 1;
+    fcntl($file, F_SETLEASE, F_WRLCK) or exit 1;
     print "held\n";
     sleep 60 while 1;
 "#;
