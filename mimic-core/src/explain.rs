@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use crate::outcome::{Outcome, RuleRef};
+use crate::context::Context;
+use crate::outcome::{Outcome, ReasonCode, RuleRef};
 use crate::reference::ImageRef;
+use crate::rewriter::{Refusal, Rewriter, image_at};
 use crate::rule::Unmet;
 use crate::upstream::Upstream;
 
@@ -75,6 +77,57 @@ pub enum Step<'a> {
         /// Why it is not valid.
         error: String,
     },
+}
+
+impl Rewriter {
+    /// Decides on one image as [`rewrite`](Self::rewrite) does, and returns every step. Requires the feature `explain`.
+    pub fn explain<'a>(&'a self, image: &'a str, context: &Context<'_>) -> Explanation<'a> {
+        let outcome = self.rewrite(image, context);
+        let steps = match (outcome.reason(), ImageRef::parse(image)) {
+            (ReasonCode::Placeholder | ReasonCode::ImageId, _) | (_, Err(_)) => Vec::new(),
+            (_, Ok(parsed)) => self.steps(parsed, outcome.rule(), context),
+        };
+        Explanation { image, steps, outcome }
+    }
+
+    fn steps<'a>(
+        &'a self,
+        parsed: ImageRef<'a>,
+        selected: Option<RuleRef<'a>>,
+        context: &Context<'_>,
+    ) -> Vec<Step<'a>> {
+        let subject = self.index().subject(parsed);
+        let mut steps = vec![Step::Parsed(parsed)];
+        if let Some(host) = subject.alias() {
+            steps.push(Step::Alias { host: host.to_owned(), registry: subject.registry().to_owned() });
+        }
+        let first = self.index().find(&subject, |rule| rule.rule.unmet(&subject, context).is_none());
+        self.index().find(&subject, |rule| {
+            let unmet = rule.rule.unmet(&subject, context);
+            let behind = first.filter(|first| unmet.is_none() && !std::ptr::eq(first.rule, rule.rule));
+            steps.push(Step::Candidate { rule, unmet, behind });
+            false
+        });
+        let Some(selected) = selected else { return steps };
+        steps.push(Step::Selected(selected));
+        if selected.rule.keep() {
+            return steps;
+        }
+        if let Some(glob) = selected.rule.excluded_by(&subject) {
+            steps.push(Step::Excluded { glob });
+            return steps;
+        }
+        for mirror in selected.rule.mirrors() {
+            let location = mirror.location().as_str();
+            steps.push(match image_at(selected.rule, mirror, &subject, context) {
+                Ok(_) => break,
+                Err(Refusal::References) => Step::MirrorSkipped { location },
+                Err(Refusal::Port) => Step::MirrorPort { location },
+                Err(Refusal::Invalid { image, error }) => Step::MirrorInvalid { image, error },
+            });
+        }
+        steps
+    }
 }
 
 impl Step<'_> {

@@ -33,10 +33,7 @@ impl Globs {
             set.add(compile(text)?);
             patterns.push(text.to_owned());
         }
-        let set = set.build().map_err(|error| GlobError {
-            glob: error.glob().unwrap_or_default().to_owned(),
-            reason: error.kind().to_string(),
-        })?;
+        let set = set.build().map_err(|error| GlobError::new(error.glob().unwrap_or_default(), &error))?;
         Ok(Self { set, patterns })
     }
 
@@ -59,14 +56,6 @@ impl Globs {
         !self.patterns.is_empty() && self.set.is_match(text)
     }
 
-    /// The first glob that matches the whole of `text`, as written.
-    pub fn find(&self, text: &str) -> Option<&str> {
-        if self.patterns.is_empty() {
-            return None;
-        }
-        self.set.matches(text).first().map(|&index| self.patterns[index].as_str())
-    }
-
     /// The globs as written.
     pub fn patterns(&self) -> &[String] {
         &self.patterns
@@ -84,8 +73,13 @@ pub(crate) fn is_literal(glob: &str) -> bool {
 }
 
 fn compile(glob: &str) -> Result<Glob, GlobError> {
-    let compiled = GlobBuilder::new(glob).literal_separator(true).build();
-    compiled.map_err(|error| GlobError { glob: glob.to_owned(), reason: error.kind().to_string() })
+    GlobBuilder::new(glob).literal_separator(true).build().map_err(|error| GlobError::new(glob, &error))
+}
+
+impl GlobError {
+    fn new(glob: &str, error: &globset::Error) -> Self {
+        Self { glob: glob.to_owned(), reason: error.kind().to_string() }
+    }
 }
 
 impl fmt::Debug for Globs {

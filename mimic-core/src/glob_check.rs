@@ -2,9 +2,10 @@
 
 use crate::glob::{Globs, is_literal};
 use crate::grammar::{check_digest, scan_repository, scan_tag};
-use crate::host::{without_https_port, without_port};
+use crate::host::{ANY_PORT, without_https_port, without_port};
 use crate::reference::LIBRARY;
-use crate::upstream::{ANY_PORT, Upstream};
+use crate::rule_error::Advice;
+use crate::upstream::Upstream;
 
 /// Checks that an image of the upstream can match.
 ///
@@ -17,8 +18,8 @@ pub(crate) fn check(
     (tag, digest): (Option<&str>, Option<&str>),
     names: &[String],
     upstream: &Upstream,
-) -> Result<(), (String, String)> {
-    let never = |reason: &str, hint: String| Err((reason.to_owned(), hint));
+) -> Result<(), Advice> {
+    let never = |reason: &str, hint: String| Err(Advice::new(reason.to_owned(), hint));
     if text.contains(char::is_whitespace) {
         return never("contains a space", format!("write `{}`", text.replace(char::is_whitespace, "")));
     }

@@ -13,6 +13,16 @@ pub(crate) fn looks_like_registry(first: &str) -> bool {
     first == "localhost" || first.bytes().any(|b| matches!(b, b'.' | b':') || b.is_ascii_uppercase())
 }
 
+/// Whether a text is a `host[:port]`.
+pub(crate) fn is_registry(text: &str) -> bool {
+    check_registry(text, text.len()).is_ok()
+}
+
+/// Whether a text is a repository, or its first components.
+pub(crate) fn is_repository(text: &str) -> bool {
+    text.len() <= REPOSITORY_MAX && scan_repository(text, 0) == Ok(text.len())
+}
+
 /// Checks that `image[..end]` is a `host[:port]`.
 pub(crate) fn check_registry(image: &str, end: usize) -> Result<(), ParseError> {
     let bad = |at| Err(registry_error(image, end, at));

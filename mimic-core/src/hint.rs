@@ -10,9 +10,11 @@ use std::fmt::{self, Write as _};
 /// use mimic_core::{Hint as _, Rule};
 ///
 /// let error = Rule::mirror("https://quay.io", "harbor.example.com/quay").unwrap_err();
+/// # #[cfg(feature = "lint")] {
 /// assert_eq!(error.to_string(), "upstream `https://quay.io` has a scheme");
 /// assert_eq!(error.hint().as_deref(), Some("write `quay.io`"));
 /// assert_eq!(error.full_message().to_string(), "upstream `https://quay.io` has a scheme (hint: write `quay.io`)");
+/// # }
 /// ```
 pub trait Hint: Error {
     /// How to fix the error: a sentence fragment in lower case, without a full stop. `Display` never writes it.

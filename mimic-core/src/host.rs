@@ -2,6 +2,9 @@
 
 use crate::reference::DOCKER_HUB;
 
+/// How a wildcard ends that matches hosts with any port, and without.
+pub(crate) const ANY_PORT: &str = ":*";
+
 /// A `host[:port]` without port 443, which is the port of every registry that names none.
 pub(crate) fn without_https_port(registry: &str) -> &str {
     registry.strip_suffix(":443").unwrap_or(registry)

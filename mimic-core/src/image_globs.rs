@@ -4,12 +4,13 @@ use std::fmt;
 
 use globset::GlobMatcher;
 
+use crate::advice;
 use crate::glob::{GlobError, Globs, is_literal};
 #[cfg(feature = "lint")]
 use crate::glob_check;
-use crate::grammar::check_registry;
-use crate::host::{docker_hub_alias, without_https_port};
-use crate::reference::{DOCKER_HUB, ImageRef, LIBRARY};
+use crate::grammar::is_registry;
+use crate::host::{ANY_PORT, docker_hub_alias, without_https_port};
+use crate::reference::{DOCKER_HUB, ImageRef, LIBRARY, is_official_name};
 use crate::rule_error::RuleError;
 use crate::upstream::Upstream;
 
@@ -42,26 +43,22 @@ impl ImageGlobs {
         upstream: &Upstream,
     ) -> Result<Self, RuleError> {
         let (mut names, mut entry_of, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        let invalid = |error: GlobError| RuleError::glob(field, &error);
         for text in globs {
-            let fail = |error: &GlobError| RuleError::glob(field, error);
             let parts = Parts::split(text);
-            let matcher = |part: Option<&str>| part.map(Globs::matcher).transpose().map_err(|error| fail(&error));
+            let matcher = |part: Option<&str>| part.map(Globs::matcher).transpose().map_err(invalid);
             let (tag, digest) = (matcher(parts.tag)?, matcher(parts.digest)?);
             // A glob that cannot be compiled is reported as written, not as completed.
-            Globs::new([parts.name]).map_err(|error| fail(&error))?;
-            let completed = parts.names();
+            Globs::matcher(parts.name).map_err(invalid)?;
+            let never = |advice| RuleError::never(field, text, advice);
+            let completed = parts.names().ok_or_else(|| never(advice::glob(text, parts.name)))?;
             #[cfg(feature = "lint")]
-            let completed = completed
-                .and_then(|names| glob_check::check(text, (parts.tag, parts.digest), &names, upstream).map(|()| names));
-            let completed = completed.map_err(|(reason, hint)| {
-                let message = format!("glob `{text}` {reason} and never matches");
-                RuleError::new(field, message, (!hint.is_empty()).then_some(hint))
-            })?;
+            glob_check::check(text, (parts.tag, parts.digest), &completed, upstream).map_err(never)?;
             entry_of.extend(completed.iter().map(|_| entries.len()));
             names.extend(completed);
             entries.push(ImageGlob { text: text.clone(), tag, digest });
         }
-        let names = Globs::new(names).map_err(|error| RuleError::glob(field, &error))?;
+        let names = Globs::new(names).map_err(invalid)?;
         Ok(Self { names, entry_of, entries })
     }
 
@@ -89,17 +86,9 @@ impl fmt::Debug for ImageGlobs {
 
 /// The parts of a glob, as written.
 struct Parts<'a> {
-    text: &'a str,
     name: &'a str,
     tag: Option<&'a str>,
     digest: Option<&'a str>,
-}
-
-/// Why a glob never matches, and how to write it.
-type Never = (String, String);
-
-fn never<T>(reason: &str, hint: impl Into<String>) -> Result<T, Never> {
-    Err((reason.to_owned(), hint.into()))
 }
 
 /// Whether a name without a slash is a registry, not an image of Docker Hub.
@@ -119,50 +108,36 @@ impl<'a> Parts<'a> {
             Some((_, tag)) => (&rest[..rest.len() - tag.len() - 1], Some(tag)),
             None => (rest, None),
         };
-        Self { text, name, tag, digest }
+        Self { name, tag, digest }
     }
 
-    /// The globs over `registry/repository` that stand for this one.
-    fn names(&self) -> Result<Vec<String>, Never> {
+    /// The globs over `registry/repository` that stand for this one; `None` if it can stand for none.
+    fn names(&self) -> Option<Vec<String>> {
         let name = self.name;
         let is_whole = self.tag.is_none() && self.digest.is_none();
-        if name.is_empty() {
-            return never("has no name", "write `**` for all images");
-        }
-        if let Some((_, rest)) = name.split_once("://") {
-            return never("has a scheme", format!("write `{rest}`"));
-        }
-        if name.ends_with('/') {
-            return never("ends with a slash", format!("write `{}`", name.trim_end_matches('/')));
+        if name.is_empty() || name.contains("://") || name.ends_with('/') {
+            return None;
         }
         if name == "**" || name.starts_with("**/") {
-            return Ok(vec![name.to_owned()]);
+            return Some(vec![name.to_owned()]);
         }
-        let everything = |registry: &str| vec![format!("{registry}/**")];
         let Some((first, path)) = name.split_once('/') else {
             if let Ok(upstream @ Upstream::Wildcard(_)) = Upstream::parse(name) {
-                return match upstream.to_string().strip_suffix(":*") {
-                    Some(hosts) => Ok([everything(hosts), everything(&format!("{hosts}:*"))].concat()),
-                    None => Ok(everything(without_https_port(&upstream.to_string()))),
-                };
+                let written = upstream.to_string();
+                let hosts = written.strip_suffix(ANY_PORT);
+                let all = |registry: &str| format!("{registry}/**");
+                return Some(
+                    hosts.map_or_else(
+                        || vec![all(without_https_port(&written))],
+                        |hosts| vec![all(hosts), all(&written)],
+                    ),
+                );
             }
-            if name.starts_with('*') {
-                let short = name.trim_start_matches('*');
-                let rest = &self.text[name.len()..];
-                let hint = match short {
-                    "" => format!("write `**{rest}`"),
-                    _ => format!("write `**/{name}{rest}` or `{DOCKER_HUB}/{LIBRARY}{name}{rest}`"),
-                };
-                return never("matches no `/`", hint);
-            }
-            if is_host(name) {
-                return if is_whole {
-                    Ok(everything(&registry_glob(name)))
-                } else {
-                    never("names a registry alone", format!("write `{name}/**{}`", &self.text[name.len()..]))
-                };
-            }
-            return Ok(with_prefix(format!("{DOCKER_HUB}/{LIBRARY}{name}"), is_whole));
+            return match (name.starts_with('*'), is_host(name)) {
+                (false, true) => is_whole.then(|| vec![format!("{}/**", registry_glob(name))]),
+                (false, false) => Some(with_prefix(format!("{DOCKER_HUB}/{LIBRARY}{name}"), is_whole)),
+                (true, _) => None,
+            };
         };
         let is_registry = is_host(first)
             || !is_literal(first)
@@ -170,18 +145,17 @@ impl<'a> Parts<'a> {
             || first.bytes().any(|b| b.is_ascii_uppercase());
         let (registry, path) = if is_registry { (registry_glob(first), path) } else { (DOCKER_HUB.to_owned(), name) };
         let mut names = with_prefix(format!("{registry}/{path}"), is_whole);
-        if registry == DOCKER_HUB && !path.contains('/') && path != "**" && path != LIBRARY.trim_end_matches('/') {
-            // An image of Docker Hub with one component is an official one.
+        if registry == DOCKER_HUB && is_official_name(path) && path != "**" {
             names.extend(with_prefix(format!("{registry}/{LIBRARY}{path}"), is_whole));
         }
-        Ok(names)
+        Some(names)
     }
 }
 
 /// The registry of a glob, as normalised images have it.
 fn registry_glob(registry: &str) -> String {
     let lower = registry.to_ascii_lowercase();
-    if check_registry(&lower, lower.len()).is_err() {
+    if !is_registry(&lower) {
         return lower;
     }
     let host = without_https_port(&lower);

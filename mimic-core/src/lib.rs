@@ -32,9 +32,10 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `file` | `parse_rules_file` for `mirrors.yaml`, `parse_short_form` for a list on one line |
-//! | `lint` | `Rewriter::warnings`: rules that never apply, or that give different images the same name; errors for globs and patterns that can never match |
-//! | `sources` | `MirrorSource`, `Catalog`, and counters of how often each rule is used; needs `lint` |
+//! | `explain` | `Rewriter::explain`: every step that led to an outcome |
+//! | `file` | `parse_rules_file` for `mirrors.yaml`, `parse_short_form` for a list on one line; includes `lint` |
+//! | `lint` | `Rewriter::warnings`: rules that never apply, or that give different images the same name; errors for globs and patterns that can never match, and in all errors what is wrong and how to write it |
+//! | `sources` | `MirrorSource`, `Catalog`, and counters of how often each rule is used; includes `lint` |
 //! | `oci` | conversions from and to the references of the crate `oci-spec` |
 //!
 //! # What this crate does not do
@@ -44,9 +45,12 @@
 //! * It does not decide when to load a source again: the caller does.
 //! * It knows nothing about Kubernetes, except for its label selectors.
 
+#[cfg_attr(not(feature = "lint"), path = "no_advice.rs")]
+mod advice;
 #[cfg(feature = "sources")]
 mod catalog;
 mod context;
+#[cfg(feature = "explain")]
 mod explain;
 mod glob;
 #[cfg(feature = "lint")]
@@ -106,6 +110,7 @@ pub use async_trait::async_trait;
 #[cfg(feature = "sources")]
 pub use catalog::{Catalog, Snapshot, SourceStatus};
 pub use context::Context;
+#[cfg(feature = "explain")]
 pub use explain::{Explanation, Step};
 pub use grammar::{REPOSITORY_MAX, TAG_MAX};
 pub use hint::{FullMessage, Hint};

@@ -31,7 +31,7 @@ pub(crate) fn warnings(index: &RuleIndex) -> Vec<Warning> {
 
 /// Rules after one with the same upstream that always applies.
 fn shadowed(index: &RuleIndex) -> impl Iterator<Item = Warning> {
-    index.same_upstream().flat_map(move |ids| {
+    index.same_upstream().flat_map(move |(path, ids)| {
         let first = ids.iter().position(|&id| !index.rule(id).rule.is_conditional());
         let (winner, losers) = match first {
             Some(first) => (ids.get(first), &ids[first + 1..]),
@@ -39,6 +39,10 @@ fn shadowed(index: &RuleIndex) -> impl Iterator<Item = Warning> {
         };
         losers.iter().filter_map(move |&loser| {
             let (winner, loser) = (index.rule(*winner?), index.rule(loser));
+            if loser.rule.upstream().path().as_bytes() != path {
+                // The rule also applies to a namespace.
+                return None;
+            }
             if winner.rule.upstream().names_https_port() != loser.rule.upstream().names_https_port() {
                 // Each comes first for the images that are written as its upstream is.
                 return None;

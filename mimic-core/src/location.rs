@@ -1,12 +1,14 @@
 //! Where a mirror keeps its copies: a registry and path, or a template for both.
 
-use crate::grammar::{check_registry, looks_like_registry, scan_repository};
+use crate::advice;
+use crate::grammar::{is_registry, is_repository, looks_like_registry};
 use crate::host::without_port;
-#[cfg(feature = "lint")]
-use crate::pattern_shape::Contained;
-use crate::reference::ImageRef;
+use crate::reference::canonical_registry;
 use crate::rule_error::RuleError;
 use crate::upstream::Pattern;
+
+#[cfg(feature = "lint")]
+mod lint;
 
 /// A mirror's location: `harbor.example.com/dockerhub`, or a template such as `mirror.example.com/{registry}/{repository}`.
 /// In a rule with a pattern, a location without placeholders is the whole name.
@@ -62,42 +64,24 @@ pub(crate) struct Values<'a> {
 impl Location {
     /// Parses a location of a rule with this pattern, whose groups a template may use.
     pub(crate) fn parse(written: &str, pattern: Option<&Pattern>) -> Result<Self, RuleError> {
-        let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
-        if written.is_empty() {
-            return Err(error("is empty", "write `host/path`, as in `harbor.example.com/dockerhub`".into()));
-        }
-        if let Some((_, rest)) = written.split_once("://") {
-            return Err(error("has a scheme", format!("write `{}`", rest.trim_end_matches('/'))));
-        }
-        if written.ends_with('/') {
-            return Err(error("ends with a slash", format!("write `{}`", written.trim_end_matches('/'))));
-        }
-        if let Some((_, rest)) = written.split_once(['$', '\\']) {
-            let rest = rest.trim_start_matches('{');
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-            return Err(error("refers to a group with `$` or `\\`", format!("write `{{{}}}`", &rest[..end])));
-        }
-        if written.contains(['{', '}']) {
-            return Self::parse_template(written, pattern);
-        }
-        let (host, path) = written.split_once('/').unwrap_or((written, ""));
-        let text = normalise(written, host, path)?;
-        if pattern.is_some() && path.is_empty() {
-            let hint = format!("with `pattern` a location is the whole name: write `{written}/{{repository}}`");
-            return Err(error("has no path", hint));
-        }
-        Ok(Self { text: text.into(), template: None })
+        let read =
+            if written.contains(['{', '}']) { Self::template(written, pattern) } else { Self::plain(written, pattern) };
+        read.ok_or_else(|| {
+            let groups = pattern.map(|pattern| pattern.group_names().collect());
+            RuleError::advised("mirrors", "location", written, advice::location(written, groups))
+        })
     }
 
-    fn parse_template(written: &str, pattern: Option<&Pattern>) -> Result<Self, RuleError> {
-        let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
-        let (mut pieces, mut sample, mut registry_in_path) = (Vec::new(), String::new(), false);
-        let mut rest = written;
-        while let Some(open) = rest.find(['{', '}']) {
-            let (before, after) = rest.split_at(open);
-            let Some((name, after)) = after.strip_prefix('{').and_then(|after| after.split_once('}')) else {
-                return Err(error("has an unmatched brace", "a placeholder is `{name}`".into()));
-            };
+    fn plain(written: &str, pattern: Option<&Pattern>) -> Option<Self> {
+        // In a rule with a pattern, it is the whole name.
+        let is_whole = pattern.is_none() || written.contains('/');
+        Some(Self { text: normalised(written).filter(|_| is_whole)?.into(), template: None })
+    }
+
+    fn template(written: &str, pattern: Option<&Pattern>) -> Option<Self> {
+        let (mut pieces, mut sample, mut registry_in_path, mut rest) = (Vec::new(), String::new(), false, written);
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}')?;
             if !before.is_empty() {
                 pieces.push(Piece::Text(before.into()));
             }
@@ -108,12 +92,7 @@ impl Location {
                 "host" => Piece::Host,
                 "repository" => Piece::Repository,
                 "namespace" => Piece::Namespace,
-                _ => Piece::Group(pattern.and_then(|pattern| pattern.group(name)).ok_or_else(|| {
-                    let groups = pattern.into_iter().flat_map(Pattern::group_names);
-                    let known = ["registry", "host", "repository", "namespace"].map(str::to_owned);
-                    let known: Vec<_> = known.into_iter().chain(groups).map(|n| format!("`{{{n}}}`")).collect();
-                    error("has an unknown placeholder", format!("valid placeholders: {}", known.join(", ")))
-                })?),
+                _ => Piece::Group(pattern?.group(name)?),
             });
             sample.push('a');
             rest = after;
@@ -122,43 +101,25 @@ impl Location {
             pieces.push(Piece::Text(rest.into()));
         }
         sample.push_str(rest);
-        if pattern.is_none() && !pieces.iter().any(|piece| matches!(piece, Piece::Repository)) {
-            let hint = format!("write `{}/{{repository}}`", written.trim_end_matches('/'));
-            return Err(error("maps every image to the same name", hint));
+        let is_unique = pattern.is_some() || pieces.iter().any(|piece| matches!(piece, Piece::Repository));
+        if !is_unique || normalised(&sample).is_none() {
+            return None;
         }
         // The fixed part decides which images are already on the mirror, so it is required.
-        let host = written.split_once('/').map_or(written, |(host, _)| host);
+        let (host, _) = written.split_once('/')?;
         let mut is_stem = false;
         let fixed = if let Some(end) = host.rfind('}') {
             let domain = host[end + 1..].to_ascii_lowercase();
-            let name = domain.strip_prefix('.').unwrap_or_default();
-            if check_registry(name, name.len()).is_err() {
-                return Err(error(
-                    "has no fixed host",
-                    "start with the mirror's host, or end the host with its domain: `{name}.mirror.example.com/…`"
-                        .into(),
-                ));
-            }
-            domain
+            domain.strip_prefix('.').is_some_and(is_registry).then_some(domain)?
         } else {
-            // Whole components before the first placeholder.
-            let fixed = written.split('{').next().unwrap_or_default();
-            let (fixed, stem) = fixed.rsplit_once('/').unwrap_or_default();
-            let (host, path) = fixed.split_once('/').unwrap_or((fixed, ""));
-            let normalised = normalise(written, host, path)?;
-            let registry = normalised.split('/').next().unwrap_or_default();
-            if registry != host {
-                return Err(error("uses an alias of the registry", format!("write `{registry}`")));
-            }
+            // Whole components before the first placeholder, as they are in a rewritten image.
+            let (fixed, stem) = written.split('{').next()?.rsplit_once('/')?;
+            let fixed = normalised(fixed).filter(|normalised| normalised == fixed)?;
             is_stem = !stem.is_empty();
-            if is_stem { format!("{normalised}/{stem}") } else { normalised }
+            if is_stem { format!("{fixed}/{stem}") } else { fixed }
         };
-        let (host, path) = sample.split_once('/').unwrap_or((&sample, ""));
-        normalise(written, host, path).map_err(|error| {
-            error.with_hint("path components are lower case; the tag and the digest are kept as they are")
-        })?;
         let template = Template { pieces, fixed: fixed.into(), is_stem, registry_in_path };
-        Ok(Self { text: written.into(), template: Some(Box::new(template)) })
+        Some(Self { text: written.into(), template: Some(Box::new(template)) })
     }
 
     /// The location as in `mirrors.yaml`, normalised.
@@ -173,27 +134,6 @@ impl Location {
     /// Whether the location is different in every namespace.
     pub(crate) fn needs_namespace(&self) -> bool {
         self.pieces().iter().any(|piece| matches!(piece, Piece::Namespace))
-    }
-
-    /// Whether images of different registries get different names.
-    #[cfg(feature = "lint")]
-    pub(crate) fn separates_registries(&self) -> bool {
-        self.pieces().iter().any(|piece| matches!(piece, Piece::Registry | Piece::Host | Piece::Group(_)))
-    }
-
-    /// The parts of an image's name that the location contains.
-    #[cfg(feature = "lint")]
-    pub(crate) fn contains(&self) -> Contained {
-        let mut contained = Contained::default();
-        for piece in self.pieces() {
-            match piece {
-                Piece::Registry | Piece::Host => contained.registry = true,
-                Piece::Repository => contained.repository = true,
-                Piece::Group(group) => contained.groups.push(*group),
-                Piece::Text(_) | Piece::Namespace => {}
-            }
-        }
-        contained
     }
 
     /// Whether the name at the mirror would have the port of this registry in its path, where no port can be.
@@ -249,28 +189,14 @@ impl Location {
     }
 }
 
-/// Checks a registry and path without placeholders and returns them normalised.
-fn normalise(written: &str, host: &str, path: &str) -> Result<String, RuleError> {
-    let error = |reason: &'static str, hint: String| RuleError::location(written, reason, hint);
-    if !looks_like_registry(host) {
-        return Err(error(
-            "does not start with a registry",
-            "start with the mirror's host, as in `harbor.example.com/dockerhub`".into(),
-        ));
+/// A registry and path without placeholders, as parsing returns them for rewritten references, which are compared with
+/// it. `None` if they are not valid.
+fn normalised(text: &str) -> Option<String> {
+    let (host, path) = text.split_once('/').map_or((text, None), |(host, path)| (host, Some(path)));
+    if !looks_like_registry(host) || !is_registry(host) || path.is_some_and(|path| !is_repository(path)) {
+        return None;
     }
-    if check_registry(host, host.len()).is_err() {
-        return Err(error("is not a valid registry", "write `host`, `host:port` or `host/path`".into()));
-    }
-    if !path.is_empty() {
-        match scan_repository(path, 0) {
-            Ok(end) if end == path.len() => {}
-            Ok(end) => return Err(error("has a tag or digest", format!("write `{host}/{}`", &path[..end]))),
-            Err(_) => return Err(error("has an invalid path", "path components are lower case".into())),
-        }
-    }
-    // Rewritten references are compared with this name, so it must be the one that parsing returns for them.
     let host = host.to_ascii_lowercase();
-    let probe = format!("{host}/a/a");
-    let registry = ImageRef::parse(&probe).map_or(&*host, |image| image.registry());
-    Ok(if path.is_empty() { registry.to_owned() } else { format!("{registry}/{path}") })
+    let registry = canonical_registry(&host);
+    Some(path.map_or_else(|| registry.to_owned(), |path| format!("{registry}/{path}")))
 }

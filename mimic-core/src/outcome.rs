@@ -121,40 +121,29 @@ impl<'a> Outcome<'a> {
 
     /// Why the outcome is what it is.
     pub fn reason(&self) -> ReasonCode {
-        match self {
-            Self::Rewritten { .. } => ReasonCode::Rewritten,
-            Self::Invalid(_) => ReasonCode::InvalidReference,
-            Self::Unchanged(reason) => match reason {
-                Reason::OnMirror { .. } => ReasonCode::OnMirror,
-                Reason::NoRule => ReasonCode::NoRule,
-                Reason::Excluded(_) => ReasonCode::Excluded,
-                Reason::Kept(_) => ReasonCode::Kept,
-                Reason::NoMirror(_) => ReasonCode::NoMirror,
-                Reason::InvalidResult { .. } => ReasonCode::InvalidResult,
-                Reason::Placeholder => ReasonCode::Placeholder,
-                Reason::ImageId => ReasonCode::ImageId,
-                Reason::NeverPulled => ReasonCode::NeverPulled,
-                Reason::PullSecretMissing(_) => ReasonCode::PullSecretMissing,
-            },
-        }
+        self.reason_and_rule().0
     }
 
     /// The rule that was selected; `None` if no rule was.
     pub fn rule(&self) -> Option<RuleRef<'a>> {
+        self.reason_and_rule().1
+    }
+
+    fn reason_and_rule(&self) -> (ReasonCode, Option<RuleRef<'a>>) {
         match self {
-            Self::Rewritten { rule, .. } => Some(*rule),
-            Self::Invalid(_) => None,
+            Self::Rewritten { rule, .. } => (ReasonCode::Rewritten, Some(*rule)),
+            Self::Invalid(_) => (ReasonCode::InvalidReference, None),
             Self::Unchanged(reason) => match reason {
-                Reason::Excluded(rule)
-                | Reason::Kept(rule)
-                | Reason::NoMirror(rule)
-                | Reason::PullSecretMissing(rule)
-                | Reason::InvalidResult { rule, .. } => Some(*rule),
-                Reason::OnMirror { .. }
-                | Reason::NoRule
-                | Reason::Placeholder
-                | Reason::ImageId
-                | Reason::NeverPulled => None,
+                Reason::OnMirror { .. } => (ReasonCode::OnMirror, None),
+                Reason::NoRule => (ReasonCode::NoRule, None),
+                Reason::Excluded(rule) => (ReasonCode::Excluded, Some(*rule)),
+                Reason::Kept(rule) => (ReasonCode::Kept, Some(*rule)),
+                Reason::NoMirror(rule) => (ReasonCode::NoMirror, Some(*rule)),
+                Reason::InvalidResult { rule, .. } => (ReasonCode::InvalidResult, Some(*rule)),
+                Reason::Placeholder => (ReasonCode::Placeholder, None),
+                Reason::ImageId => (ReasonCode::ImageId, None),
+                Reason::NeverPulled => (ReasonCode::NeverPulled, None),
+                Reason::PullSecretMissing(rule) => (ReasonCode::PullSecretMissing, Some(*rule)),
             },
         }
     }

@@ -76,41 +76,35 @@ pub enum ParseErrorKind {
 impl ParseErrorKind {
     /// A stable identifier, such as `tag_invalid`.
     pub fn as_str(self) -> &'static str {
+        self.name_and_text().0
+    }
+
+    fn name_and_text(self) -> (&'static str, &'static str) {
         match self {
-            Self::Empty => "empty",
-            Self::ImageId => "image_id",
-            Self::Scheme => "scheme",
-            Self::RegistryInvalid => "registry_invalid",
-            Self::RepositoryInvalid => "repository_invalid",
-            Self::RepositoryUppercase => "repository_uppercase",
-            Self::RepositoryTooLong => "repository_too_long",
-            Self::TagInvalid => "tag_invalid",
-            Self::TagTooLong => "tag_too_long",
-            Self::DigestInvalid => "digest_invalid",
-            Self::DigestUnsupported => "digest_unsupported",
-            Self::DigestLength { .. } => "digest_length",
+            Self::Empty => ("empty", "empty image"),
+            Self::ImageId => ("image_id", "image ID where a reference is expected:"),
+            Self::Scheme => ("scheme", "an image has no scheme:"),
+            Self::RegistryInvalid => ("registry_invalid", "invalid registry in"),
+            Self::RepositoryInvalid => ("repository_invalid", "invalid repository in"),
+            Self::RepositoryUppercase => ("repository_uppercase", "upper-case letter in the repository of"),
+            Self::RepositoryTooLong => ("repository_too_long", "repository of more than 255 bytes in"),
+            Self::TagInvalid => ("tag_invalid", "invalid tag in"),
+            Self::TagTooLong => ("tag_too_long", "tag of more than 128 bytes in"),
+            Self::DigestInvalid => ("digest_invalid", "invalid digest in"),
+            Self::DigestUnsupported => ("digest_unsupported", "unsupported digest algorithm in"),
+            Self::DigestLength { .. } => ("digest_length", "digest of the wrong length in"),
         }
     }
 }
 
 impl fmt::Display for ParseErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "empty image",
-            Self::ImageId => "image ID where a reference is expected:",
-            Self::Scheme => "an image has no scheme:",
-            Self::RegistryInvalid => "invalid registry in",
-            Self::RepositoryInvalid => "invalid repository in",
-            Self::RepositoryUppercase => "upper-case letter in the repository of",
-            Self::RepositoryTooLong => "repository of more than 255 bytes in",
-            Self::TagInvalid => "invalid tag in",
-            Self::TagTooLong => "tag of more than 128 bytes in",
-            Self::DigestInvalid => "invalid digest in",
-            Self::DigestUnsupported => "unsupported digest algorithm in",
+        match self {
             Self::DigestLength { found, expected } => {
-                return write!(f, "digest of {found} hex digits instead of {expected} in");
+                write!(f, "digest of {found} hex digits instead of {expected} in")
             }
-        })
+            _ => f.write_str(self.name_and_text().1),
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::ops::Deref;
 use foldhash::fast::FixedState;
 
 use crate::grammar::REPOSITORY_MAX;
-use crate::reference::LIBRARY;
 
 /// The hash needs no random seed, because all keys come from the configuration.
 pub(crate) type Map<T> = HashMap<Box<[u8]>, T, FixedState>;
@@ -19,14 +18,13 @@ pub(crate) struct Registry {
     /// Length of the longest of `paths`, in bytes.
     pub(crate) longest: usize,
     pub(crate) has_locations: bool,
-    /// On Docker Hub: whether the upstream of a rule has one component, so that it is also an official image.
-    pub(crate) has_official: bool,
 }
 
 /// One prefix. There can be tens of thousands, so they are small.
 #[derive(Debug, Default)]
 pub(crate) struct PrefixEntry {
-    /// Rules with this upstream, in order of precedence.
+    /// Rules with this upstream, in order of precedence; also those for one component of Docker Hub, in the entry of the
+    /// official image.
     pub(crate) rules: RuleIds,
     /// The location at this prefix.
     pub(crate) location: Option<LocationId>,
@@ -77,61 +75,34 @@ impl Deref for RuleIds {
 }
 
 impl Registry {
-    /// The longest prefix that `wanted` accepts.
+    /// The longest prefix of a repository, which is given in two parts, that `wanted` accepts.
     pub(crate) fn prefixes<'t>(
         &'t self,
-        parts: (&str, &str),
+        (library, path): (&str, &str),
         mut wanted: impl FnMut(&'t PrefixEntry) -> bool,
     ) -> Option<&'t PrefixEntry> {
-        let mut found = None;
-        let is_over = self.each_prefix(parts, |prefix| {
-            if prefix.len() <= self.longest
-                && let Some(entry) = self.paths.get(prefix)
-                && wanted(entry)
-            {
-                found = Some(entry);
-                return true;
-            }
-            false
-        });
-        if is_over || !wanted(&self.whole) { found } else { Some(&self.whole) }
-    }
-
-    /// As [`prefixes`](Self::prefixes), for an official image of Docker Hub: passes the rules of each prefix with those
-    /// of the name alone, as `redis` for `library/redis`.
-    #[cold]
-    pub(crate) fn with_official(&self, parts: (&str, &str), mut among: impl FnMut(Vec<RuleId>) -> bool) -> bool {
-        let rules = |path: &[u8]| self.paths.get(path).map_or(&[][..], |entry| &*entry.rules);
-        let mut of_prefix = |prefix: &[u8]| {
-            let name = prefix.strip_prefix(LIBRARY.as_bytes()).filter(|name| !name.contains(&b'/'));
-            among([rules(prefix), name.map_or(&[], rules)].concat())
-        };
-        self.each_prefix(parts, &mut of_prefix) || among(self.whole.rules.to_vec())
-    }
-
-    /// Calls `wanted` with the repository and its prefixes, the longest first, until it returns true.
-    fn each_prefix(&self, (library, path): (&str, &str), mut wanted: impl FnMut(&[u8]) -> bool) -> bool {
-        if self.paths.is_empty() {
-            return false;
-        }
-        let mut buffer = [0; REPOSITORY_MAX];
-        let repository = if library.is_empty() {
-            path.as_bytes()
-        } else {
-            let length = library.len() + path.len();
-            buffer[..library.len()].copy_from_slice(library.as_bytes());
-            buffer[library.len()..length].copy_from_slice(path.as_bytes());
-            &buffer[..length]
-        };
-        let mut end = repository.len();
-        loop {
-            if wanted(&repository[..end]) {
-                return true;
-            }
-            match repository[..end].iter().rposition(|&b| b == b'/') {
-                Some(slash) => end = slash,
-                None => return false,
+        if !self.paths.is_empty() {
+            let mut buffer = [0; REPOSITORY_MAX];
+            let repository = if library.is_empty() {
+                path.as_bytes()
+            } else {
+                let length = library.len() + path.len();
+                buffer[..library.len()].copy_from_slice(library.as_bytes());
+                buffer[library.len()..length].copy_from_slice(path.as_bytes());
+                &buffer[..length]
+            };
+            let mut end = Some(repository.len());
+            while let Some(length) = end {
+                let prefix = &repository[..length];
+                if length <= self.longest
+                    && let Some(entry) = self.paths.get(prefix)
+                    && wanted(entry)
+                {
+                    return Some(entry);
+                }
+                end = prefix.iter().rposition(|&b| b == b'/');
             }
         }
+        wanted(&self.whole).then_some(&self.whole)
     }
 }

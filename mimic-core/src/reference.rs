@@ -117,6 +117,10 @@ impl<'a> ImageRef<'a> {
         (if self.implied_library { LIBRARY } else { "" }, self.path)
     }
 
+    fn parts(&self) -> (&str, Cow<'_, str>, Option<&str>, Option<&str>) {
+        (self.registry, self.repository(), self.tag, self.digest)
+    }
+
     /// The tag, exactly as written; `None` if there is none (never `latest`).
     pub fn tag(&self) -> Option<&'a str> {
         self.tag
@@ -146,10 +150,7 @@ impl fmt::Display for ImageRef<'_> {
 /// Two references are equal when their canonical forms are: `nginx` is `docker.io/library/nginx`.
 impl PartialEq for ImageRef<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.registry == other.registry
-            && self.repository() == other.repository()
-            && self.tag == other.tag
-            && self.digest == other.digest
+        self.parts() == other.parts()
     }
 }
 
@@ -158,10 +159,7 @@ impl Eq for ImageRef<'_> {}
 /// Equal references have equal canonical forms, hence equal hashes.
 impl Hash for ImageRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.registry.hash(state);
-        self.repository().hash(state);
-        self.tag.hash(state);
-        self.digest.hash(state);
+        self.parts().hash(state);
     }
 }
 
@@ -189,6 +187,11 @@ pub(crate) fn is_image_id(image: &str) -> bool {
 
 fn is_id_hex(text: &str) -> bool {
     text.len() == ID_HEX && text.bytes().all(is_lower_hex)
+}
+
+/// Whether a path on Docker Hub is one component, which is a namespace and an official image.
+pub(crate) fn is_official_name(path: &str) -> bool {
+    !path.is_empty() && !path.contains('/') && path != LIBRARY.trim_end_matches('/')
 }
 
 /// The registry that a written one means.

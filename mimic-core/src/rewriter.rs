@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::explain::{Explanation, Step};
 #[cfg(feature = "lint")]
 use crate::lint;
-use crate::location::{Location, Values};
+use crate::location::Values;
 use crate::outcome::{Outcome, Reason, RuleRef};
-use crate::parse_error::ParseError;
 use crate::reference::{ImageRef, LIBRARY, is_image_id};
-use crate::rule::Rule;
+use crate::rule::{Mirror, Rule};
 use crate::rule_index::RuleIndex;
 use crate::subject::Subject;
 use crate::upstream::Upstream;
@@ -73,117 +71,74 @@ impl Rewriter {
         self.index.rules()
     }
 
+    pub(crate) fn index(&self) -> &RuleIndex {
+        &self.index
+    }
+
     /// Rewrites one image, or returns why it is unchanged.
     ///
     /// Allocates only what it returns and, if rules with `pattern` or `exclude` are tried, one string to match.
     pub fn rewrite<'a>(&'a self, image: &'a str, context: &Context<'_>) -> Outcome<'a> {
-        self.decide(image, context, &mut Silent)
-    }
-
-    /// Decides on one image as [`rewrite`](Self::rewrite) does, and returns every step.
-    pub fn explain<'a>(&'a self, image: &'a str, context: &Context<'_>) -> Explanation<'a> {
-        let mut steps = Vec::new();
-        let outcome = self.decide(image, context, &mut steps);
-        Explanation { image, steps, outcome }
-    }
-
-    /// Decides on one image. `trace` receives each step, which is built only if it is needed.
-    fn decide<'a, T: Trace<'a>>(&'a self, image: &'a str, context: &Context<'_>, trace: &mut T) -> Outcome<'a> {
         if image.is_empty() || image == PLACEHOLDER {
             return Outcome::Unchanged(Reason::Placeholder);
         }
         if is_image_id(image) {
             return Outcome::Unchanged(Reason::ImageId);
         }
-        let parsed = match ImageRef::parse(image) {
-            Ok(parsed) => parsed,
+        let subject = match ImageRef::parse(image) {
+            Ok(parsed) => self.index.subject(parsed),
             Err(error) => return Outcome::Invalid(error),
         };
-        trace.step(|| Step::Parsed(parsed));
-        let subject = self.index.subject(parsed);
-        if let Some(host) = subject.alias() {
-            trace.step(|| Step::Alias { host: host.to_owned(), registry: subject.registry().to_owned() });
-        }
-        let applies = |rule: RuleRef<'a>| rule.rule.unmet(&subject, context).is_none();
-        if T::WANTS_ALL {
-            let first = self.index.find(&subject, applies);
-            self.index.find(&subject, |rule| {
-                let unmet = rule.rule.unmet(&subject, context);
-                let behind = first.filter(|first| unmet.is_none() && !std::ptr::eq(first.rule, rule.rule));
-                trace.step(|| Step::Candidate { rule, unmet, behind });
-                false
-            });
-        }
         if let Some(location) = self.index.location_of(&subject) {
             return Outcome::Unchanged(Reason::OnMirror { location });
         }
-        let Some(rule) = self.index.find(&subject, applies) else {
+        let Some(rule) = self.index.find(&subject, |rule| rule.rule.unmet(&subject, context).is_none()) else {
             return Outcome::Unchanged(Reason::NoRule);
         };
-        trace.step(|| Step::Selected(rule));
         if rule.rule.keep() {
             return Outcome::Unchanged(Reason::Kept(rule));
         }
-        if let Some(glob) = rule.rule.excluded_by(&subject) {
-            trace.step(|| Step::Excluded { glob });
+        if rule.rule.excluded_by(&subject).is_some() {
             return Outcome::Unchanged(Reason::Excluded(rule));
         }
         let mut refused = None;
         for mirror in rule.rule.mirrors() {
-            if !mirror.references().accepts(&parsed) {
-                trace.step(|| Step::MirrorSkipped { location: mirror.location().as_str() });
-                continue;
-            }
-            if mirror.location().puts_port_in_path(subject.registry()) {
-                trace.step(|| Step::MirrorPort { location: mirror.location().as_str() });
-                continue;
-            }
-            match build(rule.rule, mirror.location(), &subject, context.namespace().unwrap_or_default()) {
+            match image_at(rule.rule, mirror, &subject, context) {
                 Ok(image) => return Outcome::Rewritten { image, rule },
-                Err((image, error)) => {
-                    let error = error.map_or_else(|| "refers to another image".to_owned(), |e| e.to_string());
-                    trace.step(|| Step::MirrorInvalid { image: image.clone(), error: error.clone() });
+                Err(Refusal::Invalid { image, error }) => {
                     refused.get_or_insert(Reason::InvalidResult { rule, image, error });
                 }
+                Err(Refusal::References | Refusal::Port) => {}
             }
         }
         Outcome::Unchanged(refused.unwrap_or(Reason::NoMirror(rule)))
     }
 }
 
-/// Receives each step of a decision.
-trait Trace<'a> {
-    /// Whether to report every rule that matches. The decision itself needs only the first.
-    const WANTS_ALL: bool;
-
-    fn step(&mut self, step: impl FnOnce() -> Step<'a>);
+/// Why a mirror is not used for an image.
+pub(crate) enum Refusal {
+    /// It does not accept this type of reference.
+    References,
+    /// Its location would have the registry's port in its path.
+    Port,
+    /// The name at the mirror would not be valid, or would refer to another image.
+    Invalid { image: String, error: String },
 }
 
-/// Discards the steps without building them.
-struct Silent;
-
-impl<'a> Trace<'a> for Silent {
-    const WANTS_ALL: bool = false;
-
-    fn step(&mut self, _: impl FnOnce() -> Step<'a>) {}
-}
-
-impl<'a> Trace<'a> for Vec<Step<'a>> {
-    const WANTS_ALL: bool = true;
-
-    fn step(&mut self, step: impl FnOnce() -> Step<'a>) {
-        self.push(step());
-    }
-}
-
-/// Builds the reference at a mirror. If it is not valid, returns it with the reason, or `None` for a reference to
-/// another image.
-fn build(
+/// The image at a mirror of a rule that matches.
+pub(crate) fn image_at(
     rule: &Rule,
-    location: &Location,
+    mirror: &Mirror,
     subject: &Subject<'_>,
-    namespace: &str,
-) -> Result<String, (String, Option<ParseError>)> {
+    context: &Context<'_>,
+) -> Result<String, Refusal> {
+    let location = mirror.location();
+    if !mirror.references().accepts(subject.image()) {
+        return Err(Refusal::References);
+    }
+    if location.puts_port_in_path(subject.registry()) {
+        return Err(Refusal::Port);
+    }
     let image = subject.image();
     let repository = rule.at_mirror(subject.known_registry(), image.repository_parts());
     let rest = match rule.upstream() {
@@ -208,7 +163,7 @@ fn build(
         || Values {
             registry: subject.registry(),
             repository,
-            namespace,
+            namespace: context.namespace().unwrap_or_default(),
             groups: match rule.upstream() {
                 Upstream::Pattern(pattern) => pattern.regex().captures(subject.text().as_bytes()),
                 _ => None,
@@ -225,14 +180,17 @@ fn build(
         out.push_str(digest);
     }
     // Parse the result as the kubelet will. Registry, repository, tag and digest must be the intended ones.
-    match ImageRef::parse(&out) {
-        Ok(read) => {
-            let is_intended = out.starts_with(read.registry())
+    let error = match ImageRef::parse(&out) {
+        Ok(read)
+            if out.starts_with(read.registry())
                 && read.repository_parts().0.is_empty()
                 && read.tag() == image.tag()
-                && read.digest() == image.digest();
-            if is_intended { Ok(out) } else { Err((out, None)) }
+                && read.digest() == image.digest() =>
+        {
+            return Ok(out);
         }
-        Err(error) => Err((out, Some(error))),
-    }
+        Ok(_) => "refers to another image".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(Refusal::Invalid { image: out, error })
 }

@@ -14,6 +14,9 @@ use crate::selector::PodSelector;
 use crate::subject::Subject;
 use crate::upstream::Upstream;
 
+#[cfg(feature = "lint")]
+mod lint;
+
 /// A checked rule: which images it matches, and the mirrors that have copies of them.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -55,39 +58,30 @@ impl RuleSpec {
     /// # Errors
     /// The first field that is not valid.
     pub fn check(self) -> Result<Rule, RuleError> {
+        let whole = |message, hint| Err(RuleError::whole(message, hint));
         let upstream = match (&self.upstream, &self.pattern) {
             (Some(upstream), None) => Upstream::parse(upstream)?,
             (None, Some(pattern)) => Upstream::pattern(pattern)?,
-            (None, None) => return Err(RuleError::whole("has neither `upstream` nor `pattern`", "set one of them")),
-            (Some(_), Some(_)) => {
-                return Err(RuleError::whole("has both `upstream` and `pattern`", "remove one of them"));
+            (None, None) => return whole("has neither `upstream` nor `pattern`", "set one of them"),
+            (Some(_), Some(_)) => return whole("has both `upstream` and `pattern`", "remove one of them"),
+        };
+        match (self.keep, self.mirrors.is_empty()) {
+            (true, false) => return whole("has `keep: true` and mirrors", "remove one of them"),
+            (false, true) => {
+                let hint = "set `mirrors: [host/path]`, or `keep: true` to leave images unchanged";
+                return whole("has no mirrors", hint);
             }
-        };
-        if self.keep && !self.mirrors.is_empty() {
-            return Err(RuleError::whole("has `keep: true` and mirrors", "remove one of them"));
+            _ => {}
         }
-        if !self.keep && self.mirrors.is_empty() {
-            return Err(RuleError::whole(
-                "has no mirrors",
-                "set `mirrors: [host/path]`, or `keep: true` to leave images unchanged",
-            ));
-        }
-        let pattern = match &upstream {
-            Upstream::Pattern(pattern) => Some(&**pattern),
-            _ => None,
+        let pattern = if let Upstream::Pattern(pattern) = &upstream { Some(&**pattern) } else { None };
+        let mirror = |mirror: &MirrorSpec| {
+            Ok(Mirror { location: Location::parse(&mirror.location, pattern)?, references: mirror.references })
         };
-        let mirrors = self
-            .mirrors
-            .iter()
-            .map(|mirror| {
-                let location = Location::parse(&mirror.location, pattern)?;
-                Ok(Mirror { location, references: mirror.references })
-            })
-            .collect::<Result<Vec<_>, RuleError>>()?;
+        let mirrors = self.mirrors.iter().map(mirror).collect::<Result<Vec<_>, RuleError>>()?;
         let name = self.name.filter(|name| !name.is_empty()).unwrap_or_else(|| upstream.to_string());
         if self.include.as_ref().is_some_and(Vec::is_empty) {
-            let hint = "write globs, or remove the key to include all images".to_owned();
-            return Err(RuleError::new("include", "an empty `include` never matches".to_owned(), Some(hint)));
+            let hint = "write globs, or remove the key to include all images";
+            return Err(RuleError::new("include", "an empty `include` never matches".to_owned(), hint));
         }
         let globs = |field, globs: &[String]| Globs::new(globs).map_err(|error| RuleError::glob(field, &error));
         let conditions = Conditions {
@@ -100,7 +94,7 @@ impl RuleSpec {
             pod_selector: self.pod_selector,
         };
         if let Some(name) = self.pull_secret.as_deref().filter(|name| !is_dns_subdomain(name)) {
-            return Err(RuleError::new("pullSecret", format!("`{name}` is not a valid name of a Secret"), None));
+            return Err(RuleError::new("pullSecret", format!("`{name}` is not a valid name of a Secret"), ""));
         }
         Ok(Rule {
             name: name.into(),
@@ -217,17 +211,6 @@ impl Rule {
         self.pull_secret.as_deref()
     }
 
-    /// Whether the rule applies to some of the images of its upstream, namespaces or pods only.
-    pub fn is_conditional(&self) -> bool {
-        self.references != References::Any
-            || self.conditions.as_ref().is_some_and(|conditions| {
-                conditions.include.is_some()
-                    || conditions.include_namespaces.is_some()
-                    || !conditions.exclude_namespaces.is_empty()
-                    || conditions.pod_selector.is_some()
-            })
-    }
-
     /// Why the rule does not apply to this image of this pod, although its upstream matches; `None` when it applies.
     pub(crate) fn unmet(&self, subject: &Subject<'_>, context: &Context<'_>) -> Option<Unmet> {
         if !self.references.accepts(subject.image()) {
@@ -237,12 +220,10 @@ impl Rule {
         if conditions.needs_namespace && context.namespace().is_none() {
             return Some(Unmet::NamespaceUnknown);
         }
-        if let Some(include) = &conditions.include_namespaces
-            && !context.namespace().is_some_and(|namespace| include.is_match(namespace))
+        let is_listed = |globs: &Globs| context.namespace().is_some_and(|namespace| globs.is_match(namespace));
+        if conditions.include_namespaces.as_ref().is_some_and(|include| !is_listed(include))
+            || is_listed(&conditions.exclude_namespaces)
         {
-            return Some(Unmet::Namespace);
-        }
-        if context.namespace().is_some_and(|namespace| conditions.exclude_namespaces.is_match(namespace)) {
             return Some(Unmet::Namespace);
         }
         if conditions.pod_selector.as_ref().is_some_and(|selector| !selector.matches(context.labels())) {

@@ -14,38 +14,50 @@ pub struct RuleError {
     hint: Option<String>,
 }
 
+/// What is wrong with a value, to be written after it, and how to write it.
+pub(crate) struct Advice {
+    reason: Cow<'static, str>,
+    hint: Cow<'static, str>,
+}
+
+impl Advice {
+    /// An empty hint is none.
+    pub(crate) fn new(reason: impl Into<Cow<'static, str>>, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: reason.into(), hint: hint.into() }
+    }
+
+    #[cfg(feature = "lint")]
+    pub(crate) fn with_hint(self, hint: &'static str) -> Self {
+        Self { hint: hint.into(), ..self }
+    }
+}
+
 impl RuleError {
-    pub(crate) fn new(field: &'static str, message: String, hint: Option<String>) -> Self {
-        Self { field: Some(field), message, hint }
+    pub(crate) fn new(field: &'static str, message: String, hint: &str) -> Self {
+        Self { field: Some(field), message, hint: (!hint.is_empty()).then(|| hint.to_owned()) }
     }
 
     pub(crate) fn whole(message: &str, hint: &str) -> Self {
-        Self { field: None, message: format!("rule {message}"), hint: Some(hint.to_owned()) }
+        Self { field: None, ..Self::new("", format!("rule {message}"), hint) }
     }
 
-    pub(crate) fn upstream(text: &str, reason: &str, hint: String) -> Self {
-        Self::new("upstream", format!("upstream `{text}` {reason}"), Some(hint))
+    /// `what` says what the value `text` of the key `field` is.
+    pub(crate) fn advised(field: &'static str, what: &str, text: &str, advice: Advice) -> Self {
+        Self::new(field, format!("{what} `{text}` {}", advice.reason), &advice.hint)
     }
 
-    pub(crate) fn with_hint(self, hint: &str) -> Self {
-        Self { hint: Some(hint.to_owned()), ..self }
+    /// A glob that can match no image.
+    pub(crate) fn never(field: &'static str, glob: &str, advice: Advice) -> Self {
+        Self::new(field, format!("glob `{glob}` {} and never matches", advice.reason), &advice.hint)
     }
 
     pub(crate) fn alias(text: &str, reason: &str) -> Self {
         let hint = "an alias is a `host` or `host:port` with another one, as in `k8s.gcr.io: registry.k8s.io`";
-        Self::new("aliases", format!("alias `{text}` {reason}"), Some(hint.to_owned()))
-    }
-
-    pub(crate) fn location(text: &str, reason: &str, hint: String) -> Self {
-        Self::new("mirrors", format!("location `{text}` {reason}"), Some(hint))
-    }
-
-    pub(crate) fn pattern(text: &str, reason: &str) -> Self {
-        Self::new("pattern", format!("pattern `{text}` is not a regular expression: {reason}"), None)
+        Self::new("aliases", format!("alias `{text}` {reason}"), hint)
     }
 
     pub(crate) fn glob(field: &'static str, error: &GlobError) -> Self {
-        Self::new(field, error.to_string(), None)
+        Self::new(field, error.to_string(), "")
     }
 
     /// The key of `mirrors.yaml` that is wrong; `None` when it is the rule as a whole.

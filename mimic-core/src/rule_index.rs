@@ -6,25 +6,28 @@ use std::sync::Arc;
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
-use crate::host::{docker_hub_alias, names_https_port, without_https_port, without_port};
+use crate::host::{ANY_PORT, docker_hub_alias, names_https_port, without_https_port, without_port};
 use crate::location::Claim;
 use crate::outcome::RuleRef;
-use crate::prefix_index::{LocationId, Map, PrefixEntry, Registry, RuleId, RuleIds};
+use crate::prefix_index::{LocationId, Map, PrefixEntry, Registry, RuleId};
 use crate::reference::{ImageRef, LIBRARY};
 use crate::rule::Rule;
 use crate::subject::Subject;
-use crate::upstream::{ANY_PORT, Upstream, anchored};
+use crate::upstream::{Upstream, anchored};
+
+#[cfg(feature = "lint")]
+mod lint;
 
 /// Expressions per automaton. With more of them, building it is slow.
 const PATTERN_GROUP: usize = 64;
 /// Largest automaton, in bytes.
 const PATTERN_GROUP_LIMIT: usize = 32 << 20;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RuleIndex {
     lists: Vec<List>,
-    /// Registries that are aliases by configuration, with the rule that says so.
-    aliases: Map<RuleId>,
+    /// Registries that are aliases by configuration, with the registries that they mean.
+    aliases: Map<Box<str>>,
     /// By name without port 443 and with aliases replaced.
     registries: Map<Registry>,
     /// By domain with its leading dot, as in `.gcr.io` or `.gcr.io:5000`.
@@ -57,89 +60,61 @@ struct PatternGroup {
 }
 
 impl RuleIndex {
-    pub(crate) fn new(lists: Vec<(Box<str>, Arc<[Rule]>)>) -> Self {
-        let mut index = Self {
-            lists: Vec::new(),
-            aliases: Map::default(),
-            registries: Map::default(),
-            domains: Map::default(),
-            domains_any_port: Map::default(),
-            domain_locations: false,
-            stems: Map::default(),
-            highest_priority: 0,
-            https_port: false,
-            patterns: Vec::new(),
-            all: Vec::new(),
-        };
+    pub(crate) fn new(sources: Vec<(Box<str>, Arc<[Rule]>)>) -> Self {
+        let mut index = Self::default();
+        let mut lists = Vec::new();
         let mut before = 0;
-        for (number, (source, rules)) in (0..).zip(lists) {
-            for (rule, _) in (0..).zip(rules.iter()).filter(|(_, content)| content.alias_of().is_some()) {
-                index.insert_alias(RuleId { list: number, rule }, &rules);
-            }
+        for (source, rules) in sources {
             let list = List { source, rules, before };
             before += list.rules.len();
-            index.lists.push(list);
+            lists.push(list);
         }
-        let mut patterns = Vec::new();
-        let lists: Vec<_> = index.lists.iter().map(|list| Arc::clone(&list.rules)).collect();
-        for (list, rules) in (0..).zip(&lists) {
-            for (rule, content) in (0..).zip(rules.iter()).filter(|(_, content)| content.alias_of().is_none()) {
-                index.insert(RuleId { list, rule }, content, &mut patterns);
+        let mut rules = Vec::with_capacity(before);
+        for (list, content) in (0..).zip(&lists) {
+            for (rule, content) in (0..).zip(content.rules.iter()) {
+                match content.alias_of() {
+                    // Of two sources that name the same alias, the first is used.
+                    Some(of) => _ = index.aliases.entry(content.name().as_bytes().into()).or_insert(of.into()),
+                    None => rules.push((RuleId { list, rule }, content)),
+                }
             }
         }
-        let (lowest, highest) = index
-            .rules()
-            .map(|rule| rule.rule.priority())
-            .fold((i32::MAX, i32::MIN), |range, p| (range.0.min(p), range.1.max(p)));
-        index.highest_priority = highest;
-        if lowest < highest {
-            index.sort_by_priority(&mut patterns);
+        // Every entry gets its rules in this order.
+        rules.sort_by_key(|(_, rule)| Reverse(rule.priority()));
+        index.highest_priority = rules.first().map_or(0, |(_, rule)| rule.priority());
+        let mut patterns = Vec::new();
+        for (id, rule) in rules {
+            if let Upstream::Pattern(pattern) = rule.upstream() {
+                patterns.push((id, pattern.as_str()));
+            }
+            index.insert(id, rule);
         }
+        index.patterns = patterns.chunks(PATTERN_GROUP).map(PatternGroup::new).collect();
         for stems in index.stems.values_mut() {
             stems.sort_by(|a, b| a.0.cmp(&b.0));
             stems.dedup_by(|stem, before| stem.0.starts_with(&*before.0));
         }
-        index.patterns = patterns
-            .chunks(PATTERN_GROUP)
-            .map(|rules| {
-                let texts = rules.iter().filter_map(|&id| match index.rule(id).rule.upstream() {
-                    Upstream::Pattern(pattern) => Some(anchored(pattern.as_str())),
-                    _ => None,
-                });
-                let set = RegexSetBuilder::new(texts).unicode(false).size_limit(PATTERN_GROUP_LIMIT).build();
-                PatternGroup { set: set.ok(), rules: rules.to_vec() }
-            })
-            .collect();
+        index.lists = lists;
         index
     }
 
-    fn insert_alias(&mut self, id: RuleId, rules: &[Rule]) {
-        if let Upstream::Prefix { registry, .. } = rules[id.rule as usize].upstream() {
-            // Of two sources that name the same alias, the first is used.
-            self.aliases.entry(without_https_port(registry).as_bytes().into()).or_insert(id);
-        }
-    }
-
-    fn insert(&mut self, id: RuleId, rule: &Rule, patterns: &mut Vec<RuleId>) {
-        match rule.upstream() {
+    fn insert(&mut self, id: RuleId, rule: &Rule) {
+        let upstream = rule.upstream();
+        self.https_port |= upstream.names_https_port();
+        match upstream {
             Upstream::Prefix { registry, path } => {
-                self.https_port |= names_https_port(registry);
-                if rule.upstream().is_official() {
-                    self.registry_mut(registry).has_official = true;
-                }
                 self.entry(registry, path).rules.push(id);
+                if upstream.is_official() {
+                    self.entry(registry, &format!("{LIBRARY}{path}")).rules.push(id);
+                }
             }
-            Upstream::Wildcard(domain) => {
-                self.https_port |= names_https_port(domain);
-                self.domain(domain).rules.push(id);
-            }
+            Upstream::Wildcard(domain) => self.domain(domain).rules.push(id),
             Upstream::All => self.all.push(id),
-            Upstream::Pattern(_) => patterns.push(id),
+            Upstream::Pattern(_) => {}
         }
         for (mirror, content) in (0..).zip(rule.mirrors()) {
-            let location = content.location();
             let location_id = LocationId { rule: id, mirror };
-            let entry = match location.claim() {
+            let entry = match content.location().claim() {
                 Claim::Prefix { registry, path } => {
                     self.registry_mut(registry).has_locations = true;
                     self.entry(registry, path)
@@ -180,23 +155,6 @@ impl RuleIndex {
         registry.paths.entry(path.as_bytes().into()).or_default()
     }
 
-    /// Sorts the rules of every entry, and the patterns. Among equal priorities, the order stays.
-    fn sort_by_priority(&mut self, patterns: &mut [RuleId]) {
-        let lists: Vec<_> = self.lists.iter().map(|list| Arc::clone(&list.rules)).collect();
-        let sort = |ids: &mut [RuleId]| {
-            ids.sort_by_key(|id| Reverse(lists[id.list as usize][id.rule as usize].priority()));
-        };
-        let registries = self.registries.values_mut();
-        let entries = registries.flat_map(|registry| registry.paths.values_mut().chain([&mut registry.whole]));
-        for entry in entries.chain(self.domains.values_mut()).chain(self.domains_any_port.values_mut()) {
-            if let RuleIds::Several(ids) = &mut entry.rules {
-                sort(ids);
-            }
-        }
-        sort(&mut self.all);
-        sort(patterns);
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.lists.last().map_or(0, |list| list.before + list.rules.len())
     }
@@ -208,12 +166,7 @@ impl RuleIndex {
     /// The registry that a host is an alias of by configuration.
     #[inline]
     fn alias_of(&self, host: &str) -> Option<&str> {
-        if self.aliases.is_empty() { None } else { self.find_alias(host) }
-    }
-
-    #[cold]
-    fn find_alias(&self, host: &str) -> Option<&str> {
-        self.aliases.get(host.as_bytes()).and_then(|&id| self.rule(id).rule.alias_of())
+        self.aliases.get(host.as_bytes()).map(|of| &**of)
     }
 
     /// The name in `registries` of a `host[:port]` in lower case.
@@ -234,40 +187,6 @@ impl RuleIndex {
 
     pub(crate) fn rules(&self) -> impl Iterator<Item = RuleRef<'_>> {
         self.lists.iter().flat_map(|list| (0..list.rules.len()).map(|index| list.rule(index)))
-    }
-
-    #[cfg(feature = "lint")]
-    pub(crate) fn registry(&self, registry: &str) -> Option<&Registry> {
-        self.registries.get(self.canonical(registry).as_bytes())
-    }
-
-    /// The most specific rule, except for patterns and `*`, that `wanted` accepts and whose upstream includes this prefix.
-    #[cfg(feature = "lint")]
-    pub(crate) fn find_upstream<'t>(
-        &'t self,
-        registry: &str,
-        path: &str,
-        wanted: impl Fn(RuleRef<'t>) -> bool,
-    ) -> Option<RuleRef<'t>> {
-        let among = |entry: &PrefixEntry| entry.rules.iter().map(|&id| self.rule(id)).find(|&rule| wanted(rule));
-        let in_registry = self.registry(registry).and_then(|registry| {
-            let mut found = None;
-            registry.prefixes(("", path), |entry| {
-                found = among(entry);
-                found.is_some()
-            });
-            found
-        });
-        in_registry.or_else(|| self.domains_of(registry).find_map(among))
-    }
-
-    /// Rules that share an upstream, in order of precedence.
-    #[cfg(feature = "lint")]
-    pub(crate) fn same_upstream(&self) -> impl Iterator<Item = &[RuleId]> {
-        let in_registries =
-            self.registries.values().flat_map(|registry| registry.paths.values().chain([&registry.whole]));
-        let in_domains = self.domains.values().chain(self.domains_any_port.values());
-        in_registries.chain(in_domains).map(|entry| &*entry.rules).chain([&*self.all])
     }
 
     /// The location that the image already points at.
@@ -317,25 +236,13 @@ impl RuleIndex {
             }
             found.rule.priority() >= self.highest_priority
         };
-        let parts = subject.repository_parts();
-        let in_registry = self.registry_of(subject).is_some_and(|registry| {
-            if registry.has_official && (!parts.0.is_empty() || parts.1.starts_with(LIBRARY)) {
-                registry.with_official(parts, |ids| among(&self.in_order(ids)))
-            } else {
-                registry.prefixes(parts, |entry| among(&entry.rules)).is_some()
-            }
-        });
-        let _over = in_registry
-            || (self.has_domains() && self.domains_of(subject.registry()).any(|entry| among(&entry.rules)))
+        let has_domains = !self.domains.is_empty() || !self.domains_any_port.is_empty();
+        let _over = self.registry_of(subject).is_some_and(|registry| {
+            registry.prefixes(subject.repository_parts(), |entry| among(&entry.rules)).is_some()
+        }) || (has_domains && self.domains_of(subject.registry()).any(|entry| among(&entry.rules)))
             || self.patterns.iter().any(|group| group.matches(self, subject.text(), |id| among(&[id])))
             || among(&self.all);
         winner
-    }
-
-    /// Rules of two entries, in order of precedence.
-    fn in_order(&self, mut ids: Vec<RuleId>) -> Vec<RuleId> {
-        ids.sort_by_key(|&id| (Reverse(self.rule(id).rule.priority()), id));
-        ids
     }
 
     /// Rules with the same upstream: first those that name port 443 if the image does, or do not if it does not.
@@ -350,10 +257,6 @@ impl RuleIndex {
 
     fn registry_of(&self, subject: &Subject<'_>) -> Option<&Registry> {
         self.registries.get(subject.known_registry()?.as_bytes())
-    }
-
-    fn has_domains(&self) -> bool {
-        !self.domains.is_empty() || !self.domains_any_port.is_empty()
     }
 
     /// Domains of which the registry is a subdomain, the longest first.
@@ -373,6 +276,12 @@ impl List {
 }
 
 impl PatternGroup {
+    fn new(rules: &[(RuleId, &str)]) -> Self {
+        let texts = rules.iter().map(|(_, pattern)| anchored(pattern));
+        let set = RegexSetBuilder::new(texts).unicode(false).size_limit(PATTERN_GROUP_LIMIT).build();
+        Self { set: set.ok(), rules: rules.iter().map(|(id, _)| *id).collect() }
+    }
+
     /// Whether `wanted` accepts one of the expressions that match, tried in the order written.
     fn matches(&self, index: &RuleIndex, text: &str, mut wanted: impl FnMut(RuleId) -> bool) -> bool {
         match &self.set {

@@ -82,14 +82,3 @@ pub enum Library {
     /// `nginx` is `nginx` at the mirror.
     Strip,
 }
-
-impl References {
-    /// The value in `mirrors.yaml`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Any => "any",
-            Self::Tag => "tag",
-            Self::Digest => "digest",
-        }
-    }
-}

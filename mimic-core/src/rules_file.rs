@@ -91,6 +91,17 @@ const RULE_KEYS: [&str; 13] = [
     "keep",
 ];
 
+impl References {
+    /// The value in `mirrors.yaml`. Requires the feature `file`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Tag => "tag",
+            Self::Digest => "digest",
+        }
+    }
+}
+
 struct Reader<'n> {
     name: &'n str,
     list: RuleList,

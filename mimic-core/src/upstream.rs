@@ -5,16 +5,12 @@ use std::str::FromStr;
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::grammar::{REPOSITORY_MAX, check_registry, looks_like_registry, scan_repository};
-use crate::host::{docker_hub_alias, names_https_port};
-#[cfg(feature = "lint")]
-use crate::pattern_shape;
-use crate::reference::{DOCKER_HUB, LIBRARY};
+use crate::advice;
+use crate::grammar::{is_registry, is_repository, looks_like_registry};
+use crate::host::{ANY_PORT, docker_hub_alias, names_https_port};
+use crate::reference::{DOCKER_HUB, is_official_name};
 use crate::rule_error::RuleError;
 
-/// How a wildcard ends that matches hosts with any port, and without.
-pub(crate) const ANY_PORT: &str = ":*";
-const WILDCARD_HINT: &str = "a wildcard is `*.` and a domain, or `*`; `:*` at its end stands for any port";
 /// Largest compiled regular expression, in bytes. Limits the memory of one rule.
 const PATTERN_SIZE_LIMIT: usize = 1 << 20;
 
@@ -60,63 +56,33 @@ impl Upstream {
     /// # Errors
     /// [`RuleError`] with what is wrong; its [`hint`](crate::Hint::hint) shows the correct form.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
-        let error = |reason: &'static str, hint: String| RuleError::upstream(text, reason, hint);
-        if text.is_empty() {
-            return Err(error("is empty", "write a registry such as `docker.io`".into()));
-        }
-        if let Some((_, rest)) = text.split_once("://") {
-            return Err(error("has a scheme", format!("write `{}`", rest.trim_end_matches('/'))));
-        }
-        if text.ends_with('/') {
-            return Err(error("ends with a slash", format!("write `{}`", text.trim_end_matches('/'))));
-        }
-        if let Some(prefix) = text.strip_suffix("/*").or(text.strip_suffix("/**")).or(text.strip_suffix("**")) {
-            let prefix = if prefix.is_empty() { "*" } else { prefix };
-            return Err(error("ends with a wildcard", format!("write `{prefix}`, which matches everything below it")));
-        }
+        Self::read(text).ok_or_else(|| RuleError::advised("upstream", "upstream", text, advice::upstream(text)))
+    }
+
+    fn read(text: &str) -> Option<Self> {
         if text == "*" {
-            return Ok(Self::All);
+            return Some(Self::All);
         }
         let (host, path) = text.split_once('/').map_or((text, None), |(host, path)| (host, Some(path)));
-        if let Some(domain) = host.strip_prefix('*') {
-            if path.is_some() {
-                return Err(error("has a path after a wildcard", "use `pattern` instead".into()));
-            }
+        if path.is_none()
+            && let Some(domain) = host.strip_prefix('*')
+        {
             let domain = domain.to_ascii_lowercase();
-            let name = domain.strip_prefix('.').unwrap_or_default();
+            let name = domain.strip_prefix('.')?;
             let name = name.strip_suffix(ANY_PORT).map_or(name, |host| if host.contains(':') { "" } else { host });
-            return match check_registry(name, name.len()) {
-                Ok(()) => Ok(Self::Wildcard(domain.into())),
-                Err(_) => Err(error("is not a valid wildcard", WILDCARD_HINT.into())),
-            };
+            return is_registry(name).then(|| Self::Wildcard(domain.into()));
         }
-        if text.contains('*') {
-            return Err(error("has `*` in the middle", WILDCARD_HINT.into()));
-        }
-        if !looks_like_registry(host) {
-            return Err(error("does not start with a registry", format!("for Docker Hub write `docker.io/{text}`")));
-        }
-        if check_registry(host, host.len()).is_err() {
-            return Err(error("is not a valid registry", "write `host`, `host:port` or `host/path`".into()));
+        if !looks_like_registry(host) || !is_registry(host) || path.is_some_and(|path| !is_repository(path)) {
+            return None;
         }
         let registry = host.to_ascii_lowercase();
         let registry = docker_hub_alias(&registry).map_or_else(|| registry.as_str().into(), Into::into);
-        let path = path.unwrap_or_default();
-        if path.len() > REPOSITORY_MAX {
-            return Err(error("is longer than a repository can be", format!("at most {REPOSITORY_MAX} bytes")));
-        }
-        if !path.is_empty() {
-            match scan_repository(path, 0) {
-                Ok(end) if end == path.len() => {}
-                Ok(end) => {
-                    return Err(error("has a tag or digest", format!("write `{host}/{}`", &path[..end])));
-                }
-                Err(_) => {
-                    return Err(error("is not a valid repository prefix", "path components are lower case".into()));
-                }
-            }
-        }
-        Ok(Self::Prefix { registry, path: path.into() })
+        Some(Self::Prefix { registry, path: path.unwrap_or_default().into() })
+    }
+
+    /// The path of a prefix; empty for other upstreams.
+    pub(crate) fn path(&self) -> &str {
+        if let Self::Prefix { path, .. } = self { path } else { "" }
     }
 
     /// Whether the upstream names port 443, which it has anyway.
@@ -130,12 +96,7 @@ impl Upstream {
 
     /// Whether the upstream is one component on Docker Hub, which is a namespace and the official image of that name.
     pub(crate) fn is_official(&self) -> bool {
-        match self {
-            Self::Prefix { registry, path } => {
-                &**registry == DOCKER_HUB && !path.is_empty() && !path.contains('/') && !LIBRARY.starts_with(&**path)
-            }
-            _ => false,
-        }
+        matches!(self, Self::Prefix { registry, path } if &**registry == DOCKER_HUB && is_official_name(path))
     }
 
     /// Compiles a regular expression that must match the whole `registry/repository`.
@@ -144,20 +105,18 @@ impl Upstream {
     /// [`RuleError`] with the message of the `regex` crate; with the feature `lint` also for an expression that cannot
     /// match any image.
     pub fn pattern(text: &str) -> Result<Self, RuleError> {
-        let compiled = RegexBuilder::new(&anchored(text)).unicode(false).size_limit(PATTERN_SIZE_LIMIT).build();
-        match compiled {
-            Ok(regex) => {
-                #[cfg(feature = "lint")]
-                if let Some((reason, hint)) = pattern_shape::never_matches(text) {
-                    return Err(RuleError::new("pattern", format!("pattern `{text}` {reason}"), Some(hint)));
-                }
-                Ok(Self::Pattern(Box::new(Pattern { text: text.to_owned(), regex })))
-            }
+        match RegexBuilder::new(&anchored(text)).unicode(false).size_limit(PATTERN_SIZE_LIMIT).build() {
+            Ok(regex) => match advice::never_matches(text) {
+                Some(advice) => Err(RuleError::advised("pattern", "pattern", text, advice)),
+                None => Ok(Self::Pattern(Box::new(Pattern { text: text.to_owned(), regex }))),
+            },
             Err(error) => {
                 // The crate prints the pattern and a marker on separate lines; the last line is the reason.
                 let reason = error.to_string();
                 let reason = reason.lines().last().unwrap_or_default().trim();
-                Err(RuleError::pattern(text, reason.strip_prefix("error: ").unwrap_or(reason)))
+                let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+                let message = format!("pattern `{text}` is not a regular expression: {reason}");
+                Err(RuleError::new("pattern", message, ""))
             }
         }
     }

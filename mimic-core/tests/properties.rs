@@ -226,6 +226,7 @@ proptest! {
             let expected = winner(&rules, &parsed, alone).map(Rule::name);
             prop_assert_eq!(outcome.rule().map(|rule| rule.rule.name()), expected);
         }
+        #[cfg(feature = "explain")]
         prop_assert_eq!(rewriter.explain(&image, &context).outcome.to_string(), outcome.to_string());
     }
 
