@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use mimic_core::Hint as _;
-use mimic_core::internal::Globs;
+use mimic_core::internal::{Globs, Printable};
 use mimic_harbor::{Address, Credentials, Harbor, HarborError, HarborSettings, Overrides, Report};
 
 /// The alternative to a password file. There is no option, because other users can see arguments in the process list.
@@ -74,7 +74,7 @@ impl HarborArgs {
             Some(text) => text
                 .to_lowercase()
                 .parse()
-                .with_context(|| format!("invalid value `{}` of `MIMIC_HARBOR_UNHEALTHY`", text.escape_debug()))?,
+                .with_context(|| format!("invalid value `{}` of `MIMIC_HARBOR_UNHEALTHY`", Printable(&text)))?,
         };
         let mut settings = HarborSettings::new(address.clone());
         settings.credentials = self.credentials()?;

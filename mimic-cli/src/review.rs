@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use json_patch::Patch;
-use mimic_core::internal::Globs;
 use mimic_core::internal::text::{TextError, decode};
+use mimic_core::internal::{Globs, Printable};
 use mimic_core::{Hint as _, Outcome};
 use mimic_k8s::admission::{ContainerKind, Decision, Review, ReviewSettings, Verdict};
 use serde::Serialize;
@@ -140,9 +140,9 @@ fn show(body: &[u8], verdict: &Verdict<'_>, response: &[u8], out: &mut Output) -
             Format::Text => out.text(format_args!(
                 "{} {}\n  before: {}\n  after:  {}\n  reason: {}",
                 decision.kind.as_str(),
-                decision.name.escape_debug(),
-                decision.image.escape_debug(),
-                after.escape_debug(),
+                Printable(decision.name),
+                Printable(decision.image),
+                Printable(after),
                 reason(&decision.outcome),
             )),
         }

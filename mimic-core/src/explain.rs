@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::context::Context;
 use crate::outcome::{Outcome, ReasonCode, RuleRef};
+use crate::printable::Printable;
 use crate::reference::ImageRef;
 use crate::rewriter::{Refusal, Rewriter, image_at};
 use crate::rule::Unmet;
@@ -188,7 +189,7 @@ impl fmt::Display for Step<'_> {
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An invalid image can contain anything, and this is printed to terminals.
-        writeln!(f, "{}", self.image.escape_debug())?;
+        writeln!(f, "{}", Printable(self.image))?;
         for step in &self.steps {
             writeln!(f, "  {step}")?;
         }

@@ -3,8 +3,7 @@
 pub use crate::glob::{GlobError, Globs};
 #[cfg(feature = "file")]
 pub use crate::nearest::nearest;
-#[cfg(any(feature = "file", feature = "sources"))]
-pub use crate::printable::Printable;
+pub use crate::printable::{Printable, is_hidden, write_printable};
 /// Reading `mirrors.yaml` in two steps, for documents that contain one.
 #[cfg(feature = "file")]
 pub use crate::rules_file::{other_tool, rules_document, rules_of};

@@ -75,7 +75,6 @@ mod parse_error;
 #[cfg(feature = "lint")]
 mod pattern_shape;
 mod prefix_index;
-#[cfg(any(feature = "file", feature = "sources"))]
 mod printable;
 #[cfg(any(feature = "file", feature = "sources"))]
 mod problem;

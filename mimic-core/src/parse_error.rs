@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::printable::Printable;
+
 /// The longest part of the input that an error repeats, in bytes.
 const FRAGMENT_MAX: usize = 80;
 
@@ -23,7 +25,7 @@ impl ParseError {
         }
         let dots = if end < image.len() { "…" } else { "" };
         // The message may be printed to a terminal or a log.
-        let fragment = image[..end].escape_debug();
+        let fragment = Printable(&image[..end]);
         Self { kind, offset, fragment: format!("{fragment}{dots}").into() }
     }
 

@@ -4,6 +4,8 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use crate::printable::Printable;
+
 /// The parts of an image's name that a location contains.
 #[derive(Debug, Default)]
 pub(crate) struct Contained {
@@ -74,7 +76,8 @@ pub(crate) fn never_matches(pattern: &str) -> Option<(String, String)> {
             Some(("has an upper-case letter and so matches no image".to_owned(), hint))
         }
         other => {
-            Some((format!("requires `{}` and so matches no image", char::from(other).escape_debug()), whole.to_owned()))
+            let text = char::from(other).to_string();
+            Some((format!("requires `{}` and so matches no image", Printable(&text)), whole.to_owned()))
         }
     }
 }

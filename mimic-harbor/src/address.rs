@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use mimic_core::Hint;
+use mimic_core::internal::Printable;
 use url::{ParseError, Url};
 
 /// The versioned part of every path of Harbor's API.
@@ -52,9 +53,8 @@ impl Address {
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         const FORMS: &str = "write a host, host:port or URL, such as `harbor.example.com`";
         let text = text.trim();
-        let error = |reason, cause| {
-            Err(AddressError { shown: format!("`{}`", text.escape_debug()), reason, hint: FORMS, cause })
-        };
+        let error =
+            |reason, cause| Err(AddressError { shown: format!("`{}`", Printable(text)), reason, hint: FORMS, cause });
         if text.is_empty() {
             return error("is empty", None);
         }

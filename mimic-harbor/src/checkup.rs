@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use mimic_core::internal::Printable;
 use mimic_core::{Hint, Problem};
 
 use crate::error::HarborError;
@@ -84,7 +85,7 @@ pub fn checkup(settings: &HarborSettings, discovered: &Result<Report, HarborErro
 }
 
 fn seen(settings: &HarborSettings, report: &Report, findings: &mut Vec<Finding>) {
-    let version = report.version.as_deref().map(|version| format!(" {}", version.escape_debug())).unwrap_or_default();
+    let version = report.version.as_deref().map(|version| format!(" {}", Printable(version))).unwrap_or_default();
     findings.push(Finding::ok(format!("Harbor{version} responds at {}", report.harbor)));
     findings.push(match &report.account {
         Some(account) => Finding::ok(format!("credentials of `{account}` accepted")),

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use mimic_core::internal::Printable;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Response, StatusCode};
@@ -213,7 +214,7 @@ fn describe(status: StatusCode, headers: &HeaderMap) -> String {
     let kind = match content_type(headers) {
         "" => "no content type",
         html if html.starts_with("text/html") => "a web page",
-        other => return format!("status {} with content of type `{}`", status.as_u16(), other.escape_debug()),
+        other => return format!("status {} with content of type `{}`", status.as_u16(), Printable(other)),
     };
     format!("status {} with {kind}", status.as_u16())
 }
@@ -223,7 +224,7 @@ fn error_message(body: &[u8]) -> String {
     let message = serde_json::from_slice::<ErrorBody>(body)
         .ok()
         .and_then(|body| body.errors.into_iter().next())
-        .map(|error| error.message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect::<String>())
+        .map(|error| Printable(&error.message.chars().take(200).collect::<String>()).to_string())
         .filter(|message| !message.is_empty());
     message.unwrap_or_else(|| "no reason given".to_owned())
 }

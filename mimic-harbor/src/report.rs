@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use mimic_core::internal::Printable;
 use mimic_core::{Hint, Problem, Rule, RuleError, RuleList};
 use serde::{Serialize, Serializer};
 
@@ -110,7 +111,7 @@ pub enum SkipReason {
     #[error(transparent)]
     Filter(#[from] FilterError),
     /// Its endpoint is unhealthy, and the settings skip such projects.
-    #[error("its endpoint is `{}`, and `harbor.unhealthy` is off", .0.escape_debug())]
+    #[error("its endpoint is `{}`, and `harbor.unhealthy` is off", Printable(.0))]
     Unhealthy(String),
     /// No valid rule can be made from it.
     #[error(transparent)]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use actix_web::rt::System;
 use clap::Parser as _;
+use mimic_core::internal::Printable;
 use mimic_core::{Hint as _, Problem};
 
 use crate::args::Args;
@@ -89,6 +90,6 @@ async fn serve(server: Server, demo: bool) -> Result<(), StartError> {
 fn report(kind: &str, problems: &[Problem]) {
     let mut out = io::stderr().lock();
     for problem in problems {
-        let _ = writeln!(out, "{kind}: {}", logging::harmless(&problem.full_message().to_string()));
+        let _ = writeln!(out, "{kind}: {}", Printable(&problem.full_message().to_string()));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use mimic_core::internal::is_hidden;
+
 /// Formats into at most `limit` characters. The last one is `…` if text was cut off. Control characters, and characters
 /// that break lines or change the writing direction, are replaced.
 pub(super) fn brief(text: fmt::Arguments<'_>, limit: usize) -> String {
@@ -23,15 +25,10 @@ impl Write for Brief {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
             self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
-            self.text.push(if is_unsafe(c) { char::REPLACEMENT_CHARACTER } else { c });
+            self.text.push(if is_hidden(c) { char::REPLACEMENT_CHARACTER } else { c });
         }
         Ok(())
     }
-}
-
-/// Control characters, line and paragraph separators, and marks and overrides of the writing direction.
-fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

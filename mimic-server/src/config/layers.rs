@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use config::{Config, ConfigError, Environment};
 use mimic_core::Problem;
+use mimic_core::internal::Printable;
 
 use super::file::{ConfigFile, Values};
 use super::schema::Schema;
@@ -110,7 +111,7 @@ impl Layers {
         let text = config.unwrap_or(&self.merged).get_string(setting.path).unwrap_or_default();
         let value_type = setting.value_type;
         (value_type.parse)(&text).unwrap_or_else(|| {
-            let shown = if value_type.secret { "the value".to_owned() } else { format!("`{}`", text.escape_debug()) };
+            let shown = if value_type.secret { "the value".to_owned() } else { format!("`{}`", Printable(&text)) };
             self.note(setting, format!("{shown} is not {}", value_type.what), value_type.allowed);
             T::default()
         })

@@ -7,12 +7,12 @@ use std::time::Instant;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use log::Level;
+use mimic_core::internal::Printable;
 use mimic_k8s::admission::{Review, Verdict};
 
 use super::body::{self, Refusal};
 use super::response::{json, text};
 use super::state::State;
-use crate::logging::harmless;
 use crate::metrics::Metrics;
 
 /// Bytes after which the list of images in a log line ends.
@@ -37,7 +37,7 @@ fn refuse(refusal: &Refusal) -> HttpResponse {
     let (status, reason) = (refusal.status.as_u16(), refusal.message.as_ref());
     log::debug!(status, reason; "request refused");
     // The text can quote the request, and the API server logs it.
-    text(refusal.status, format!("{}\n", harmless(reason)))
+    text(refusal.status, format!("{}\n", Printable(reason)))
 }
 
 /// Allows the pod unchanged if `decide` panics: a bug of Mimic must not block pods.

@@ -15,7 +15,6 @@ use log::LevelFilter;
 use crate::settings::{Log, LogFormat, LogLevel};
 
 use frequency::{Fate, Frequency};
-pub(crate) use line::harmless;
 pub use writer::LastLines;
 pub(crate) use writer::lost_lines;
 
