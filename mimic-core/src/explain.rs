@@ -97,13 +97,13 @@ impl Rewriter {
         selected: Option<RuleRef<'a>>,
         context: &Context<'_>,
     ) -> Vec<Step<'a>> {
-        let subject = self.index().subject(parsed);
+        let subject = self.index.subject(parsed);
         let mut steps = vec![Step::Parsed(parsed)];
         if let Some(host) = subject.alias() {
             steps.push(Step::Alias { host: host.to_owned(), registry: subject.registry().to_owned() });
         }
-        let first = self.index().find(&subject, |rule| rule.rule.unmet(&subject, context).is_none());
-        self.index().find(&subject, |rule| {
+        let first = self.index.find(&subject, |rule| rule.rule.unmet(&subject, context).is_none());
+        self.index.find(&subject, |rule| {
             let unmet = rule.rule.unmet(&subject, context);
             let behind = first.filter(|first| unmet.is_none() && !std::ptr::eq(first.rule, rule.rule));
             steps.push(Step::Candidate { rule, unmet, behind });

@@ -50,7 +50,7 @@ impl ImageGlobs {
             let (tag, digest) = (matcher(parts.tag)?, matcher(parts.digest)?);
             // A glob that cannot be compiled is reported as written, not as completed.
             Globs::matcher(parts.name).map_err(invalid)?;
-            let never = |advice| RuleError::never(field, text, advice);
+            let never = |advice| RuleError::never(field, text, &advice);
             let completed = parts.names().ok_or_else(|| never(advice::glob(text, parts.name)))?;
             #[cfg(feature = "lint")]
             glob_check::check(text, (parts.tag, parts.digest), &completed, upstream).map_err(never)?;
@@ -64,6 +64,13 @@ impl ImageGlobs {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// The globs as written, each with the registry of the names that it matches, which can be a glob.
+    #[cfg(feature = "lint")]
+    pub(crate) fn registries(&self) -> impl Iterator<Item = (&str, &str)> {
+        let names = self.names.patterns().iter().zip(&self.entry_of);
+        names.filter_map(|(name, &entry)| Some((&*self.entries[entry].text, name.split_once('/')?.0)))
     }
 
     /// The first glob that matches, as written. `name` is the image's normalised `registry/repository`.

@@ -14,6 +14,8 @@ use crate::warning::Warning;
 
 /// Most warnings listed. A hundred thousand rules can have as many warnings.
 const MAX: usize = 32;
+/// A registry with a port that no rule is for.
+const ANY_WITH_PORT: &str = "any.invalid:5000";
 
 pub(crate) fn warnings(index: &RuleIndex) -> Vec<Warning> {
     let found = shadowed(index)
@@ -21,7 +23,8 @@ pub(crate) fn warnings(index: &RuleIndex) -> Vec<Warning> {
         .chain(upstream_on_mirror(index))
         .chain(chained(index))
         .chain(colliding(index))
-        .chain(ports(index));
+        .chain(ports(index))
+        .chain(aliases(index));
     let mut warnings: Vec<Warning> = found.take(MAX + 1).collect();
     if warnings.len() > MAX {
         warnings[MAX] = Warning::More { listed: MAX };
@@ -39,7 +42,7 @@ fn shadowed(index: &RuleIndex) -> impl Iterator<Item = Warning> {
         };
         losers.iter().filter_map(move |&loser| {
             let (winner, loser) = (index.rule(*winner?), index.rule(loser));
-            if loser.rule.upstream().path().as_bytes() != path {
+            if matches!(loser.rule.upstream(), Upstream::Prefix { path: own, .. } if own.as_bytes() != path) {
                 // The rule also applies to a namespace.
                 return None;
             }
@@ -148,16 +151,43 @@ fn colliding(index: &RuleIndex) -> impl Iterator<Item = Warning> {
     })
 }
 
-/// Locations that would have the port of every image of the rule in their path.
+/// Locations that would have a port in their path: of every image of the rule, or of some that `*` matches.
 fn ports(index: &RuleIndex) -> impl Iterator<Item = Warning> {
-    index.rules().filter_map(|rule| {
+    // The first rule with `*` stands for all of them.
+    let mut is_first = true;
+    index.rules().filter_map(move |rule| {
         let registry = match rule.rule.upstream() {
             Upstream::Prefix { registry, .. } => registry,
             Upstream::Wildcard(domain) => domain,
+            Upstream::All if is_first && !rule.rule.excludes(ANY_WITH_PORT) => ANY_WITH_PORT,
             Upstream::All | Upstream::Pattern(_) => return None,
         };
         let registry = without_https_port(registry);
         let mirror = rule.rule.mirrors().iter().find(|mirror| mirror.location().puts_port_in_path(registry))?;
+        is_first &= !matches!(rule.rule.upstream(), Upstream::All);
         Some(Warning::PortInPath { rule: rule.into(), location: mirror.location().as_str().to_owned() })
+    })
+}
+
+/// Aliases that are not used, and rules that name an alias. Within one file these are errors.
+fn aliases(index: &RuleIndex) -> impl Iterator<Item = Warning> {
+    let alias_of = |host: &str| index.aliases().get(host.as_bytes()).map(|of| &**of);
+    let rules = (!index.aliases().is_empty()).then(|| index.rules()).into_iter().flatten();
+    rules.filter_map(move |rule| {
+        let find =
+            |name: &str| index.rules().find(|other| other.rule.alias_of().is_some() && other.rule.name() == name);
+        if let Some(of) = rule.rule.alias_of() {
+            let used = find(rule.rule.name())?;
+            if used.rule.alias_of() != Some(of) {
+                let upstream = rule.rule.name().to_owned();
+                return Some(Warning::Shadowed { rule: rule.into(), by: used.into(), upstream });
+            }
+            let (next, registry) = (find(of)?, alias_of(of)?.to_owned());
+            return Some(Warning::AliasOfAlias { alias: rule.into(), next: next.into(), registry });
+        }
+        let found = rule.rule.names_alias(alias_of)?;
+        let (key, text) = (found.field.to_owned(), found.text.to_owned());
+        let (alias, registry) = (found.alias, found.registry.to_owned());
+        Some(Warning::NamesAlias { rule: rule.into(), key, text, alias, registry })
     })
 }

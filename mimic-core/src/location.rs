@@ -68,7 +68,7 @@ impl Location {
             if written.contains(['{', '}']) { Self::template(written, pattern) } else { Self::plain(written, pattern) };
         read.ok_or_else(|| {
             let groups = pattern.map(|pattern| pattern.group_names().collect());
-            RuleError::advised("mirrors", "location", written, advice::location(written, groups))
+            RuleError::advised("mirrors", "location", written, &advice::location(written, groups))
         })
     }
 

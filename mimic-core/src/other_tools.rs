@@ -6,21 +6,12 @@ use crate::problem::Problem;
 use crate::yaml::{Node, Value};
 
 /// How to use the mirrors of another tool.
-const CONVERT: &str =
-    "write its mirrors as `upstream: mirror` under `mirrors`; a command `mimic import` that converts it is planned";
-/// The same for files that have other content, too.
-const REWRITE: &str = "write its mirrors as `upstream: mirror` under `mirrors`";
-
-/// A file of another tool.
-struct Found {
-    what: Cow<'static, str>,
-    hint: &'static str,
-}
+const HINT: &str = "write its mirrors as `upstream: mirror` under `mirrors`";
 
 /// The problem with a document that another tool reads. `root` is the document as YAML, `None` if it is not YAML; `known`
 /// are the keys of a rules file. A ConfigMap is not such a document: it can hold a rules file.
 pub(crate) fn problem(name: &str, text: &str, root: Option<&Node>, known: &[&str]) -> Option<Problem> {
-    let Found { what, hint } = match root.map(|root| &root.value) {
+    let what = match root.map(|root| &root.value) {
         Some(Value::Null) => return None,
         Some(Value::Map(entries)) => in_mapping(entries).or_else(|| {
             let is_known = |key: &str| known.contains(&key) || key == "kind";
@@ -29,7 +20,7 @@ pub(crate) fn problem(name: &str, text: &str, root: Option<&Node>, known: &[&str
         }),
         _ => in_lines(text),
     }?;
-    Some(Problem::new(name, format!("{what}, not a rules file")).with_hint(hint))
+    Some(Problem::new(name, format!("{what}, not a rules file")).with_hint(HINT))
 }
 
 /// The problem with a Kubernetes object in place of a rules file.
@@ -40,53 +31,52 @@ pub(crate) fn kubernetes_object(name: &str, root: &Node) -> Option<Problem> {
     Some(Problem::new(name, message).with_hint("the keys of a rules file are `mirrors` and `rules`"))
 }
 
-fn in_mapping(entries: &[(Node, Node)]) -> Option<Found> {
+/// What a document is that another tool reads.
+fn in_mapping(entries: &[(Node, Node)]) -> Option<Cow<'static, str>> {
     let get = |name| entries.iter().find(|(key, _)| text_of(key) == Some(name)).map(|(_, value)| value);
-    let found = |what: &'static str, hint| Some(Found { what: what.into(), hint });
     if let Some(kind) = get("kind").and_then(text_of) {
         let is_mirror_set = matches!(kind, "ImageDigestMirrorSet" | "ImageTagMirrorSet" | "ImageContentSourcePolicy");
-        return is_mirror_set.then(|| Found { what: format!("an OpenShift `{kind}`").into(), hint: CONVERT });
+        return is_mirror_set.then(|| format!("an OpenShift `{kind}`").into());
     }
     if let Some(Value::Map(mirrors)) = get("mirrors").map(|mirrors| &mirrors.value) {
         let of_k3s = |mirror: &Node| mirror.get("endpoint").is_some() || mirror.get("rewrite").is_some();
         if mirrors.iter().any(|(_, mirror)| of_k3s(mirror)) {
-            return found("a `registries.yaml` of k3s or RKE2", CONVERT);
+            return Some("a `registries.yaml` of k3s or RKE2".into());
         }
     }
     if get("registry-mirrors").is_some() {
-        return found("a `daemon.json` of Docker", REWRITE);
+        return Some("a `daemon.json` of Docker".into());
     }
     if get("machine").is_some_and(|machine| machine.get("registries").is_some()) {
-        return found("a machine configuration of Talos", REWRITE);
+        return Some("a machine configuration of Talos".into());
     }
     None
 }
 
 /// Formats that are not YAML.
-fn in_lines(text: &str) -> Option<Found> {
+fn in_lines(text: &str) -> Option<Cow<'static, str>> {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let of_line = |line: &str| {
         let key = line.split('=').next().unwrap_or_default().trim_end();
         if line.starts_with("[host.") || (key == "server" && line.contains('=')) {
-            Some(("a `hosts.toml` of containerd", CONVERT))
+            Some("a `hosts.toml` of containerd")
         } else if line.starts_with("[[registry")
             || line.starts_with("[registries.")
             || key == "unqualified-search-registries"
         {
-            Some(("a `registries.conf`", CONVERT))
+            Some("a `registries.conf`")
         } else if line.starts_with("[plugins.") {
-            Some(("a `config.toml` of containerd", REWRITE))
+            Some("a `config.toml` of containerd")
         } else {
             None
         }
     };
-    if let Some((what, hint)) = lines().find_map(of_line) {
-        return Some(Found { what: what.into(), hint });
+    if let Some(what) = lines().find_map(of_line) {
+        return Some(what.into());
     }
     // Lines such as `docker.io::harbor.example.com/dockerhub`.
     let is_map = lines().all(|line| line.contains(':') && !line.contains(char::is_whitespace));
-    (is_map && lines().any(|line| line.contains("::")))
-        .then(|| Found { what: "a map file of imageswap".into(), hint: CONVERT })
+    (is_map && lines().any(|line| line.contains("::"))).then(|| "a map file of imageswap".into())
 }
 
 fn text_of(node: &Node) -> Option<&str> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::internal::named_variants;
 use crate::parse_error::ParseError;
-use crate::rule::Rule;
+use crate::rule::{Rule, Unmet};
 
 /// Whether one image was rewritten, and why.
 #[derive(Clone, Debug)]
@@ -44,8 +44,12 @@ pub enum Reason<'a> {
         /// The location of that mirror.
         location: &'a str,
     },
-    /// No rule matches the image.
-    NoRule,
+    /// No rule applies to the image.
+    NoRule {
+        /// The most specific rule whose upstream matches, with its condition that does not; `None` if no upstream
+        /// matches.
+        unmet: Option<(RuleRef<'a>, Unmet)>,
+    },
     /// The selected rule excludes the image.
     Excluded(RuleRef<'a>),
     /// The selected rule keeps all images that it matches.
@@ -135,7 +139,7 @@ impl<'a> Outcome<'a> {
             Self::Invalid(_) => (ReasonCode::InvalidReference, None),
             Self::Unchanged(reason) => match reason {
                 Reason::OnMirror { .. } => (ReasonCode::OnMirror, None),
-                Reason::NoRule => (ReasonCode::NoRule, None),
+                Reason::NoRule { .. } => (ReasonCode::NoRule, None),
                 Reason::Excluded(rule) => (ReasonCode::Excluded, Some(*rule)),
                 Reason::Kept(rule) => (ReasonCode::Kept, Some(*rule)),
                 Reason::NoMirror(rule) => (ReasonCode::NoMirror, Some(*rule)),
@@ -164,7 +168,10 @@ impl fmt::Display for Outcome<'_> {
             Self::Invalid(error) => write!(f, "unchanged: {error}"),
             Self::Unchanged(reason) => match reason {
                 Reason::OnMirror { location } => write!(f, "unchanged: already points at mirror `{location}`"),
-                Reason::NoRule => f.write_str("unchanged: no rule matches it"),
+                Reason::NoRule { unmet: None } => f.write_str("unchanged: no rule matches it"),
+                Reason::NoRule { unmet: Some((rule, unmet)) } => {
+                    write!(f, "unchanged: no rule matches it: {rule} would, but {unmet}")
+                }
                 Reason::Excluded(rule) => write!(f, "unchanged: excluded by {rule}"),
                 Reason::Kept(rule) => write!(f, "unchanged: kept by {rule}"),
                 Reason::NoMirror(rule) => {

@@ -4,7 +4,9 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
+use crate::host::docker_hub_alias;
 use crate::printable::Printable;
+use crate::reference::{DOCKER_HUB, LIBRARY};
 
 /// The parts of an image's name that a location contains.
 #[derive(Debug, Default)]
@@ -27,6 +29,11 @@ pub(crate) fn starts(pattern: &str) -> Option<Vec<String>> {
     let starts = Extractor::new().extract(&hir);
     let texts = starts.literals()?.iter().map(|literal| String::from_utf8(literal.as_bytes().to_vec()).ok());
     texts.collect()
+}
+
+/// The registries of all names that a pattern can match; `None` if it is not bound to a few.
+pub(crate) fn registries(pattern: &str) -> Option<Vec<String>> {
+    starts(pattern)?.iter().map(|start| start.split_once('/').map(|(registry, _)| registry.to_owned())).collect()
 }
 
 /// Escapes each `.` of the registry that stands for itself: one that is not repeated, nor in a class.
@@ -66,32 +73,59 @@ pub(crate) fn never_matches(pattern: &str) -> Option<(String, String)> {
         let hint = format!("{whole}, where port 443 is left out: write `{}`", pattern.replace(":443/", "/"));
         return Some(("names port 443 and so matches no image".to_owned(), hint));
     }
-    match required(&hir, &mut false)? {
-        b':' | b'@' => Some((
+    let registries = registries(pattern).unwrap_or_default();
+    let all_are = |is: fn(&str) -> bool| !registries.is_empty() && registries.iter().all(|registry| is(registry));
+    if all_are(|registry| docker_hub_alias(registry).is_some()) {
+        let hint = format!("{whole}, where it is `{DOCKER_HUB}`");
+        return Some((format!("names an alias of `{DOCKER_HUB}` and so matches no image"), hint));
+    }
+    match required(&hir, &mut false) {
+        None => {
+            let most = most_slashes(&parse(&with_literal_dots(pattern))?);
+            (most == Some(1) && all_are(|registry| registry == DOCKER_HUB)).then(|| {
+                let official = pattern.replacen('/', &format!("/{LIBRARY}"), 1);
+                let hint = format!("{whole}: for an official image write `{official}`");
+                (format!("has one component on `{DOCKER_HUB}` and so matches no image"), hint)
+            })
+        }
+        Some(b':' | b'@') => Some((
             "has a tag or digest and so matches no image".to_owned(),
             format!("{whole}: use `include` for tags and digests, as in `include: [\"**:1.*\"]`"),
         )),
-        letter if letter.is_ascii_uppercase() => {
+        Some(letter) if letter.is_ascii_uppercase() => {
             let hint = format!("{whole}, in lower case");
             Some(("has an upper-case letter and so matches no image".to_owned(), hint))
         }
-        other => {
+        Some(other) => {
             let text = char::from(other).to_string();
             Some((format!("requires `{}` and so matches no image", Printable(&text)), whole.to_owned()))
         }
     }
 }
 
-fn can_contain_slash(hir: &Hir) -> bool {
+/// The most slashes that a match can contain; `None` if there is no limit.
+fn most_slashes(hir: &Hir) -> Option<u32> {
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => false,
-        HirKind::Literal(literal) => literal.0.contains(&b'/'),
-        HirKind::Class(Class::Bytes(class)) => class.iter().any(|range| (range.start()..=range.end()).contains(&b'/')),
-        HirKind::Class(Class::Unicode(class)) => class.iter().any(|range| (range.start()..=range.end()).contains(&'/')),
-        HirKind::Repetition(repetition) => repetition.max != Some(0) && can_contain_slash(&repetition.sub),
-        HirKind::Capture(capture) => can_contain_slash(&capture.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(can_contain_slash),
+        HirKind::Empty | HirKind::Look(_) => Some(0),
+        HirKind::Literal(literal) => Some(literal.0.iter().map(|&byte| u32::from(byte == b'/')).sum()),
+        HirKind::Class(Class::Bytes(class)) => {
+            Some(class.iter().any(|range| (range.start()..=range.end()).contains(&b'/')).into())
+        }
+        HirKind::Class(Class::Unicode(class)) => {
+            Some(class.iter().any(|range| (range.start()..=range.end()).contains(&'/')).into())
+        }
+        HirKind::Repetition(repetition) => match most_slashes(&repetition.sub)? {
+            0 => Some(0),
+            slashes => slashes.checked_mul(repetition.max?),
+        },
+        HirKind::Capture(capture) => most_slashes(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().map(most_slashes).try_fold(0u32, |sum, n| sum.checked_add(n?)),
+        HirKind::Alternation(parts) => parts.iter().map(most_slashes).try_fold(0, |most, n| Some(n?.max(most))),
     }
+}
+
+fn can_contain_slash(hir: &Hir) -> bool {
+    most_slashes(hir) != Some(0)
 }
 
 /// A byte that every match contains and no name does. `slash` is whether a slash comes before; it is updated.

@@ -31,7 +31,7 @@ const PLACEHOLDER: &str = "auto";
 /// ```
 #[derive(Debug)]
 pub struct Rewriter {
-    index: RuleIndex,
+    pub(crate) index: RuleIndex,
     #[cfg(feature = "lint")]
     warnings: Vec<Warning>,
 }
@@ -71,10 +71,6 @@ impl Rewriter {
         self.index.rules()
     }
 
-    pub(crate) fn index(&self) -> &RuleIndex {
-        &self.index
-    }
-
     /// Rewrites one image, or returns why it is unchanged.
     ///
     /// Allocates only what it returns and, if rules with `pattern` or `exclude` are tried, one string to match.
@@ -92,9 +88,15 @@ impl Rewriter {
         if let Some(location) = self.index.location_of(&subject) {
             return Outcome::Unchanged(Reason::OnMirror { location });
         }
-        let Some(rule) = self.index.find(&subject, |rule| rule.rule.unmet(&subject, context).is_none()) else {
-            return Outcome::Unchanged(Reason::NoRule);
-        };
+        let mut first_unmet = None;
+        let selected = self.index.find(&subject, |rule| {
+            let unmet = rule.rule.unmet(&subject, context);
+            if let Some(unmet) = unmet {
+                first_unmet.get_or_insert((rule, unmet));
+            }
+            unmet.is_none()
+        });
+        let Some(rule) = selected else { return Outcome::Unchanged(Reason::NoRule { unmet: first_unmet }) };
         if rule.rule.keep() {
             return Outcome::Unchanged(Reason::Kept(rule));
         }

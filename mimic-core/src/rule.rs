@@ -16,6 +16,8 @@ use crate::upstream::Upstream;
 
 #[cfg(feature = "lint")]
 mod lint;
+#[cfg(feature = "file")]
+pub(crate) use lint::NamesAlias;
 
 /// A checked rule: which images it matches, and the mirrors that have copies of them.
 #[derive(Clone, Debug)]

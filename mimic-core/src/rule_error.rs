@@ -42,12 +42,12 @@ impl RuleError {
     }
 
     /// `what` says what the value `text` of the key `field` is.
-    pub(crate) fn advised(field: &'static str, what: &str, text: &str, advice: Advice) -> Self {
+    pub(crate) fn advised(field: &'static str, what: &str, text: &str, advice: &Advice) -> Self {
         Self::new(field, format!("{what} `{text}` {}", advice.reason), &advice.hint)
     }
 
     /// A glob that can match no image.
-    pub(crate) fn never(field: &'static str, glob: &str, advice: Advice) -> Self {
+    pub(crate) fn never(field: &'static str, glob: &str, advice: &Advice) -> Self {
         Self::new(field, format!("glob `{glob}` {} and never matches", advice.reason), &advice.hint)
     }
 

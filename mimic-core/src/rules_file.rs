@@ -1,12 +1,12 @@
 //! The format of `mirrors.yaml`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::nearest::nearest;
 use crate::other_tools::{self, kubernetes_object};
 use crate::problem::Problem;
-use crate::rule::Rule;
-use crate::rule_error::RuleError;
+use crate::rule::{NamesAlias, Rule};
+use crate::rule_error::{Advice, RuleError};
 use crate::rule_list::RuleList;
 use crate::rule_spec::{Library, MirrorSpec, References, RuleSpec};
 use crate::selector::{Operator, PodSelector, Requirement};
@@ -60,7 +60,7 @@ pub fn rules_of(name: &str, root: &Node, others: &[&str]) -> Result<RuleList, Pr
     if let Some(problem) = kubernetes_object(name, root) {
         return Err(problem);
     }
-    let mut reader = Reader { name, list: RuleList::default() };
+    let mut reader = Reader { name, list: RuleList::default(), aliases: HashMap::new() };
     match &root.value {
         Value::Null => {}
         Value::Map(_) => reader.file(root, others),
@@ -105,6 +105,7 @@ impl References {
 struct Reader<'n> {
     name: &'n str,
     list: RuleList,
+    aliases: HashMap<String, String>,
 }
 
 /// A part of an entry, or why the entry is skipped.
@@ -113,19 +114,26 @@ type Entry<T> = Result<T, Problem>;
 impl Reader<'_> {
     fn file(&mut self, root: &Node, others: &[&str]) {
         let Value::Map(entries) = &root.value else { return };
-        let mut seen = HashSet::new();
+        let (mut seen, mut values) = (HashSet::new(), Vec::new());
         for (key, value) in entries {
             if matches!(&key.value, Value::Text(text) if others.contains(&text.as_str())) {
                 continue;
             }
-            let known = self.key(key, &FILE_KEYS, &mut seen);
-            match known {
-                Ok("mirrors") => self.mirrors(value),
-                Ok("rules") => self.rules(value),
-                Ok(_) => self.aliases(value),
+            match self.key(key, &FILE_KEYS, &mut seen) {
+                Ok(key) => values.push((key, value)),
                 Err(problem) => self.list.problems.push(problem),
             }
         }
+        // Rules are checked against the aliases.
+        values.sort_by_key(|(key, _)| *key != "aliases");
+        for (key, value) in values {
+            match key {
+                "mirrors" => self.mirrors(value),
+                "rules" => self.rules(value),
+                _ => self.aliases(value),
+            }
+        }
+        self.list.problems.sort_by_key(Problem::line);
     }
 
     /// `mirrors:`, the short form.
@@ -147,7 +155,10 @@ impl Reader<'_> {
                 self.list.problems.push(Problem::new(self.name, message).at_line(*line).with_hint(hint));
             }
         }
-        self.list.rules.extend(rules.iter().filter(|(rule, _)| !is_chained(rule)).map(|(rule, _)| rule.clone()));
+        for (rule, _) in rules.iter().filter(|(rule, _)| !is_chained(rule)) {
+            self.aliases.insert(rule.name().to_owned(), rule.alias_of().unwrap_or_default().to_owned());
+            self.list.rules.push(rule.clone());
+        }
     }
 
     /// A mapping of one string to another, which `check` turns into a rule. Returns the rules with their lines.
@@ -234,13 +245,23 @@ impl Reader<'_> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        spec.check().map_err(|error| {
+        spec.check().and_then(|rule| self.without_aliases(rule)).map_err(|error| {
             let at = entries
                 .iter()
                 .find(|(key, _)| matches!(&key.value, Value::Text(text) if error.field() == Some(text.as_str())));
             let line = at.map_or(node.line, |(_, value)| value.line);
             vec![Problem::from_error(self.name, &error).at_line(line)]
         })
+    }
+
+    /// The rule, if it names no alias where the registry that the alias stands for is matched.
+    fn without_aliases(&self, rule: Rule) -> Result<Rule, RuleError> {
+        let found = rule.names_alias(|host| self.aliases.get(host).map(String::as_str));
+        let Some(NamesAlias { field, text, alias, registry }) = found else { return Ok(rule) };
+        let what = if field == "pattern" { field } else { "glob" };
+        let reason = format!("names `{alias}`, an alias of `{registry}`, and never matches");
+        let advice = Advice::new(reason, format!("write `{registry}`, also as the rule's upstream"));
+        Err(RuleError::advised(field, what, text, &advice))
     }
 
     fn rule_key(&self, key: &str, value: &Node, spec: &mut RuleSpec) -> Entry<()> {

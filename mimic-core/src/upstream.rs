@@ -56,7 +56,7 @@ impl Upstream {
     /// # Errors
     /// [`RuleError`] with what is wrong; its [`hint`](crate::Hint::hint) shows the correct form.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
-        Self::read(text).ok_or_else(|| RuleError::advised("upstream", "upstream", text, advice::upstream(text)))
+        Self::read(text).ok_or_else(|| RuleError::advised("upstream", "upstream", text, &advice::upstream(text)))
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -78,11 +78,6 @@ impl Upstream {
         let registry = host.to_ascii_lowercase();
         let registry = docker_hub_alias(&registry).map_or_else(|| registry.as_str().into(), Into::into);
         Some(Self::Prefix { registry, path: path.unwrap_or_default().into() })
-    }
-
-    /// The path of a prefix; empty for other upstreams.
-    pub(crate) fn path(&self) -> &str {
-        if let Self::Prefix { path, .. } = self { path } else { "" }
     }
 
     /// Whether the upstream names port 443, which it has anyway.
@@ -107,7 +102,7 @@ impl Upstream {
     pub fn pattern(text: &str) -> Result<Self, RuleError> {
         match RegexBuilder::new(&anchored(text)).unicode(false).size_limit(PATTERN_SIZE_LIMIT).build() {
             Ok(regex) => match advice::never_matches(text) {
-                Some(advice) => Err(RuleError::advised("pattern", "pattern", text, advice)),
+                Some(advice) => Err(RuleError::advised("pattern", "pattern", text, &advice)),
                 None => Ok(Self::Pattern(Box::new(Pattern { text: text.to_owned(), regex }))),
             },
             Err(error) => {

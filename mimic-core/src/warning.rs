@@ -70,6 +70,28 @@ pub enum Warning {
         /// Its location.
         location: String,
     },
+    /// The registry of an alias is itself an alias, of another source. Aliases are replaced only once.
+    AliasOfAlias {
+        /// The alias.
+        alias: RuleName,
+        /// The alias that it names.
+        next: RuleName,
+        /// The registry of `next`.
+        registry: String,
+    },
+    /// A glob or a pattern of the rule never matches, because it names an alias of another source.
+    NamesAlias {
+        /// The rule.
+        rule: RuleName,
+        /// The key with the glob or the pattern.
+        key: String,
+        /// The glob or the pattern.
+        text: String,
+        /// The alias.
+        alias: String,
+        /// The registry that it stands for.
+        registry: String,
+    },
     /// There are more warnings, which are not listed.
     More {
         /// Number of warnings that are listed.
@@ -132,6 +154,16 @@ impl fmt::Display for Warning {
                 f,
                 "{rule} does not use `{location}` for registries with a port: no path can contain a port \
                  (hint: use `{{host}}` instead of `{{registry}}`)"
+            ),
+            Self::AliasOfAlias { alias, next, registry } => write!(
+                f,
+                "alias `{}` of {} names `{}`, which is an alias of {}: aliases are replaced only once \
+                 (hint: write `{registry}`)",
+                alias.rule, alias.source, next.rule, next.source
+            ),
+            Self::NamesAlias { rule, key, text, alias, registry } => write!(
+                f,
+                "`{text}` in `{key}` of {rule} never matches: `{alias}` is an alias of `{registry}` (hint: write `{registry}`)"
             ),
             Self::More { listed } => write!(f, "more than {listed} warnings; the others are not listed"),
         }

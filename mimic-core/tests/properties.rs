@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use mimic_core::{
-    Context, ImageRef, Library, MirrorSpec, Outcome, Reason, ReasonCode, References, Rewriter, Rule, RuleSpec, Upstream,
+    Context, ImageRef, Library, MirrorSpec, Operator, Outcome, PodSelector, Reason, ReasonCode, References,
+    Requirement, Rewriter, Rule, RuleSpec, Upstream,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -72,7 +73,26 @@ fn globs() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(select(&GLOBS[..]).prop_map(String::from), 1..3)
 }
 
-/// A rule with any of the keys.
+fn selector() -> impl Strategy<Value = PodSelector> {
+    let values = || prop::collection::vec(select(&["front", "back"][..]).prop_map(String::from), 1..3);
+    let operator = prop_oneof![
+        2 => values().prop_map(Operator::In),
+        1 => values().prop_map(Operator::NotIn),
+        1 => Just(Operator::Exists),
+        1 => Just(Operator::DoesNotExist),
+    ];
+    let requirement = (select(&["tier", "team", "absent"][..]).prop_map(String::from), operator)
+        .prop_map(|(key, operator)| Requirement { key, operator });
+    prop::collection::vec(requirement, 0..3).prop_map(|requirements| PodSelector { requirements })
+}
+
+/// The labels of a pod.
+fn labels() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let label = (select(&["tier", "team"][..]), select(&["front", "back"][..]));
+    prop::collection::btree_map(label.0.prop_map(String::from), label.1.prop_map(String::from), 0..3)
+}
+
+/// A rule with every key.
 fn spec() -> impl Strategy<Value = RuleSpec> {
     let mirror = (location(), references()).prop_map(|(location, references)| MirrorSpec { location, references });
     let conditions = (
@@ -84,9 +104,13 @@ fn spec() -> impl Strategy<Value = RuleSpec> {
         select(&[0, 0, 0, 0, -1, 1, 2][..]),
         prop::option::weighted(0.2, globs()),
         prop::option::weighted(0.2, globs()),
+        prop::option::weighted(0.3, selector()),
+        prop::option::weighted(0.3, select(&["pull", "pull.b"][..]).prop_map(String::from)),
     );
     (upstream(), prop::collection::vec(mirror, 1..3), conditions).prop_map(
-        |((upstream, pattern), mirrors, (references, library, namespaces, no, keep, priority, include, exclude))| {
+        |((upstream, pattern), mirrors, conditions)| {
+            let (references, library, namespaces, no, keep, priority, include, exclude, pod_selector, pull_secret) =
+                conditions;
             RuleSpec {
                 upstream,
                 pattern,
@@ -99,7 +123,9 @@ fn spec() -> impl Strategy<Value = RuleSpec> {
                 include_namespaces: namespaces,
                 exclude_namespaces: if keep { no } else { Vec::new() },
                 keep,
-                ..RuleSpec::default()
+                pod_selector,
+                pull_secret,
+                name: None,
             }
         },
     )
@@ -192,33 +218,33 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
-    fn rewriting_twice_is_rewriting_once(rules in rules(0..8), image in image()) {
+    fn rewriting_twice_is_rewriting_once(rules in rules(0..8), image in image(), labels in labels()) {
         let rewriter = Rewriter::new([("test", rules.into())]);
-        let context = Context::default().with_namespace("t-a");
+        let context = Context::default().with_namespace("t-a").with_labels(&labels);
         if let Some(once) = rewriter.rewrite(&image, &context).rewritten() {
             prop_assert_eq!(rewriter.rewrite(once, &context).reason(), ReasonCode::OnMirror, "{}", once);
         }
     }
 
     #[test]
-    fn tag_and_digest_come_out_as_they_went_in(rules in rules(0..8), image in image()) {
+    fn tag_and_digest_come_out_as_they_went_in(rules in rules(0..8), image in image(), labels in labels()) {
         let rewriter = Rewriter::new([("test", rules.into())]);
         let before = ImageRef::parse(&image).expect("the pieces are valid");
-        if let Some(after) = rewriter.rewrite(&image, &Context::default()).rewritten() {
+        if let Some(after) = rewriter.rewrite(&image, &Context::default().with_labels(&labels)).rewritten() {
             let after = ImageRef::parse(after).expect("results are read back");
             prop_assert_eq!((after.tag(), after.digest()), (before.tag(), before.digest()));
         }
     }
 
     #[test]
-    fn the_index_finds_what_a_slow_search_finds(rules in rules(0..12), image in image()) {
+    fn the_index_finds_what_a_slow_search_finds(rules in rules(0..12), image in image(), labels in labels()) {
         let parsed = ImageRef::parse(&image).expect("the pieces are valid");
         // A rewriter with one rule shows whether the conditions of the rule are met, without a choice by the index.
-        let context = Context::default().with_namespace("t-a");
+        let context = Context::default().with_namespace("t-a").with_labels(&labels);
         let aliases: Vec<Rule> = rules.iter().filter(|rule| rule.alias_of().is_some()).cloned().collect();
         let alone = |rule: &Rule| {
             let table = Rewriter::new([("test", [std::slice::from_ref(rule), &*aliases].concat().into())]);
-            !matches!(table.rewrite(&image, &context), Outcome::Unchanged(Reason::NoRule | Reason::OnMirror { .. }))
+            !matches!(table.rewrite(&image, &context), Outcome::Unchanged(Reason::NoRule { .. } | Reason::OnMirror { .. }))
         };
         let rewriter = Rewriter::new([("test", rules.clone().into())]);
         let outcome = rewriter.rewrite(&image, &context);

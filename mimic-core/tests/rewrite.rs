@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mimic_core::{Context, ReasonCode, Rewriter, parse_rules_file};
+use mimic_core::{Context, ReasonCode, Rewriter, Step, parse_rules_file};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -119,7 +119,7 @@ fn an_explanation_lists_every_step() {
 }
 
 /// Rules, and the warnings about them.
-const WARNED: [(&str, &[&str]); 21] = [
+const WARNED: [(&str, &[&str]); 24] = [
     ("mirrors: {docker.io: m.example.com/a, quay.io: m.example.com/b}", &[]),
     (
         "mirrors: {docker.io: m.example.com/a, index.docker.io: m.example.com/b}",
@@ -149,7 +149,23 @@ const WARNED: [(&str, &[&str]); 21] = [
             "rule `*` of file maps several registries to one location, `m.example.com`: equal image names collide (hint: use `{registry}` in the location)",
         ],
     ),
-    ("mirrors: {'*': 'm.example.com/{registry}/{repository}'}", &[]),
+    (
+        "rules: [{upstream: '*', namespaces: {include: [a]}, mirrors: ['m.example.com/{registry}/{repository}']}, {upstream: '*', mirrors: ['m.example.com/{registry}/{repository}']}]",
+        &[
+            "rule `*` of file does not use `m.example.com/{registry}/{repository}` for registries with a port: no path can contain a port (hint: use `{host}` instead of `{registry}`)",
+        ],
+    ),
+    ("mirrors: {'*': 'm.example.com/{host}/{repository}', '*.gcr.io': 'm.example.com/{registry}/{repository}'}", &[]),
+    (
+        "rules: [{upstream: '*', exclude: ['*:*/**'], mirrors: ['m.example.com/{registry}/{repository}']}, {upstream: '*', priority: 1, include: ['*.org/**'], mirrors: ['m.example.com/{registry}/{repository}']}]",
+        &[],
+    ),
+    (
+        "mirrors: {docker.io: m.example.com, docker.io/redis: m.example.com/redis, docker.io/library/redis: m.example.com/r}",
+        &[
+            "rule `docker.io/library/redis` of file never applies: rule `docker.io/redis` of file has the same upstream `docker.io/library/redis` and comes first",
+        ],
+    ),
     ("rules: [{upstream: docker.io, mirrors: [m.example.com/a]}, {upstream: m.example.com/a, keep: true}]", &[]),
     (
         "rules: [{name: p, pattern: 'docker.io/acme/.*', keep: true}, {upstream: docker.io, mirrors: [m.example.com]}]",
@@ -237,6 +253,73 @@ fn odd_tables_are_accepted_and_warned_about() {
         text
     });
     assert_eq!(warnings(&many).len(), 33, "a long list of warnings is cut");
+}
+
+#[test]
+fn aliases_of_several_sources_are_warned_about() {
+    let rules = |text: &str| std::sync::Arc::from(parse_rules_file("x", text).unwrap().rules);
+    let rewriter = Rewriter::new([
+        ("first", rules("aliases: {a.io: b.io, c.io: d.io}\nmirrors: {b.io: m.example.com/b}")),
+        ("second", rules("aliases: {b.io: e.io, c.io: f.io}\nrules: [{upstream: '*', keep: true, exclude: [q.io/x]}]")),
+        ("third", rules("rules: [{upstream: '*', keep: true, exclude: [b.io]}, {pattern: 'c\\.io/.+', keep: true}]")),
+    ]);
+    let warnings: Vec<_> = rewriter.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "rule `*` of third never applies: rule `*` of second has the same upstream `*` and comes first",
+            "alias `a.io` of first names `b.io`, which is an alias of second: aliases are replaced only once \
+             (hint: write `e.io`)",
+            "rule `c.io` of second never applies: rule `c.io` of first has the same upstream `c.io` and comes first",
+            "`b.io` in `exclude` of rule `*` of third never matches: `b.io` is an alias of `e.io` (hint: write `e.io`)",
+            "`c\\.io/.+` in `pattern` of rule `c\\.io/.+` of third never matches: `c.io` is an alias of `d.io` (hint: write `d.io`)",
+        ]
+    );
+    let rule = |image| rewriter.rewrite(image, &Context::default()).rule().map(|rule| rule.rule.name().to_owned());
+    assert_eq!(rule("b.io/x").as_deref(), Some("b.io"), "a rule for an alias applies to the registry that it means");
+    assert_eq!(rule("a.io/x").as_deref(), Some("*"), "an alias is replaced once");
+}
+
+#[test]
+fn an_image_without_a_rule_says_which_condition_is_not_met() {
+    let table = |rules: &str| {
+        let list = parse_rules_file("mirrors.yaml", rules).unwrap();
+        assert_eq!(list.problems, [], "{rules}");
+        Rewriter::new([("file", list.rules.into())])
+    };
+    let labels = BTreeMap::from([("tier".to_owned(), "front".to_owned())]);
+    let context = Context::default().with_namespace("a").with_labels(&labels);
+    for (condition, expected) in [
+        ("references: digest", "its `references` does not match"),
+        ("namespaces: {include: [b]}", "its `namespaces` do not match"),
+        ("namespaces: {exclude: [a]}", "its `namespaces` do not match"),
+        ("podSelector: {matchLabels: {tier: back}}", "its `podSelector` does not match"),
+        ("include: ['**:2']", "its `include` does not match"),
+    ] {
+        let rules = format!("rules: [{{name: x, upstream: quay.io, mirrors: [m.example.com], {condition}}}]");
+        let rewriter = table(&rules);
+        let explained = rewriter.explain("quay.io/a:1", &context);
+        let expected = format!("unchanged: no rule matches it: rule `x` of file would, but {expected}");
+        assert_eq!(explained.outcome.to_string(), expected);
+        assert_eq!(explained.outcome.reason(), ReasonCode::NoRule);
+        let unmet = |step: &Step<'_>| matches!(step, Step::Candidate { unmet: Some(_), .. });
+        assert!(explained.steps.iter().any(unmet), "{condition}");
+        assert_eq!(rewriter.rewrite("ghcr.io/a", &context).to_string(), "unchanged: no rule matches it");
+    }
+    let unknown = table("mirrors: {quay.io: 'm.example.com/{namespace}/{repository}'}");
+    assert_eq!(
+        unknown.rewrite("quay.io/a", &Context::default()).to_string(),
+        "unchanged: no rule matches it: rule `quay.io` of file would, but its location needs the namespace, which is \
+         not known"
+    );
+    let two = table(
+        "rules: [{name: wide, upstream: quay.io, keep: true, references: digest}, \
+         {name: narrow, upstream: quay.io/a, keep: true, references: digest}]",
+    );
+    assert_eq!(
+        two.rewrite("quay.io/a/b", &Context::default()).to_string(),
+        "unchanged: no rule matches it: rule `narrow` of file would, but its `references` does not match"
+    );
 }
 
 #[test]

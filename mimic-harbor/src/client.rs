@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_message_of_an_error_response_is_one_short_line() {
-        assert_eq!(error_message(br#"{"errors":[{"code":"UNKNOWN","message":"no\ndatabase"}]}"#), "no database");
+        assert_eq!(error_message(br#"{"errors":[{"code":"UNKNOWN","message":"no\ndatabase"}]}"#), "no\\ndatabase");
         for body in ["", "<html>secret</html>", r#"{"errors":[]}"#, r#"{"errors":[{}]}"#] {
             assert_eq!(error_message(body.as_bytes()), "no reason given");
         }

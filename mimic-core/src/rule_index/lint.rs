@@ -2,11 +2,16 @@
 
 use super::RuleIndex;
 use crate::outcome::RuleRef;
-use crate::prefix_index::{PrefixEntry, Registry, RuleId};
+use crate::prefix_index::{Map, PrefixEntry, Registry, RuleId};
 
 impl RuleIndex {
     pub(crate) fn registry(&self, registry: &str) -> Option<&Registry> {
         self.registries.get(self.canonical(registry).as_bytes())
+    }
+
+    /// Registries that are aliases, with the registries that they mean.
+    pub(crate) fn aliases(&self) -> &Map<Box<str>> {
+        &self.aliases
     }
 
     /// The most specific rule, except for patterns and `*`, that `wanted` accepts and whose upstream includes this prefix.
