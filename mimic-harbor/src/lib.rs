@@ -32,6 +32,9 @@ mod credentials;
 mod discovery;
 mod error;
 mod filter;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod pages;
 mod report;
 mod resolver;

@@ -20,6 +20,9 @@
 mod chart;
 mod config_map;
 mod document;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod manifest;
 
 pub use config_map::{ConfigMapRules, RULES_FILE_KEY};
