@@ -122,7 +122,7 @@ pub(crate) fn scan_tag(image: &str, start: usize) -> Result<usize, ParseError> {
         match bytes[at] {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => {}
             b'.' | b'-' if at > start => {}
-            b'@' if at > start => break,
+            b'@' => break,
             _ => return Err(ParseError::new(ParseErrorKind::TagInvalid, image, at)),
         }
         at += 1;
