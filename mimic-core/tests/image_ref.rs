@@ -1,8 +1,8 @@
-//! Equality of references: by what they mean, not by how they are written.
+//! Equality of references, by what they mean and not by how they are written; errors in tags.
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use mimic_core::ImageRef;
+use mimic_core::{ImageRef, ParseErrorKind};
 
 const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 const OTHER: &str = "sha256:0f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -38,5 +38,23 @@ fn references_that_differ_in_one_part_are_not_equal_and_have_other_hashes() {
     ] {
         assert_ne!(parse(&whole), parse(&other));
         assert_ne!(hasher.hash_one(parse(&whole)), hasher.hash_one(parse(&other)), "{other}");
+    }
+}
+
+#[test]
+fn an_empty_tag_is_an_invalid_one_and_a_long_tag_is_too_long() {
+    let (longest, long) = ("a".repeat(128), "a".repeat(129));
+    for (tag, digest, expected) in [
+        ("", "", Some((ParseErrorKind::TagInvalid, 6))),
+        ("", DIGEST, Some((ParseErrorKind::TagInvalid, 6))),
+        (".1", DIGEST, Some((ParseErrorKind::TagInvalid, 6))),
+        ("1+2", "", Some((ParseErrorKind::TagInvalid, 7))),
+        (&longest, DIGEST, None),
+        (&long, DIGEST, Some((ParseErrorKind::TagTooLong, 6))),
+    ] {
+        let at = if digest.is_empty() { "" } else { "@" };
+        let image = format!("nginx:{tag}{at}{digest}");
+        let error = ImageRef::parse(&image).err().map(|error| (error.kind(), error.offset()));
+        assert_eq!(error, expected, "{image}");
     }
 }
