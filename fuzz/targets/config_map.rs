@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 
 use libfuzzer_sys::fuzz_target;
-use mimic_core::internal::yaml::{self, Node, Value};
+use mimic_core::internal::rules_document;
+use mimic_core::internal::yaml::{Node, Value};
 use mimic_core::{Problem, Rule};
 use mimic_fuzz::{assert_lines, assert_rewrites};
 use mimic_k8s::mirrors::{RULES_FILE_KEY, fuzzing, parse_document};
 
 fuzz_target!(|text: &str| {
-    let Some(data) = yaml::parse(text).ok().and_then(|root| data(&root)) else { return };
+    let Some(data) = rules_document("manifest", text).ok().and_then(|root| data(&root)) else { return };
     let cluster = fuzzing::parse_config_map(&data);
     let of_entries = cluster.entries.rules.len() + cluster.entries.problems.len();
     assert_eq!(of_entries, data.len() - usize::from(data.contains_key(RULES_FILE_KEY)));
