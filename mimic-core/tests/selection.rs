@@ -76,3 +76,17 @@ fn patterns_that_are_too_large_for_one_automaton_are_tried_in_order() {
         assert_eq!(selected(&rewriter, image, &Context::default()), rule, "{image}");
     }
 }
+
+#[test]
+fn one_kind_of_wildcard_is_enough() {
+    for (upstream, image, other) in [
+        ("*.gcr.io:*", "eu.gcr.io:5000/a", "gcr.io:5000/a"),
+        ("*.gcr.io", "eu.gcr.io/a", "eu.gcr.io:5000/a"),
+        ("*.gcr.io:5000", "eu.gcr.io:5000/a", "eu.gcr.io/a"),
+    ] {
+        let rule = Rule::mirror(upstream, "m.example.com/gcr").expect("the rule is valid");
+        let rewriter = Rewriter::new([("test", vec![rule].into())]);
+        assert_eq!(selected(&rewriter, image, &Context::default()), Some(upstream));
+        assert_eq!(selected(&rewriter, other, &Context::default()), None, "{upstream}");
+    }
+}
