@@ -7,8 +7,9 @@ use crate::outcome::{Outcome, ReasonCode, RuleRef};
 use crate::printable::Printable;
 use crate::reference::ImageRef;
 use crate::rewriter::{Refusal, Rewriter, image_at};
-use crate::rule::Unmet;
+use crate::unmet::Unmet;
 use crate::upstream::Upstream;
+use crate::work::Work;
 
 /// Every step that led to an outcome. `Display` prints one line for each.
 ///
@@ -97,14 +98,15 @@ impl Rewriter {
         selected: Option<RuleRef<'a>>,
         context: &Context<'_>,
     ) -> Vec<Step<'a>> {
-        let subject = self.index.subject(parsed);
+        let (subject, work) = (self.index.subject(parsed), &Work::unlimited());
+        let unmet = |rule: RuleRef<'_>| rule.rule.unmet(rule.number, &subject, context, work);
         let mut steps = vec![Step::Parsed(parsed)];
         if let Some(host) = subject.alias() {
             steps.push(Step::Alias { host: host.to_owned(), registry: subject.registry().to_owned() });
         }
-        let first = self.index.find(&subject, |rule| rule.rule.unmet(&subject, context).is_none());
-        self.index.find(&subject, |rule| {
-            let unmet = rule.rule.unmet(&subject, context);
+        let first = self.index.find(&subject, work, |rule| unmet(rule).is_none());
+        self.index.find(&subject, work, |rule| {
+            let unmet = unmet(rule);
             let behind = first.filter(|first| unmet.is_none() && !std::ptr::eq(first.rule, rule.rule));
             steps.push(Step::Candidate { rule, unmet, behind });
             false
@@ -114,7 +116,7 @@ impl Rewriter {
         if selected.rule.keep() {
             return steps;
         }
-        if let Some(glob) = selected.rule.excluded_by(&subject) {
+        if let Some(glob) = selected.rule.excluded_by(&subject, work) {
             steps.push(Step::Excluded { glob });
             return steps;
         }

@@ -4,12 +4,16 @@ use std::fmt;
 
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
+use crate::work::{LOOKUP, STATE};
+
 /// A set of globs. `*` and `?` match within one component of a path, `**` matches across components, `{a,b}` and
 /// `[a-z]` work as in a shell. The default set matches nothing.
 #[derive(Clone, Default)]
 pub struct Globs {
     set: GlobSet,
     patterns: Vec<String>,
+    /// States of the expressions that the globs are compiled to.
+    states: u64,
 }
 
 /// A glob that is not valid.
@@ -33,8 +37,9 @@ impl Globs {
             set.add(compile(text)?);
             patterns.push(text.to_owned());
         }
+        let states = patterns.iter().map(|glob| states(glob)).sum();
         let set = set.build().map_err(|error| GlobError::new(error.glob().unwrap_or_default(), &error))?;
-        Ok(Self { set, patterns })
+        Ok(Self { set, patterns, states })
     }
 
     /// Compiles one glob.
@@ -56,6 +61,11 @@ impl Globs {
         !self.patterns.is_empty() && self.set.is_match(text)
     }
 
+    /// Steps to match `text`, see [`Batch`](crate::Batch).
+    pub fn steps(&self, text: &str) -> u64 {
+        if self.patterns.is_empty() { 0 } else { LOOKUP + (1 + STATE * self.states) * text.len() as u64 }
+    }
+
     /// The globs as written.
     pub fn patterns(&self) -> &[String] {
         &self.patterns
@@ -70,6 +80,12 @@ impl Globs {
 /// Whether a glob matches exactly itself.
 pub(crate) fn is_literal(glob: &str) -> bool {
     !glob.contains(['*', '?', '[', '{', '\\'])
+}
+
+/// States of the expression that a glob is compiled to. A name, and everything below a name, are found by their hash or by
+/// one automaton for all of them.
+fn states(glob: &str) -> u64 {
+    if is_literal(glob.strip_suffix("/**").unwrap_or(glob)) { 0 } else { 2 * glob.len() as u64 }
 }
 
 fn compile(glob: &str) -> Result<Glob, GlobError> {

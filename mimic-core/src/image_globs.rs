@@ -13,6 +13,7 @@ use crate::host::{ANY_PORT, docker_hub_alias, without_https_port};
 use crate::reference::{DOCKER_HUB, ImageRef, LIBRARY, is_official_name};
 use crate::rule_error::RuleError;
 use crate::upstream::Upstream;
+use crate::work::{LOOKUP, STATE};
 
 /// Globs over `registry/repository[:tag][@digest]`. The default set matches nothing.
 #[derive(Clone, Default)]
@@ -22,6 +23,8 @@ pub(crate) struct ImageGlobs {
     /// The entry of each name.
     entry_of: Vec<usize>,
     entries: Vec<ImageGlob>,
+    /// Number of globs over tags and digests, and the states of their expressions.
+    parts: (u64, u64),
 }
 
 #[derive(Clone)]
@@ -42,12 +45,15 @@ impl ImageGlobs {
         #[cfg_attr(not(feature = "lint"), expect(unused_variables, reason = "only checks need it"))]
         upstream: &Upstream,
     ) -> Result<Self, RuleError> {
-        let (mut names, mut entry_of, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut names, mut entry_of, mut entries, mut part_states) = (Vec::new(), Vec::new(), Vec::new(), (0, 0));
         let invalid = |error: GlobError| RuleError::glob(field, &error);
         for text in globs {
             let parts = Parts::split(text);
             let matcher = |part: Option<&str>| part.map(Globs::matcher).transpose().map_err(invalid);
             let (tag, digest) = (matcher(parts.tag)?, matcher(parts.digest)?);
+            for part in [parts.tag, parts.digest].into_iter().flatten() {
+                part_states = (part_states.0 + 1, part_states.1 + 2 * part.len() as u64);
+            }
             // A glob that cannot be compiled is reported as written, not as completed.
             Globs::matcher(parts.name).map_err(invalid)?;
             let never = |advice| RuleError::never(field, text, &advice);
@@ -59,7 +65,7 @@ impl ImageGlobs {
             entries.push(ImageGlob { text: text.clone(), tag, digest });
         }
         let names = Globs::new(names).map_err(invalid)?;
-        Ok(Self { names, entry_of, entries })
+        Ok(Self { names, entry_of, entries, parts: part_states })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -71,6 +77,13 @@ impl ImageGlobs {
     pub(crate) fn registries(&self) -> impl Iterator<Item = (&str, &str)> {
         let names = self.names.patterns().iter().zip(&self.entry_of);
         names.filter_map(|(name, &entry)| Some((&*self.entries[entry].text, name.split_once('/')?.0)))
+    }
+
+    /// Steps of [`find`](Self::find).
+    pub(crate) fn steps(&self, name: &str, image: &ImageRef<'_>) -> u64 {
+        let (globs, states) = self.parts;
+        let length = image.tag().map_or(0, str::len).max(image.digest().map_or(0, str::len)).max("latest".len());
+        self.names.steps(name) + globs * 5 * LOOKUP + states * STATE * length as u64
     }
 
     /// The first glob that matches, as written. `name` is the image's normalised `registry/repository`.

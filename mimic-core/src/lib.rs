@@ -21,6 +21,7 @@
 //! 2. Compile them once with [`Rewriter::new`], outside of the request path, and log its `warnings`.
 //! 3. Call [`Rewriter::rewrite`] for each image, from any thread. It takes no lock, and its time depends on the image,
 //!    not on the number of rules. The [`Outcome`] says what happened *and why*; [`Rewriter::explain`] lists every step.
+//!    For images that are not trusted, a [`Batch`] limits the work.
 //! 4. If the rules change at run time, keep them in a `Catalog`: it holds a list for each `MirrorSource`, compiles them
 //!    and swaps the rewriter while others read it.
 //!
@@ -47,6 +48,7 @@
 
 #[cfg_attr(not(feature = "lint"), path = "no_advice.rs")]
 mod advice;
+mod batch;
 #[cfg(feature = "sources")]
 mod catalog;
 mod context;
@@ -96,16 +98,19 @@ mod source;
 mod subject;
 #[cfg(feature = "file")]
 mod text;
+mod unmet;
 mod upstream;
 #[cfg(feature = "sources")]
 mod uses;
 #[cfg(feature = "lint")]
 mod warning;
+mod work;
 #[cfg(feature = "file")]
 mod yaml;
 
 #[cfg(feature = "sources")]
 pub use async_trait::async_trait;
+pub use batch::{Batch, TooCostly};
 #[cfg(feature = "sources")]
 pub use catalog::{Catalog, Snapshot, SourceStatus};
 pub use context::Context;
@@ -120,7 +125,7 @@ pub use parse_error::{ParseError, ParseErrorKind};
 pub use problem::Problem;
 pub use reference::{DOCKER_HUB, ImageRef};
 pub use rewriter::Rewriter;
-pub use rule::{Mirror, Rule, Unmet};
+pub use rule::{Mirror, Rule};
 pub use rule_error::RuleError;
 #[cfg(any(feature = "file", feature = "sources"))]
 pub use rule_list::RuleList;
@@ -132,6 +137,7 @@ pub use selector::{Labels, Operator, PodSelector, Requirement};
 pub use short_form::parse_short_form;
 #[cfg(feature = "sources")]
 pub use source::{MirrorSource, SourceError, SourceErrorKind};
+pub use unmet::Unmet;
 pub use upstream::{Pattern, Upstream};
 #[cfg(feature = "lint")]
 pub use warning::{RuleName, Warning};

@@ -11,6 +11,7 @@ use crate::pattern_shape;
 use crate::rule_index::RuleIndex;
 use crate::upstream::Upstream;
 use crate::warning::Warning;
+use crate::work::Work;
 
 /// Most warnings listed. A hundred thousand rules can have as many warnings.
 const MAX: usize = 32;
@@ -78,7 +79,8 @@ fn upstream_on_mirror(index: &RuleIndex) -> impl Iterator<Item = Warning> {
     index.rules().filter(|rule| !rule.rule.keep() && rule.rule.alias_of().is_none()).filter_map(|rule| {
         let Upstream::Prefix { registry, path } = rule.rule.upstream() else { return None };
         let in_registry = index.registry(registry);
-        let entry = in_registry.and_then(|found| found.prefixes(("", path), |entry| entry.location.is_some()));
+        let entry = in_registry
+            .and_then(|found| found.prefixes(("", path), &Work::unlimited(), |entry| entry.location.is_some()));
         let location = entry.and_then(|entry| entry.location).or_else(|| index.stem_of(registry, path))?;
         let location = index.location(location).to_owned();
         Some(Warning::UpstreamOnMirror { rule: rule.into(), location })
@@ -99,7 +101,7 @@ fn chained(index: &RuleIndex) -> impl Iterator<Item = Warning> {
                     Claim::Domain(_) => return None,
                 };
                 let mut next = None;
-                index.registry(registry)?.prefixes(("", path), |entry| {
+                index.registry(registry)?.prefixes(("", path), &Work::unlimited(), |entry| {
                     next = entry
                         .rules
                         .iter()

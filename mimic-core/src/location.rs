@@ -154,6 +154,19 @@ impl Location {
         }
     }
 
+    /// An upper bound for the bytes that [`render`](Self::render) appends. `rest` is as there; the other lengths are those
+    /// of the placeholders, where a group is at most as long as `name`.
+    pub(crate) fn longest(&self, rest: usize, registry: usize, namespace: usize, name: usize) -> usize {
+        let Some(template) = &self.template else { return self.text.len() + 1 + rest };
+        let length = |piece: &Piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Registry | Piece::Host => registry,
+            Piece::Namespace => namespace,
+            Piece::Repository | Piece::Group(_) => name,
+        };
+        template.pieces.iter().map(length).sum()
+    }
+
     /// Appends the registry and repository at the mirror. `rest` is what follows the matched prefix, for a plain
     /// location.
     pub(crate) fn render<'v>(&self, rest: (&str, &str), values: impl FnOnce() -> Values<'v>, out: &mut String) {

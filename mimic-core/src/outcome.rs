@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::internal::named_variants;
 use crate::parse_error::ParseError;
-use crate::rule::{Rule, Unmet};
+use crate::rule::Rule;
+use crate::unmet::Unmet;
 
 /// Whether one image was rewritten, and why.
 #[derive(Clone, Debug)]
@@ -31,7 +32,6 @@ pub struct RuleRef<'a> {
     /// Name of its source.
     pub source: &'a str,
     /// Its index among all rules of the rewriter, in order of precedence.
-    #[cfg_attr(not(feature = "sources"), expect(dead_code, reason = "only the counters of `Catalog` need it"))]
     pub(crate) number: usize,
 }
 

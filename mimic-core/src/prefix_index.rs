@@ -6,6 +6,7 @@ use std::ops::Deref;
 use foldhash::fast::FixedState;
 
 use crate::grammar::REPOSITORY_MAX;
+use crate::work::{LOOKUP, Work};
 
 /// The hash needs no random seed, because all keys come from the configuration.
 pub(crate) type Map<T> = HashMap<Box<[u8]>, T, FixedState>;
@@ -79,6 +80,7 @@ impl Registry {
     pub(crate) fn prefixes<'t>(
         &'t self,
         (library, path): (&str, &str),
+        work: &Work,
         mut wanted: impl FnMut(&'t PrefixEntry) -> bool,
     ) -> Option<&'t PrefixEntry> {
         if !self.paths.is_empty() {
@@ -94,11 +96,13 @@ impl Registry {
             let mut end = Some(repository.len());
             while let Some(length) = end {
                 let prefix = &repository[..length];
-                if length <= self.longest
-                    && let Some(entry) = self.paths.get(prefix)
-                    && wanted(entry)
-                {
-                    return Some(entry);
+                if length <= self.longest {
+                    work.spend(LOOKUP);
+                    if let Some(entry) = self.paths.get(prefix)
+                        && wanted(entry)
+                    {
+                        return Some(entry);
+                    }
                 }
                 end = prefix.iter().rposition(|&b| b == b'/');
             }

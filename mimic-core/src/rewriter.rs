@@ -14,6 +14,7 @@ use crate::subject::Subject;
 use crate::upstream::Upstream;
 #[cfg(feature = "lint")]
 use crate::warning::Warning;
+use crate::work::{IMAGE, OUTPUT_BYTE, RULE, Work};
 
 /// The placeholder that sidecar injectors use for an image that they set later.
 const PLACEHOLDER: &str = "auto";
@@ -75,6 +76,12 @@ impl Rewriter {
     ///
     /// Allocates only what it returns and, if rules with `pattern` or `exclude` are tried, one string to match.
     pub fn rewrite<'a>(&'a self, image: &'a str, context: &Context<'_>) -> Outcome<'a> {
+        self.rewrite_with(image, context, &Work::unlimited())
+    }
+
+    /// As [`rewrite`](Self::rewrite). The outcome is wrong if the steps are spent before there is one.
+    pub(crate) fn rewrite_with<'a>(&'a self, image: &'a str, context: &Context<'_>, work: &Work) -> Outcome<'a> {
+        work.spend(IMAGE + image.len() as u64);
         if image.is_empty() || image == PLACEHOLDER {
             return Outcome::Unchanged(Reason::Placeholder);
         }
@@ -85,26 +92,32 @@ impl Rewriter {
             Ok(parsed) => self.index.subject(parsed),
             Err(error) => return Outcome::Invalid(error),
         };
-        if let Some(location) = self.index.location_of(&subject) {
+        if let Some(location) = self.index.location_of(&subject, work) {
             return Outcome::Unchanged(Reason::OnMirror { location });
         }
         let mut first_unmet = None;
-        let selected = self.index.find(&subject, |rule| {
-            let unmet = rule.rule.unmet(&subject, context);
+        let selected = self.index.find(&subject, work, |rule| {
+            let unmet = rule.rule.unmet(rule.number, &subject, context, work);
             if let Some(unmet) = unmet {
                 first_unmet.get_or_insert((rule, unmet));
             }
             unmet.is_none()
         });
-        let Some(rule) = selected else { return Outcome::Unchanged(Reason::NoRule { unmet: first_unmet }) };
+        let Some(rule) = selected.filter(|_| !work.is_spent()) else {
+            return Outcome::Unchanged(Reason::NoRule { unmet: first_unmet });
+        };
         if rule.rule.keep() {
             return Outcome::Unchanged(Reason::Kept(rule));
         }
-        if rule.rule.excluded_by(&subject).is_some() {
+        if rule.rule.excluded_by(&subject, work).is_some() {
             return Outcome::Unchanged(Reason::Excluded(rule));
         }
         let mut refused = None;
         for mirror in rule.rule.mirrors() {
+            work.spend(steps_at(rule.rule, mirror, &subject, context));
+            if work.is_spent() {
+                break;
+            }
             match image_at(rule.rule, mirror, &subject, context) {
                 Ok(image) => return Outcome::Rewritten { image, rule },
                 Err(Refusal::Invalid { image, error }) => {
@@ -125,6 +138,20 @@ pub(crate) enum Refusal {
     Port,
     /// The name at the mirror would not be valid, or would refer to another image.
     Invalid { image: String, error: String },
+}
+
+/// Steps of [`image_at`], at most.
+fn steps_at(rule: &Rule, mirror: &Mirror, subject: &Subject<'_>, context: &Context<'_>) -> u64 {
+    let (library, written) = subject.image().repository_parts();
+    let repository = library.len() + written.len();
+    let captures = match rule.upstream() {
+        // Captures cost more than a match.
+        Upstream::Pattern(pattern) => 2 * pattern.steps(subject.text()),
+        _ => 0,
+    };
+    let (registry, namespace) = (subject.registry().len(), context.namespace().map_or(0, str::len));
+    let name = if captures > 0 { registry + 1 + repository } else { repository };
+    RULE + captures + OUTPUT_BYTE * mirror.location().longest(repository, registry, namespace, name) as u64
 }
 
 /// The image at a mirror of a rule that matches.

@@ -1,7 +1,5 @@
 //! Checked rules: their conditions, and the name of an image on their mirrors.
 
-use std::fmt;
-
 use crate::context::Context;
 use crate::glob::Globs;
 use crate::host::without_https_port;
@@ -12,7 +10,9 @@ use crate::rule_error::RuleError;
 use crate::rule_spec::{Library, MirrorSpec, References, RuleSpec};
 use crate::selector::PodSelector;
 use crate::subject::Subject;
+use crate::unmet::Unmet;
 use crate::upstream::Upstream;
+use crate::work::Work;
 
 #[cfg(feature = "lint")]
 mod lint;
@@ -52,6 +52,8 @@ struct Conditions {
     include_namespaces: Option<Globs>,
     exclude_namespaces: Globs,
     pod_selector: Option<PodSelector>,
+    /// Steps to evaluate the selector.
+    selector_steps: u64,
 }
 
 impl RuleSpec {
@@ -93,6 +95,7 @@ impl RuleSpec {
             exclude: ImageGlobs::new("exclude", &self.exclude, &upstream)?,
             include_namespaces: self.include_namespaces.map(|include| globs("namespaces", &include)).transpose()?,
             exclude_namespaces: globs("namespaces", &self.exclude_namespaces)?,
+            selector_steps: self.pod_selector.as_ref().map_or(0, PodSelector::steps),
             pod_selector: self.pod_selector,
         };
         if let Some(name) = self.pull_secret.as_deref().filter(|name| !is_dns_subdomain(name)) {
@@ -131,6 +134,28 @@ impl Conditions {
             && self.include_namespaces.is_none()
             && self.exclude_namespaces.is_empty()
             && self.pod_selector.is_none()
+    }
+
+    /// Steps to find out whether the pod meets them.
+    fn pod_steps(&self, context: &Context<'_>) -> u64 {
+        let namespace = context.namespace().unwrap_or_default();
+        let globs = self.include_namespaces.iter().chain([&self.exclude_namespaces]);
+        globs.map(|globs| globs.steps(namespace)).sum::<u64>() + self.selector_steps
+    }
+
+    /// The condition that the pod does not meet, whatever the image is.
+    fn unmet_by_pod(&self, context: &Context<'_>) -> Option<Unmet> {
+        if self.needs_namespace && context.namespace().is_none() {
+            return Some(Unmet::NamespaceUnknown);
+        }
+        let is_listed = |globs: &Globs| context.namespace().is_some_and(|namespace| globs.is_match(namespace));
+        if self.include_namespaces.as_ref().is_some_and(|include| !is_listed(include))
+            || is_listed(&self.exclude_namespaces)
+        {
+            return Some(Unmet::Namespace);
+        }
+        let selector = self.pod_selector.as_ref()?;
+        (!selector.matches(context.labels())).then_some(Unmet::Pod)
     }
 }
 
@@ -213,32 +238,38 @@ impl Rule {
         self.pull_secret.as_deref()
     }
 
-    /// Why the rule does not apply to this image of this pod, although its upstream matches; `None` when it applies.
-    pub(crate) fn unmet(&self, subject: &Subject<'_>, context: &Context<'_>) -> Option<Unmet> {
+    /// Why the rule with this number does not apply to this image of this pod, although its upstream matches; `None` when
+    /// it applies.
+    pub(crate) fn unmet(
+        &self,
+        number: usize,
+        subject: &Subject<'_>,
+        context: &Context<'_>,
+        work: &Work,
+    ) -> Option<Unmet> {
         if !self.references.accepts(subject.image()) {
             return Some(Unmet::References);
         }
         let conditions = self.conditions.as_deref()?;
-        if conditions.needs_namespace && context.namespace().is_none() {
-            return Some(Unmet::NamespaceUnknown);
-        }
-        let is_listed = |globs: &Globs| context.namespace().is_some_and(|namespace| globs.is_match(namespace));
-        if conditions.include_namespaces.as_ref().is_some_and(|include| !is_listed(include))
-            || is_listed(&conditions.exclude_namespaces)
-        {
-            return Some(Unmet::Namespace);
-        }
-        if conditions.pod_selector.as_ref().is_some_and(|selector| !selector.matches(context.labels())) {
-            return Some(Unmet::Pod);
+        if let Some(unmet) = work.of_pod(number, conditions.pod_steps(context), || conditions.unmet_by_pod(context)) {
+            return Some(unmet);
         }
         let include = conditions.include.as_ref()?;
+        work.spend(include.steps(subject.text(), subject.image()));
+        if work.is_spent() {
+            return Some(Unmet::Image);
+        }
         include.find(subject.text(), subject.image()).is_none().then_some(Unmet::Image)
     }
 
     /// The `exclude` glob that matches.
-    pub(crate) fn excluded_by(&self, subject: &Subject<'_>) -> Option<&str> {
+    pub(crate) fn excluded_by(&self, subject: &Subject<'_>, work: &Work) -> Option<&str> {
         let exclude = &self.conditions.as_deref()?.exclude;
-        if exclude.is_empty() { None } else { exclude.find(subject.text(), subject.image()) }
+        if exclude.is_empty() {
+            return None;
+        }
+        work.spend(exclude.steps(subject.text(), subject.image()));
+        if work.is_spent() { None } else { exclude.find(subject.text(), subject.image()) }
     }
 
     /// The repository, in two parts, as this rule's mirrors name it.
@@ -265,34 +296,6 @@ impl Mirror {
     /// Which references the mirror accepts.
     pub fn references(&self) -> References {
         self.references
-    }
-}
-
-/// The condition that keeps a rule from applying to an image that its upstream matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Unmet {
-    /// `references`: the rule is for references by tag, or by digest.
-    References,
-    /// `namespaces`: the pod's namespace is not included, or it is excluded.
-    Namespace,
-    /// A location contains the pod's namespace, which is not known.
-    NamespaceUnknown,
-    /// `podSelector`: the pod's labels do not match.
-    Pod,
-    /// `include`: none of its globs matches the image.
-    Image,
-}
-
-impl fmt::Display for Unmet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::References => "its `references` does not match",
-            Self::Namespace => "its `namespaces` do not match",
-            Self::NamespaceUnknown => "its location needs the namespace, which is not known",
-            Self::Pod => "its `podSelector` does not match",
-            Self::Image => "its `include` does not match",
-        })
     }
 }
 

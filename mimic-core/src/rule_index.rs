@@ -14,6 +14,7 @@ use crate::reference::{ImageRef, LIBRARY};
 use crate::rule::Rule;
 use crate::subject::Subject;
 use crate::upstream::{Upstream, anchored};
+use crate::work::{DOMAIN_BYTE, RULE, Work};
 
 #[cfg(feature = "lint")]
 mod lint;
@@ -35,6 +36,8 @@ pub(crate) struct RuleIndex {
     /// As `domains`, for hosts with any port.
     domains_any_port: Map<PrefixEntry>,
     domain_locations: bool,
+    /// Length of the longest domain, in bytes.
+    longest_domain: usize,
     /// Locations that end inside a component, by registry: sorted, and none begins with another one.
     stems: Map<Vec<(Box<str>, LocationId)>>,
     highest_priority: i32,
@@ -139,6 +142,7 @@ impl RuleIndex {
     }
 
     fn domain(&mut self, domain: &str) -> &mut PrefixEntry {
+        self.longest_domain = self.longest_domain.max(domain.len());
         match domain.strip_suffix(ANY_PORT) {
             Some(domain) => self.domains_any_port.entry(domain.as_bytes().into()),
             None => self.domains.entry(without_https_port(domain).as_bytes().into()),
@@ -190,12 +194,13 @@ impl RuleIndex {
     }
 
     /// The location that the image already points at.
-    pub(crate) fn location_of(&self, subject: &Subject<'_>) -> Option<&str> {
+    pub(crate) fn location_of(&self, subject: &Subject<'_>, work: &Work) -> Option<&str> {
         let mut found = None;
         if let Some(registry) = self.registry_of(subject).filter(|r| r.has_locations) {
-            found = registry.prefixes(subject.repository_parts(), |entry| entry.location.is_some());
+            found = registry.prefixes(subject.repository_parts(), work, |entry| entry.location.is_some());
         }
         if found.is_none() && self.domain_locations {
+            self.spend_on_domains(subject, work);
             let hosts = [Some(subject.registry()), subject.alias()].into_iter().flatten();
             found = hosts.flat_map(|host| self.domains_of(host)).find(|entry| entry.location.is_some());
         }
@@ -220,12 +225,18 @@ impl RuleIndex {
     pub(crate) fn find<'t>(
         &'t self,
         subject: &Subject<'_>,
+        work: &Work,
         mut applies: impl FnMut(RuleRef<'t>) -> bool,
     ) -> Option<RuleRef<'t>> {
         let mut winner: Option<RuleRef<'t>> = None;
         // Whether the search is over.
         let mut among = |ids: &[RuleId]| {
+            work.spend(RULE * ids.len() as u64);
+            if work.is_spent() {
+                return true;
+            }
             let found = if self.https_port {
+                work.spend(RULE * ids.len() as u64);
                 self.as_written_first(ids, subject).into_iter().find(|&rule| applies(rule))
             } else {
                 ids.iter().map(|&id| self.rule(id)).find(|&rule| applies(rule))
@@ -236,11 +247,16 @@ impl RuleIndex {
             }
             found.rule.priority() >= self.highest_priority
         };
-        let has_domains = !self.domains.is_empty() || !self.domains_any_port.is_empty();
-        let _over = self.registry_of(subject).is_some_and(|registry| {
-            registry.prefixes(subject.repository_parts(), |entry| among(&entry.rules)).is_some()
-        }) || (has_domains && self.domains_of(subject.registry()).any(|entry| among(&entry.rules)))
-            || self.patterns.iter().any(|group| group.matches(self, subject.text(), |id| among(&[id])))
+        let in_registry = self.registry_of(subject).is_some_and(|registry| {
+            registry.prefixes(subject.repository_parts(), work, |entry| among(&entry.rules)).is_some()
+        });
+        let has_domains = !in_registry && (!self.domains.is_empty() || !self.domains_any_port.is_empty());
+        if has_domains {
+            self.spend_on_domains(subject, work);
+        }
+        let _over = in_registry
+            || (has_domains && self.domains_of(subject.registry()).any(|entry| among(&entry.rules)))
+            || self.patterns.iter().any(|group| group.matches(self, subject.text(), work, |id| among(&[id])))
             || among(&self.all);
         winner
     }
@@ -259,12 +275,22 @@ impl RuleIndex {
         self.registries.get(subject.known_registry()?.as_bytes())
     }
 
+    /// Each dot within the longest domain is a lookup, and each one before it a comparison.
+    fn spend_on_domains(&self, subject: &Subject<'_>, work: &Work) {
+        let length = subject.registry().len();
+        work.spend(length as u64 + DOMAIN_BYTE * length.min(self.longest_domain) as u64);
+    }
+
     /// Domains of which the registry is a subdomain, the longest first.
     fn domains_of<'t, 'r>(&'t self, registry: &'r str) -> impl Iterator<Item = &'t PrefixEntry> + use<'t, 'r> {
         let host = if self.domains_any_port.is_empty() { "" } else { without_port(registry) };
+        // A longer text is not hashed: a registry can have any length.
+        let longest = self.longest_domain;
+        let short = move |domain: &&[u8]| domain.len() <= longest;
         registry.match_indices('.').flat_map(move |(dot, _)| {
-            let any_port = host.as_bytes().get(dot..).and_then(|domain| self.domains_any_port.get(domain));
-            self.domains.get(&registry.as_bytes()[dot..]).into_iter().chain(any_port)
+            let domain = registry.as_bytes().get(dot..).filter(short).and_then(|domain| self.domains.get(domain));
+            let any_port = host.as_bytes().get(dot..).filter(short);
+            domain.into_iter().chain(any_port.and_then(|domain| self.domains_any_port.get(domain)))
         })
     }
 }
@@ -283,7 +309,20 @@ impl PatternGroup {
     }
 
     /// Whether `wanted` accepts one of the expressions that match, tried in the order written.
-    fn matches(&self, index: &RuleIndex, text: &str, mut wanted: impl FnMut(RuleId) -> bool) -> bool {
+    fn matches(&self, index: &RuleIndex, text: &str, work: &Work, mut wanted: impl FnMut(RuleId) -> bool) -> bool {
+        work.spend(RULE * self.rules.len() as u64);
+        let mut can_match = false;
+        for &id in &self.rules {
+            if let Upstream::Pattern(pattern) = index.rule(id).rule.upstream()
+                && pattern.can_match(text)
+            {
+                can_match = true;
+                work.spend(pattern.steps(text));
+            }
+        }
+        if work.is_spent() || !can_match {
+            return work.is_spent();
+        }
         match &self.set {
             Some(set) => set.matches(text.as_bytes()).iter().any(|index| wanted(self.rules[index])),
             None => self.rules.iter().any(|&id| match index.rule(id).rule.upstream() {

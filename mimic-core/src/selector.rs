@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::work::{LOOKUP, RULE};
+
 /// The labels of a pod, in any data structure.
 pub trait Labels {
     /// The value of the label `key`.
@@ -61,6 +63,15 @@ pub enum Operator {
 }
 
 impl PodSelector {
+    /// Steps to evaluate it: each value is compared with the label.
+    pub(crate) fn steps(&self) -> u64 {
+        let values = |requirement: &Requirement| match &requirement.operator {
+            Operator::In(values) | Operator::NotIn(values) => values.len(),
+            Operator::Exists | Operator::DoesNotExist => 0,
+        };
+        self.requirements.iter().map(|requirement| LOOKUP + RULE * values(requirement) as u64).sum()
+    }
+
     /// Whether a pod with these labels matches.
     pub fn matches(&self, labels: &dyn Labels) -> bool {
         self.requirements.iter().all(|requirement| {

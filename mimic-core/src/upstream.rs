@@ -10,9 +10,14 @@ use crate::grammar::{is_registry, is_repository, looks_like_registry};
 use crate::host::{ANY_PORT, docker_hub_alias, names_https_port};
 use crate::reference::{DOCKER_HUB, is_official_name};
 use crate::rule_error::RuleError;
+use crate::work::STATE;
 
 /// Largest compiled regular expression, in bytes. Limits the memory of one rule.
 const PATTERN_SIZE_LIMIT: usize = 1 << 20;
+/// Size from which the size of an expression is searched.
+const PATTERN_SIZE_START: usize = 1 << 10;
+/// Bytes of a state of an expression, of the smallest kind.
+const STATE_BYTES: usize = 24;
 
 /// Which images a rule matches.
 ///
@@ -48,6 +53,10 @@ pub struct Pattern {
     text: String,
     /// Over bytes, because references are ASCII; this saves the Unicode tables.
     regex: Regex,
+    /// States of the expression, about.
+    states: u64,
+    /// What every match starts with.
+    start: Box<str>,
 }
 
 impl Upstream {
@@ -100,10 +109,13 @@ impl Upstream {
     /// [`RuleError`] with the message of the `regex` crate; with the feature `lint` also for an expression that cannot
     /// match any image.
     pub fn pattern(text: &str) -> Result<Self, RuleError> {
-        match RegexBuilder::new(&anchored(text)).unicode(false).size_limit(PATTERN_SIZE_LIMIT).build() {
-            Ok(regex) => match advice::never_matches(text) {
+        match compile(&anchored(text)) {
+            Ok((regex, size)) => match advice::never_matches(text) {
                 Some(advice) => Err(RuleError::advised("pattern", "pattern", text, &advice)),
-                None => Ok(Self::Pattern(Box::new(Pattern { text: text.to_owned(), regex }))),
+                None => {
+                    let (states, start) = ((size / STATE_BYTES) as u64, literal_start(text).into());
+                    Ok(Self::Pattern(Box::new(Pattern { text: text.to_owned(), regex, states, start })))
+                }
             },
             Err(error) => {
                 // The crate prints the pattern and a marker on separate lines; the last line is the reason.
@@ -148,6 +160,16 @@ impl Pattern {
         &self.regex
     }
 
+    /// Whether a text starts as every match does. Other texts never match.
+    pub(crate) fn can_match(&self, text: &str) -> bool {
+        text.starts_with(&*self.start)
+    }
+
+    /// Steps to match `text` if it [can match](Self::can_match). At worst, each byte leads from all states to all states.
+    pub(crate) fn steps(&self, text: &str) -> u64 {
+        STATE * self.states * text.len() as u64
+    }
+
     /// The group of that name or number.
     pub(crate) fn group(&self, name: &str) -> Option<usize> {
         let named = self.regex.capture_names().position(|group| group == Some(name));
@@ -161,7 +183,104 @@ impl Pattern {
     }
 }
 
+/// Compiles an expression, and returns about how many bytes it has. The crate does not tell, but has a limit.
+fn compile(expression: &str) -> Result<(Regex, usize), regex::Error> {
+    let mut limit = PATTERN_SIZE_START;
+    loop {
+        match RegexBuilder::new(expression).unicode(false).size_limit(limit).build() {
+            Err(regex::Error::CompiledTooBig(_)) if limit < PATTERN_SIZE_LIMIT => {
+                limit = (limit + limit / 2).min(PATTERN_SIZE_LIMIT);
+            }
+            compiled => return compiled.map(|regex| (regex, limit)),
+        }
+    }
+}
+
+/// The text that every match of an expression begins with; empty if there is none, or if it cannot be told without parsing.
+fn literal_start(expression: &str) -> String {
+    let mut start = String::new();
+    if has_alternatives(expression) {
+        return start;
+    }
+    let mut rest = expression.trim_start_matches('^').chars().peekable();
+    while let Some(c) = rest.next() {
+        let literal = match c {
+            '\\' => rest.next().filter(|c| matches!(c, '.' | '-' | '/' | '_' | ':')),
+            c => (c.is_ascii_alphanumeric() || matches!(c, '-' | '/' | '_' | ':')).then_some(c),
+        };
+        let is_repeated = matches!(rest.peek(), Some('*' | '+' | '?' | '{'));
+        match literal.filter(|_| !is_repeated) {
+            Some(c) => start.push(c),
+            None => break,
+        }
+    }
+    start
+}
+
+/// Whether an expression can have alternatives outside of groups. Errs on the side of `true`.
+fn has_alternatives(expression: &str) -> bool {
+    // Classes that contain brackets, and flags, which can turn blanks into comments.
+    let is_unusual = expression.contains("[]") || expression.contains("[^]");
+    let has_flags = expression.match_indices("(?").any(|(at, _)| !expression[at + 2..].starts_with(['P', '<', ':']));
+    let (mut groups, mut classes) = (0, 0);
+    let mut chars = expression.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => drop(chars.next()),
+            '[' => classes += 1,
+            ']' if classes > 0 => classes -= 1,
+            '(' if classes == 0 => groups += 1,
+            ')' if classes == 0 => groups -= 1,
+            '|' if classes == 0 && groups == 0 => return true,
+            _ => {}
+        }
+    }
+    is_unusual || has_flags
+}
+
 /// The expression, anchored at both ends.
 pub(crate) fn anchored(text: &str) -> String {
     format!("^(?:{text})$")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_match_begins_with_the_literal_start() {
+        for (expression, start) in [
+            (r"registry\.example\.com/(dev|test)/.*", "registry.example.com/"),
+            (r"^ghcr\.io/acme-[0-9]+/x", "ghcr.io/acme-"),
+            (r"quay\.io/a?b", "quay.io/"),
+            (r"quay\.io/ab{2}", "quay.io/a"),
+            (r"quay\.io/[|(]x", "quay.io/"),
+            (r"quay.io/a", "quay"),
+            (r"a/b|c/d", ""),
+            (r"a/(b|c)|d/e", ""),
+            (r"a/[](]|d/e", ""),
+            (r"a/[^](]|d/e", ""),
+            (r"(?i)quay\.io/a", ""),
+            (
+                r"a/(?x: # (
+                b)|d/e",
+                "",
+            ),
+            (r"\w+/a", ""),
+            (r".*/a", ""),
+        ] {
+            assert_eq!(literal_start(expression), start, "{expression}");
+        }
+    }
+
+    #[test]
+    fn steps_grow_with_the_expression_and_the_text() {
+        let steps = |expression: &str, text: &str| match Upstream::pattern(expression) {
+            Ok(Upstream::Pattern(pattern)) => pattern.steps(text),
+            other => panic!("{other:?}"),
+        };
+        let (small, large) = (r".*/[a-z]{10}", r".*/[a-z]{1000}");
+        assert_eq!(steps(small, &"a".repeat(200)), 2 * steps(small, &"a".repeat(100)));
+        assert!(steps(large, "a") > 20 * steps(small, "a"), "{} {}", steps(large, "a"), steps(small, "a"));
+    }
 }

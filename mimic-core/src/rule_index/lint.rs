@@ -3,6 +3,7 @@
 use super::RuleIndex;
 use crate::outcome::RuleRef;
 use crate::prefix_index::{Map, PrefixEntry, Registry, RuleId};
+use crate::work::Work;
 
 impl RuleIndex {
     pub(crate) fn registry(&self, registry: &str) -> Option<&Registry> {
@@ -24,7 +25,7 @@ impl RuleIndex {
         let among = |entry: &PrefixEntry| entry.rules.iter().map(|&id| self.rule(id)).find(|&rule| wanted(rule));
         let in_registry = self.registry(registry).and_then(|registry| {
             let mut found = None;
-            registry.prefixes(("", path), |entry| {
+            registry.prefixes(("", path), &Work::unlimited(), |entry| {
                 found = among(entry);
                 found.is_some()
             });
