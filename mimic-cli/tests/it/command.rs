@@ -232,3 +232,34 @@ fn help_with_a_closed_pipe_does_not_panic() {
     assert_eq!(messages, "");
     child.wait().unwrap();
 }
+
+#[test]
+fn a_pod_that_is_too_costly_has_the_answer_of_the_server() {
+    let mut rules = "rules: [{upstream: docker.io, mirrors: [harbor.example.com/hub]}".to_owned();
+    for n in 0..64 {
+        rules += &format!(", {{pattern: '.*[ab].{{30}}/{n}', mirrors: [harbor.example.com/p{n}/x]}}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mirrors.yaml");
+    fs::write(&file, rules + "]").unwrap();
+    let review = |count: usize| {
+        let images = (0..count).map(|n| format!("registry-{n}.example.com/team/app:{n}")).chain(["nginx".to_owned()]);
+        let containers: Vec<_> = images.map(|image| json!({"name": "a", "image": image})).collect();
+        let request = json!({
+            "uid": "u-1", "operation": "CREATE", "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "object": {"metadata": {}, "spec": {"containers": containers}},
+        });
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}).to_string()
+    };
+    let run = |count: usize, more: &[&str]| {
+        let args = [&["review", "--file", file.to_str().unwrap()], more].concat();
+        with_input(&args, review(count).as_bytes())
+    };
+    assert!(objects(&run(2, &["-o", "json"]))[0]["response"].get("patch").is_some());
+
+    let warning = "mimic: pod too costly to evaluate; images not rewritten";
+    let expected =
+        json!({"uid": "u-1", "allowed": true, "auditAnnotations": {"problems": warning}, "warnings": [warning]});
+    assert_eq!(objects(&run(5_000, &["-o", "json"]))[0]["response"], expected);
+    assert_eq!(stdout(&run(5_000, &["--show"])), format!("skipped: too_costly\npatch: none\nwarning: {warning}\n"));
+}

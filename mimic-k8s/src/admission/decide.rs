@@ -1,17 +1,19 @@
 //! The verdict on a pod: which images are evaluated, and the pull secrets and the annotation to add.
 
 use std::cell::OnceCell;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use mimic_core::{Context, Outcome, Reason, Rewriter};
+use mimic_core::{Batch, Context, Outcome, Reason, Rewriter, TooCostly};
 
 use super::answer::annotation::{original_images, recorded_before, within_size_limit};
 use super::answer::warning::Warnings;
 use super::container_kind::ContainerKind;
 use super::decision::Decision;
+use super::label_index::LabelIndex;
 use super::pod::{Annotations, NamedImage, Pod, Spec};
 use super::review::{Request, Review};
-use super::settings::ReviewSettings;
+use super::settings::{MAX_STEPS, ReviewSettings};
 use super::skip::{Skip, pod_to_evaluate};
 use super::verdict::{Annotate, Changes, Verdict};
 
@@ -73,6 +75,7 @@ fn decide<'r>(request: &'r Request<'r>, rewriter: &'r Rewriter, settings: &'r Re
         original_images: None,
         problems: None,
         warnings: Vec::new(),
+        steps: 0,
     };
     let mut problems = Warnings::default();
     let mut notices = Warnings::default();
@@ -82,20 +85,27 @@ fn decide<'r>(request: &'r Request<'r>, rewriter: &'r Rewriter, settings: &'r Re
             problems.add_skip(skip, request);
         }
         Ok(scope) => {
-            let context = context(&scope, request);
-            verdict.images = decide_images(&scope, rewriter, &context);
-            problems.add_unchanged_images(&verdict.images);
-            if settings.dry_run {
-                notices.add_dry_run(&verdict.images);
-            } else if verdict.images.iter().any(|decision| decision.outcome.rewritten().is_some()) {
-                let originals = original_images(&verdict.images, &BTreeMap::new());
-                let earlier = match scope {
-                    Scope::All(pod) if settings.annotate => recorded_before(pod, rewriter, &context),
-                    _ => BTreeMap::new(),
-                };
-                verdict.changes = Some(plan(&scope, &verdict.images, &originals, &earlier, settings, &mut problems));
-                verdict.original_images = Some(originals);
+            let labels = LabelIndex::new(scope.pod().metadata.as_ref().map(|metadata| &metadata.labels));
+            let batch = Batch::new(rewriter, context(request, &labels), scope.pod().spec.size(), MAX_STEPS);
+            match evaluate(&scope, &batch, settings) {
+                Err(TooCostly) => {
+                    verdict.skipped = Some(Skip::TooCostly);
+                    problems.add_skip(Skip::TooCostly, request);
+                }
+                Ok((images, earlier)) => {
+                    verdict.images = images;
+                    problems.add_unchanged_images(&verdict.images);
+                    if settings.dry_run {
+                        notices.add_dry_run(&verdict.images);
+                    } else if is_rewritten(&verdict.images) {
+                        let originals = original_images(&verdict.images, &BTreeMap::new());
+                        let changes = plan(&scope, &verdict.images, &originals, &earlier, settings, &mut problems);
+                        verdict.changes = Some(changes);
+                        verdict.original_images = Some(originals);
+                    }
+                }
             }
+            verdict.steps = batch.spent();
         }
     }
     verdict.problems = problems.joined();
@@ -105,31 +115,82 @@ fn decide<'r>(request: &'r Request<'r>, rewriter: &'r Rewriter, settings: &'r Re
 }
 
 /// What the conditions of rules are checked against.
-fn context<'r>(scope: &Scope<'r>, request: &'r Request<'r>) -> Context<'r> {
-    let mut context = Context::default();
-    if let Some(namespace) = request.namespace.given() {
-        context = context.with_namespace(namespace);
-    }
-    if let Some(metadata) = &scope.pod().metadata {
-        context = context.with_labels(&metadata.labels);
-    }
-    context
+fn context<'c>(request: &'c Request<'_>, labels: &'c LabelIndex<'_>) -> Context<'c> {
+    let context = Context::default().with_labels(labels);
+    request.namespace.given().map_or(context, |namespace| context.with_namespace(namespace))
 }
 
-fn decide_images<'r>(scope: &Scope<'r>, rewriter: &'r Rewriter, context: &Context<'_>) -> Vec<Decision<'r>> {
+/// The images of the pod, and the original images that an earlier review recorded.
+type Evaluated<'r> = (Vec<Decision<'r>>, BTreeMap<String, String>);
+
+fn evaluate<'r>(
+    scope: &Scope<'r>,
+    batch: &Batch<'r, '_>,
+    settings: &ReviewSettings,
+) -> Result<Evaluated<'r>, TooCostly> {
+    let images = decide_images(scope, batch)?;
+    let earlier = match scope {
+        Scope::All(pod) if settings.annotate && !settings.dry_run && is_rewritten(&images) => {
+            recorded_before(pod, batch)?
+        }
+        _ => BTreeMap::new(),
+    };
+    Ok((images, earlier))
+}
+
+fn is_rewritten(images: &[Decision<'_>]) -> bool {
+    images.iter().any(|decision| decision.outcome.rewritten().is_some())
+}
+
+fn decide_images<'r>(scope: &Scope<'r>, batch: &Batch<'r, '_>) -> Result<Vec<Decision<'r>>, TooCostly> {
     let secrets = PullSecrets::of(scope);
-    let mut decisions = Vec::new();
+    let mut known = Known::of(scope);
+    let mut decisions: Vec<Decision<'r>> = Vec::new();
     for &kind in ContainerKind::ALL {
-        decisions.extend(scope.images(kind).map(|NamedImage { index, name, reference, never_pulled }| {
+        for NamedImage { index, name, reference, never_pulled } in scope.images(kind) {
             let outcome = if never_pulled {
                 Outcome::Unchanged(Reason::NeverPulled)
             } else {
-                secrets.check(rewriter.rewrite(reference, context))
+                match known.before(reference, decisions.len()).map(|before| &decisions[before].outcome) {
+                    // An invalid result can be long, so building it again must be paid for again.
+                    None | Some(Outcome::Unchanged(Reason::InvalidResult { .. })) => {
+                        secrets.check(batch.rewrite(reference)?)
+                    }
+                    Some(outcome) => {
+                        batch.spend(Known::STEPS + reference.len() as u64)?;
+                        outcome.clone()
+                    }
+                }
             };
-            Decision { kind, index, name, image: reference, outcome }
-        }));
+            decisions.push(Decision { kind, index, name, image: reference, outcome });
+        }
     }
-    decisions
+    Ok(decisions)
+}
+
+/// The images that were decided already, each with the index of its decision. Pods with few images have none.
+struct Known<'r>(Option<HashMap<&'r str, usize>>);
+
+impl<'r> Known<'r> {
+    /// Images up to which looking them up costs more than it saves.
+    const FEW: usize = 32;
+    /// Steps to look an image up and to copy its outcome, apart from its length.
+    const STEPS: u64 = 200;
+
+    fn of(scope: &Scope<'r>) -> Self {
+        Self((scope.pod().spec.size() > Self::FEW).then(HashMap::new))
+    }
+
+    /// The decision on the same image. If there is none, the next one, with this index, is kept.
+    fn before(&mut self, image: &'r str, next: usize) -> Option<usize> {
+        match self.0.as_mut()?.entry(image) {
+            Entry::Occupied(known) => Some(*known.get()),
+            Entry::Vacant(place) => {
+                place.insert(next);
+                None
+            }
+        }
+    }
 }
 
 /// The pull secrets that a rule may need.

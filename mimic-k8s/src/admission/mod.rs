@@ -14,6 +14,7 @@ mod decision;
 #[doc(hidden)]
 pub mod fuzzing;
 mod json;
+mod label_index;
 mod pod;
 mod review;
 mod settings;
@@ -24,6 +25,6 @@ pub use container_kind::ContainerKind;
 pub use decision::Decision;
 pub use pod::{OPT_OUT, ORIGINAL_IMAGES, Owner};
 pub use review::{Review, ReviewError};
-pub use settings::ReviewSettings;
+pub use settings::{MAX_STEPS, ReviewSettings};
 pub use skip::Skip;
 pub use verdict::Verdict;

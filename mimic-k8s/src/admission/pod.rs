@@ -137,6 +137,11 @@ pub(super) struct NamedImage<'a> {
 }
 
 impl Spec<'_> {
+    /// An upper bound for the number of images.
+    pub(super) fn size(&self) -> usize {
+        self.init_containers.len() + self.containers.len() + self.ephemeral_containers.len() + self.volumes.len()
+    }
+
     /// The images of one list, in order.
     pub(super) fn images(&self, kind: ContainerKind) -> impl Iterator<Item = NamedImage<'_>> {
         let (containers, volumes): (&[Container<'_>], &[Volume<'_>]) = match kind {
@@ -171,6 +176,15 @@ impl Spec<'_> {
 pub(super) struct Labels<'a>(Vec<(Text<'a>, Text<'a>)>);
 
 impl Labels<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All labels, in the order of the request.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+
     /// Whether the pod opted out with its label.
     pub(super) fn opted_out(&self) -> bool {
         mimic_core::Labels::get(self, OPT_OUT) == Some(OPTED_OUT)

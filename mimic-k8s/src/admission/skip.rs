@@ -4,10 +4,10 @@ use mimic_core::internal::named_variants;
 
 use super::pod::Pod;
 use super::review::Request;
-use super::settings::ReviewSettings;
+use super::settings::{MAX_STEPS, ReviewSettings};
 
 named_variants! {
-    /// Why a request is answered without evaluating any image.
+    /// Why a request is answered without the outcome of any image.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     pub enum Skip {
@@ -27,6 +27,8 @@ named_variants! {
         Deleting = "deleting",
         /// The pod opted out with a label or an annotation.
         OptedOut = "opted_out",
+        /// Evaluating the images costs more than a review may.
+        TooCostly = "too_costly",
     }
 }
 
@@ -40,6 +42,9 @@ pub(super) fn pod_to_evaluate<'r>(request: &'r Request<'r>, settings: &ReviewSet
     }
     if !matches!((&*request.operation, &*request.sub_resource), (_, "") | ("UPDATE", "ephemeralcontainers")) {
         return Err(Skip::Subresource);
+    }
+    if settings.excluded_namespaces.steps(&request.namespace) > MAX_STEPS {
+        return Err(Skip::TooCostly);
     }
     if settings.excluded_namespaces.is_match(&request.namespace) {
         return Err(Skip::Namespace);

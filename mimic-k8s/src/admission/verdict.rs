@@ -13,6 +13,7 @@ pub struct Verdict<'r> {
     pub(super) original_images: Option<String>,
     pub(super) problems: Option<String>,
     pub(super) warnings: Vec<String>,
+    pub(super) steps: u64,
 }
 
 /// What the patch changes in addition to the rewritten images.
@@ -39,9 +40,14 @@ pub(super) enum Annotate {
 }
 
 impl<'r> Verdict<'r> {
-    /// Why the request was answered without evaluating any image. `None` if images were evaluated.
+    /// Why the request was answered without the outcome of any image. `None` if images were evaluated.
     pub fn skipped(&self) -> Option<Skip> {
         self.skipped
+    }
+
+    /// The work on the images, in steps of [`mimic_core::Batch`]; at most [`MAX_STEPS`](super::MAX_STEPS).
+    pub fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// The evaluated images. On an UPDATE, images that did not change are not evaluated.
@@ -55,7 +61,7 @@ impl<'r> Verdict<'r> {
     }
 
     /// The original images of the containers and volumes that this verdict rewrites: a JSON object, name → image. The answer
-    /// has it as an audit annotation.
+    /// has it as an audit annotation, of at most 10 KiB.
     pub fn original_images(&self) -> Option<&str> {
         self.original_images.as_deref()
     }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod costly;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod hostile;

@@ -8,7 +8,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use log::Level;
 use mimic_core::internal::Printable;
-use mimic_k8s::admission::{Review, Verdict};
+use mimic_k8s::admission::{Review, Skip, Verdict};
 
 use super::body::{self, Refusal};
 use super::response::{json, text};
@@ -83,11 +83,14 @@ fn allow(uid: &str) -> Vec<u8> {
 
 /// Logs the result for a pod: a line when images were rewritten or warnings returned; at `debug`, a line per image.
 fn note(review: &Review<'_>, verdict: &Verdict<'_>, dry_run: bool) {
+    let (namespace, pod) = (review.namespace().unwrap_or_default(), review.pod_name().unwrap_or_default());
+    let operation = review.operation();
+    if verdict.skipped() == Some(Skip::TooCostly) {
+        log::warn!(namespace, pod, operation; "pod too costly to evaluate; admitted unchanged");
+    }
     if !log::log_enabled!(Level::Info) {
         return;
     }
-    let (namespace, pod) = (review.namespace().unwrap_or_default(), review.pod_name().unwrap_or_default());
-    let operation = review.operation();
     let owner = review.owner().map(|owner| [owner.kind, "/", owner.name].concat()).unwrap_or_default();
     let owner = owner.as_str();
     let mut images = String::with_capacity((192 * verdict.images().len()).min(2 * LISTED));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::common::TestServer;
 use crate::common::client::{Connection, plain_get};
+use crate::common::process::{Process, free_port};
 
 const HEX: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const RECORD: &str = "mimic.cryptkcoding.com/original-images";
@@ -94,6 +95,45 @@ fn an_image_stays_with_a_warning_if_its_pull_secret_cannot_be_added() {
     let response = answer(&server, &review("UPDATE", "ephemeralcontainers", &debugged, &pod("nginx:1", &json!(null))));
     assert_eq!(response.get("patch"), None);
     assert_eq!(response["warnings"], json!([warning.replace("container `web`", "ephemeral container `debugger`")]));
+}
+
+#[test]
+fn a_pod_that_is_too_costly_is_admitted_unchanged_counted_and_logged() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "rules: [{{upstream: docker.io, mirrors: [harbor.example.com/hub]}}").unwrap();
+    for n in 0..64 {
+        writeln!(file, ", {{pattern: '.*[ab].{{30}}/{n}', mirrors: [harbor.example.com/p{n}/x]}}").unwrap();
+    }
+    writeln!(file, "]").unwrap();
+    let (path, admin) = (file.path().to_str().unwrap(), free_port().to_string());
+    let variables = [("MIMIC_FILE_PATH", path), ("MIMIC_ADMIN_LISTENPORT", &admin)];
+    let server = Process::start(&["--demo"], &variables);
+    let send = |count: usize| {
+        let containers: Vec<Value> = (0..count)
+            .map(|n| json!({"name": format!("c{n}"), "image": format!("registry-{n}.example.com/team/app:{n}")}))
+            .chain([json!({"name": "web", "image": "nginx"})])
+            .collect();
+        let mut connection = Connection::open(server.address()).expect("the server listens");
+        let body = create(&json!({"name": "p"}), &json!(containers)).to_string();
+        connection.review(&body).expect("the server answers").json()["response"].take()
+    };
+    assert!(send(2).get("patch").is_some(), "a pod of ordinary size is rewritten");
+
+    let warning = "mimic: pod too costly to evaluate; images not rewritten";
+    let expected =
+        json!({"uid": "u-1", "allowed": true, "auditAnnotations": {"problems": warning}, "warnings": [warning]});
+    assert_eq!(send(5_000), expected, "not one of its images is rewritten");
+
+    let (_, page) = plain_get(server.admin(), "/metrics");
+    for sample in [
+        r#"mimic_pods_skipped_total{reason="too_costly"} 1"#,
+        r#"mimic_admission_requests_total{operation="CREATE",outcome="skipped"} 1"#,
+        r#"mimic_images_total{reason="rewritten"} 1"#,
+    ] {
+        assert!(page.lines().any(|line| line == sample), "{sample}: {page}");
+    }
+    let line = server.line("pod too costly to evaluate; admitted unchanged");
+    assert_eq!((&line["level"], &line["namespace"], &line["pod"]), (&json!("warn"), &json!("shop"), &json!("p")));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use mimic_core::{Context, Outcome, Rewriter};
+use mimic_core::{Batch, Outcome, TooCostly};
 
 use crate::admission::container_kind::ContainerKind;
 use crate::admission::decision::Decision;
@@ -14,26 +14,65 @@ use crate::admission::pod::{Annotations, ORIGINAL_IMAGES, Pod};
 /// [`TotalAnnotationSizeLimitB`](https://pkg.go.dev/k8s.io/apimachinery/pkg/api/validation#pkg-constants).
 const MAX_ANNOTATIONS: usize = 256 << 10;
 
+/// The most bytes of an audit annotation. The API server cuts those of its own policies at this length. With truncation
+/// enabled, it discards audit events of more than 100 KiB (`--audit-log-truncate-max-event-size`).
+pub(in crate::admission) const MAX_AUDIT: usize = 10 << 10;
+
+/// Room in an audit annotation for the number of images that are left out.
+const MORE: usize = 32;
+
 /// The original images of this review's rewritten containers and volumes and those in `kept`, as a JSON object sorted by
 /// name. If a name is in both, this review's image is used.
 pub(in crate::admission) fn original_images(images: &[Decision<'_>], kept: &BTreeMap<String, String>) -> String {
-    let kept = kept.iter().map(|(key, image)| (Cow::Borrowed(key.as_str()), image.as_str()));
-    let new = images.iter().filter(|decision| matches!(decision.outcome, Outcome::Rewritten { .. }));
-    let mut entries: Vec<_> =
-        kept.chain(new.map(|decision| (key(decision.kind, decision.name), decision.image))).collect();
-    // The sort is stable, so the newest of several entries for one name is the last. Only that one is written.
-    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-
+    let entries = entries(images, kept);
     let room = entries.iter().map(|(key, image)| key.len() + image.len() + 6).sum::<usize>();
     let mut out = String::with_capacity(room + 2);
     out.push('{');
+    for (key, image) in &entries {
+        writer::member(&mut out, key, image);
+    }
+    out.push('}');
+    out
+}
+
+/// The original images of this review as [`original_images`] has them, as far as they have room in an audit annotation. If
+/// some have not, the last member is their number.
+pub(in crate::admission) fn original_images_for_audit(images: &[Decision<'_>]) -> String {
+    let kept = BTreeMap::new();
+    let entries = entries(images, &kept);
+    let mut out = String::from("{");
     for (at, (key, image)) in entries.iter().enumerate() {
-        if entries.get(at + 1).is_none_or(|(next, _)| next != key) {
+        let end = out.len();
+        // An escape sequence has at most six bytes, so most texts that are too long need not be written.
+        if key.len() + image.len() <= MAX_AUDIT {
             writer::member(&mut out, key, image);
+        }
+        if out.len() == end || out.len() > MAX_AUDIT - MORE {
+            out.truncate(end);
+            writer::member(&mut out, "…", &format!("and {} more", entries.len() - at));
+            break;
         }
     }
     out.push('}');
     out
+}
+
+/// The entries of the JSON object, sorted by name.
+fn entries<'e>(images: &'e [Decision<'_>], kept: &'e BTreeMap<String, String>) -> Vec<(Cow<'e, str>, &'e str)> {
+    let kept = kept.iter().map(|(key, image)| (Cow::Borrowed(key.as_str()), image.as_str()));
+    let new = images.iter().filter(|decision| matches!(decision.outcome, Outcome::Rewritten { .. }));
+    let mut entries: Vec<_> =
+        kept.chain(new.map(|decision| (key(decision.kind, decision.name), decision.image))).collect();
+    // The sort is stable, so the newest of several entries for one name is the last. Only that one stays.
+    entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+    entries.dedup_by(|next, entry| {
+        let is_same = next.0 == entry.0;
+        if is_same {
+            entry.1 = next.1;
+        }
+        is_same
+    });
+    entries
 }
 
 /// The original images that an earlier review of the same request recorded, for containers and volumes that still exist.
@@ -43,24 +82,30 @@ pub(in crate::admission) fn original_images(images: &[Decision<'_>], kept: &BTre
 /// container has now. A value in another format is ignored.
 pub(in crate::admission) fn recorded_before(
     pod: &Pod<'_>,
-    rewriter: &Rewriter,
-    context: &Context<'_>,
-) -> BTreeMap<String, String> {
+    batch: &Batch<'_, '_>,
+) -> Result<BTreeMap<String, String>, TooCostly> {
     let annotations = pod.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
     let Some(mut recorded) = annotations
         .and_then(|annotations| annotations.original_images.as_ref())
         .and_then(|text| serde_json::from_str::<BTreeMap<String, String>>(text).ok())
     else {
-        return BTreeMap::new();
+        return Ok(BTreeMap::new());
     };
     let kinds = ContainerKind::ALL.iter();
     let images =
         kinds.flat_map(|&kind| pod.spec.images(kind).map(move |image| (key(kind, image.name), image.reference)));
     let images: HashMap<_, _> = images.collect();
+    let mut is_costly = Ok(());
     recorded.retain(|name, original| {
-        images.get(name.as_str()).is_some_and(|&image| rewriter.rewrite(original, context).rewritten() == Some(image))
+        images.get(name.as_str()).is_some_and(|&image| match batch.rewrite(original) {
+            Ok(outcome) => outcome.rewritten() == Some(image),
+            Err(error) => {
+                is_costly = Err(error);
+                false
+            }
+        })
     });
-    recorded
+    is_costly.map(|()| recorded)
 }
 
 /// Whether the pod's annotations stay within Kubernetes' size limit with `value` as the recorded original images.

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 
+use super::annotation::{MAX_AUDIT, original_images_for_audit};
 use crate::admission::json::writer;
 use crate::admission::verdict::Verdict;
 
@@ -35,7 +36,11 @@ impl Verdict<'_> {
             out.push_str(r#","auditAnnotations":{"#);
             if let Some(originals) = originals {
                 writer::key(&mut out, "original-images");
-                out.push_str(&originals);
+                if self.original_images().map_or(0, str::len) <= MAX_AUDIT {
+                    out.push_str(&originals);
+                } else {
+                    writer::string(&mut out, &original_images_for_audit(&self.images));
+                }
             }
             if let Some(problems) = &self.problems {
                 writer::member(&mut out, "problems", problems);

@@ -14,8 +14,10 @@ use crate::admission::skip::Skip;
 /// line.
 const MAX_CHARS: usize = 120;
 
-/// The most warnings in one answer. The API server truncates all warnings of a request together at 4,096 bytes.
+/// The most warnings in one answer. When a request has more than 4,096 characters of warnings, the API server cuts each one
+/// at 256. Other webhooks return warnings, too.
 const MAX_WARNINGS: usize = 10;
+const _: () = assert!(MAX_WARNINGS * MAX_CHARS <= 4_096 / 2);
 
 /// The longest container, volume or rule name in a warning, in characters.
 const MAX_NAME: usize = 40;
@@ -48,6 +50,7 @@ impl Warnings {
                     brief(format_args!("{}{group}", &*request.resource.resource), 45)
                 ));
             }
+            Skip::TooCostly => self.add(format_args!("mimic: pod too costly to evaluate; images not rewritten")),
             Skip::Unreadable => self.add(format_args!("mimic: cannot parse the pod; images not rewritten")),
             _ => {}
         }
