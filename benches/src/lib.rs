@@ -5,6 +5,7 @@
 pub mod attack;
 pub mod client;
 pub mod compare;
+pub mod costly;
 pub mod cpu;
 pub mod data;
 pub mod endure;

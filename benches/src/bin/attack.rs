@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use anyhow::Result;
 use clap::Parser;
 use mimic_benches::attack::{Attack, attack};
+use mimic_benches::costly::CASES;
 use mimic_benches::programs::beside;
 
 #[derive(Parser)]
@@ -16,13 +17,20 @@ struct Args {
     /// Connections that each send a body of 7.9 MB
     #[arg(long, default_value_t = 40)]
     bodies: usize,
+    /// Measure only what reviews cost, in this process
+    #[arg(long)]
+    reviews: bool,
     /// The server's `MIMIC_LIMITS_MEMORY` during the attack with bodies: the default in a container with the shipped limit
     #[arg(long, default_value = "64MiB")]
     memory: String,
 }
 
 fn main() -> Result<()> {
-    let Args { connections, bodies, memory } = Args::parse();
+    let Args { connections, bodies, reviews, memory } = Args::parse();
+    measure_reviews()?;
+    if reviews {
+        return Ok(());
+    }
     let program = beside("baseline-server")?;
     let limit = (connections + 1_000).to_string();
     for (name, kind, count, variable) in [
@@ -46,6 +54,26 @@ fn main() -> Result<()> {
             cost.during,
             cost.after,
             cost.slowest
+        )?;
+    }
+    Ok(())
+}
+
+/// Prints what each costly review costs, and how much more than one of half the size.
+fn measure_reviews() -> Result<()> {
+    for case in CASES {
+        let (half, whole) = (case.measure(case.size / 2)?, case.measure(case.size)?);
+        writeln!(
+            io::stdout(),
+            "{} {}: {:.1?} of CPU (half of them: {:.1?}), {} steps, {}; request {} bytes, response {}",
+            case.size,
+            case.name,
+            whole.time,
+            half.time,
+            whole.steps,
+            whole.skipped.map_or("evaluated", |skip| skip.as_str()),
+            whole.body,
+            whole.response,
         )?;
     }
     Ok(())
