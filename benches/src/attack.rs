@@ -19,8 +19,11 @@ const REVIEWS: usize = 20;
 /// How long a response can take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long memory can take to be given back.
-const GIVEN_BACK: Duration = Duration::from_secs(3);
+/// How long memory can take to be given back. The server looks at its connections twice a second.
+const GIVEN_BACK: Duration = Duration::from_secs(10);
+
+/// Time between two looks at the server's memory.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A server's memory before, during and after an attack.
 #[derive(Debug)]
@@ -38,6 +41,12 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// How much of the attack's memory the server kept after the connections were closed, in per cent.
+    pub fn kept(&self) -> u64 {
+        let [more, kept] = [&self.during, &self.after].map(|memory| memory.bytes().saturating_sub(self.before.bytes()));
+        100 * kept / more.max(1)
+    }
+
     /// Bytes for each connection.
     pub fn each(&self) -> u64 {
         self.during.bytes().saturating_sub(self.before.bytes()) / self.connections.max(1) as u64
@@ -91,20 +100,29 @@ pub fn attack(program: &Path, attack: Attack, connections: usize, variables: &[(
         }
         tls.push(stream);
     }
-    let during = server.memory()?;
+    let mut during = server.memory()?;
+    // The server may still be busy with the last connections.
+    loop {
+        std::thread::sleep(LOOK);
+        let now = server.memory()?;
+        if now.bytes() <= during.bytes() {
+            break;
+        }
+        during = now;
+    }
     let mut slowest = Duration::ZERO;
     for _ in 0..REVIEWS {
         slowest = slowest.max(client.review(&review)?);
     }
     drop((tcp, tls));
     let closed = Instant::now();
-    let mut after = server.memory()?;
+    let mut cost = Cost { before, during, after: server.memory()?, connections, slowest };
     // Closing takes the server a moment.
-    while after.bytes() > u64::midpoint(before.bytes(), during.bytes()) && closed.elapsed() < GIVEN_BACK {
-        std::thread::sleep(Duration::from_millis(100));
-        after = server.memory()?;
+    while cost.kept() > 10 && closed.elapsed() < GIVEN_BACK {
+        std::thread::sleep(LOOK);
+        cost.after = server.memory()?;
     }
-    Ok(Cost { before, during, after, connections, slowest })
+    Ok(cost)
 }
 
 fn raise_open_files() -> Result<()> {

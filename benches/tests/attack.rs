@@ -10,12 +10,19 @@ fn cost(kind: Attack, connections: usize, variable: (&str, &str)) -> Cost {
 }
 
 #[test]
-fn an_idle_connection_costs_at_most_36_kib() {
+fn an_idle_connection_costs_at_most_36_kib_until_it_closes() {
     // The default of `limits.connections` is computed with 32 KiB; without optimisation a connection is a little larger.
     for kind in [Attack::Handshake, Attack::Idle] {
         let cost = cost(kind, 1_000, ("MIMIC_LIMITS_CONNECTIONS", "2000"));
         assert!(cost.each() <= 36 << 10, "{kind:?}: {} bytes", cost.each());
+        assert!(cost.kept() <= 25, "{kind:?}: {cost:?}");
     }
+}
+
+#[test]
+fn a_client_that_sends_nothing_costs_at_most_4_kib() {
+    let cost = cost(Attack::Silent, 1_000, ("MIMIC_LIMITS_CONNECTIONS", "2000"));
+    assert!(cost.each() <= 4 << 10, "{} bytes", cost.each());
 }
 
 #[test]

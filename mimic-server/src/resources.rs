@@ -62,6 +62,20 @@ impl Allowance {
     }
 }
 
+/// Gives memory that is free back to the system. glibc keeps what lies below the last allocation in use.
+#[cfg(target_env = "gnu")]
+pub(crate) fn give_memory_back() {
+    #[expect(unsafe_code, reason = "no crate has a safe function for it")]
+    // SAFETY: it takes no pointer, and glibc allows it at any time on any thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Other allocators than glibc's give memory back on their own.
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn give_memory_back() {}
+
 fn raise_open_files() -> io::Result<usize> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {

@@ -134,6 +134,8 @@ where
 }
 
 async fn handshake(tcp: TcpStream, acceptor: &SslAcceptor) -> Option<SslStream<TcpStream>> {
+    // OpenSSL's state takes more than 20 KB, so a client that sends nothing gets none.
+    tcp.readable().await.ok()?;
     let mut tls = SslStream::new(Ssl::new(acceptor.context()).ok()?, tcp).ok()?;
     Pin::new(&mut tls).accept().await.ok()?;
     Some(tls)

@@ -11,8 +11,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::resources;
+
 /// Time between two looks at the connections.
 const TICK: Duration = Duration::from_millis(500);
+
+/// With this many connections, those that close leave memory that is worth giving back: a few megabytes.
+const MANY: usize = 200;
 
 /// What a connection waits for. To make room, connections close in this order, and those that have waited longest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +78,8 @@ pub(super) struct Pool {
     /// How many phases began: orders those that began between two looks.
     began: Cell<u64>,
     members: RefCell<Vec<Rc<Member>>>,
+    /// The highest number of connections, in looks since memory was last given back.
+    peak: Cell<usize>,
     is_stopping: Cell<bool>,
 }
 
@@ -100,6 +107,7 @@ impl Pool {
             now: Cell::default(),
             began: Cell::default(),
             members: RefCell::default(),
+            peak: Cell::default(),
             is_stopping: Cell::default(),
         })
     }
@@ -134,6 +142,10 @@ impl Pool {
         loop {
             tokio::time::sleep(TICK).await;
             self.look(last.elapsed());
+            if self.has_shrunk() {
+                // On another thread, because it takes some milliseconds.
+                drop(tokio::task::spawn_blocking(resources::give_memory_back));
+            }
             last = Instant::now();
             beat();
         }
@@ -146,6 +158,15 @@ impl Pool {
                 member.end(End::Late);
             }
         }
+    }
+
+    /// Whether half of many connections closed since this was last so.
+    fn has_shrunk(&self) -> bool {
+        let now = self.members.borrow().len();
+        let peak = self.peak.get().max(now);
+        let has_shrunk = peak >= MANY && now <= peak / 2;
+        self.peak.set(if has_shrunk { now } else { peak });
+        has_shrunk
     }
 
     /// Closes the connections that wait for a request, once `signal` resolves.
@@ -291,6 +312,28 @@ mod tests {
             assert!(flood.len() <= 50 && flood.iter().rev().take(49).all(|place| end(place).is_none()));
         }
         assert!(idle.iter().all(|place| end(place).is_none()));
+    }
+
+    #[test]
+    fn memory_is_given_back_each_time_that_half_of_many_connections_closed() {
+        let pool = Pool::new(10_000, TIMES);
+        let mut places = Vec::new();
+        let mut has_shrunk_at = |count: usize| {
+            places.resize_with(count, || pool.join().0);
+            pool.has_shrunk()
+        };
+        for (count, expected) in [
+            (199, false),
+            (0, false),
+            (1000, false),
+            (501, false),
+            (500, true),
+            (500, false),
+            (251, false),
+            (250, true),
+        ] {
+            assert_eq!(has_shrunk_at(count), expected, "{count}");
+        }
     }
 
     #[test]
