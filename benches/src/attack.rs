@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslMode, SslStream};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::data;
 use crate::load::{Memory, Process};
+use crate::{client, data};
 
 /// Reviews that are sent during an attack.
 const REVIEWS: usize = 20;
@@ -71,7 +70,7 @@ pub enum Attack {
 /// # Errors
 /// When the server does not start, or a review is not answered correctly during the attack.
 pub fn attack(program: &Path, attack: Attack, connections: usize, variables: &[(&str, &str)]) -> Result<Cost> {
-    raise_open_files()?;
+    client::raise_open_files()?;
     let mut server = Command::new(program);
     server.env("MIMIC_LOGLEVEL", "warn").envs(variables.iter().copied());
     let server = Process::start(server, Path::new("/dev/null"))?;
@@ -123,11 +122,6 @@ pub fn attack(program: &Path, attack: Attack, connections: usize, variables: &[(
         cost.after = server.memory()?;
     }
     Ok(cost)
-}
-
-fn raise_open_files() -> Result<()> {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
 fn request(body: &[u8]) -> Vec<u8> {

@@ -8,6 +8,7 @@ mod transport;
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use message::Message;
 pub(crate) use stream::Opener;
@@ -43,7 +44,23 @@ pub(crate) async fn channels(opener: &Rc<Opener>, count: usize) -> Result<(Vec<C
     Ok((routes.into_iter().map(channel).collect(), tls))
 }
 
+/// Lets this process have as many open files, and so connections, as the system allows.
+pub(crate) fn raise_open_files() -> Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
+}
+
 impl Channel {
+    /// Sends requests on this connection.
+    pub(crate) fn over(stream: Box<dyn Stream>) -> Self {
+        Self { route: Route::Kept(stream), received: Vec::new() }
+    }
+
+    /// The last response, head and body.
+    pub(crate) fn last(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.received)
+    }
+
     /// Sends a request and returns the body of the response, which must be a 200.
     pub(crate) async fn exchange(&mut self, request: &Message) -> Result<&[u8]> {
         match &mut self.route {

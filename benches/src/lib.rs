@@ -13,3 +13,4 @@ pub mod instructions;
 pub mod load;
 pub mod programs;
 pub mod serve;
+pub mod soak;

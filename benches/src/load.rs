@@ -18,7 +18,7 @@ use hdrhistogram::Histogram;
 
 use crate::client::{self, Channel, Opener, Transport};
 use crate::serve::{BASELINE, MUTATE};
-pub(crate) use exchange::Exchange;
+pub(crate) use exchange::{Exchange, Requests};
 pub use process::{Memory, Process};
 pub use report::{Report, Row};
 use route::{Route, Turn};

@@ -10,7 +10,7 @@ use mimic_server::internal::init_logging;
 use mimic_server::{Server, Settings, Signals};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::{cpu, data};
+use crate::{cpu, data, soak};
 
 /// The baseline: a route that reads the body and responds with [`ANSWER`]. It costs what everything except Mimic costs: the
 /// system's network stack, TLS and HTTP.
@@ -33,11 +33,12 @@ const DEFAULTS: &[(&str, &str)] = &[
 ];
 
 /// Serves with `workers` threads, on `core` if one is given, and `rules` more rules than usual, until the process gets a
-/// signal or its parent ends. Writes a line with its address to standard output.
+/// signal or its parent ends. With `changing`, the rules are those of the [`soak`]. Writes a line with its address to
+/// standard output.
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn run(core: Option<usize>, rules: usize, workers: usize) -> Result<()> {
+pub fn run(core: Option<usize>, rules: usize, workers: usize, changing: bool) -> Result<()> {
     set_parent_process_death_signal(Some(Signal::TERM))?;
     if let Some(core) = core {
         cpu::pin(core)?;
@@ -47,11 +48,14 @@ pub fn run(core: Option<usize>, rules: usize, workers: usize) -> Result<()> {
     let _last_lines = init_logging(settings.log, None)?;
     System::new().block_on(async {
         let signals = Signals::listen()?;
-        let server = Server::new(settings).example(data::mirrors(rules)).workers(workers).extra(|app| {
+        let mut server = Server::new(settings).example(data::mirrors(rules)).workers(workers).extra(|app| {
             // The limit of the webhook.
             let resource = web::resource(BASELINE).app_data(web::PayloadConfig::new(8 << 20));
             app.service(resource.route(web::post().to(baseline)));
         });
+        if changing {
+            server = soak::sources()?.into_iter().fold(server, Server::source);
+        }
         let running = server.start().await?;
         writeln!(io::stdout(), "{}", running.address())?;
         Ok(running.until(signals).await?)

@@ -14,9 +14,12 @@ struct Args {
     /// Threads that serve
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// Serve by rules and sources that change all the time instead
+    #[arg(long)]
+    soak: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Args { core, rules, workers } = Args::parse();
-    mimic_benches::serve::run(core, rules, workers)
+    let Args { core, rules, workers, soak } = Args::parse();
+    mimic_benches::serve::run(core, rules, workers, soak)
 }

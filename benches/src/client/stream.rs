@@ -55,12 +55,18 @@ impl Opener {
             let about = self.record(tls.ssl());
             return Ok((Box::new(TokioIo::new(stream)), about));
         }
+        let stream = self.stream().await?;
+        let about = self.record(stream.ssl());
+        Ok((Box::new(stream), about))
+    }
+
+    /// A new connection with a full handshake, which [`check`](Self::check) does not count.
+    pub(crate) async fn stream(&self) -> Result<SslStream<TcpStream>> {
         let tcp = TcpStream::connect(self.address).await?;
         tcp.set_nodelay(true)?;
         let mut stream = SslStream::new(self.full.configure()?.into_ssl("localhost")?, tcp)?;
         Pin::new(&mut stream).connect().await?;
-        let about = self.record(stream.ssl());
-        Ok((Box::new(stream), about))
+        Ok(stream)
     }
 
     fn record(&self, ssl: &SslRef) -> String {
