@@ -56,15 +56,15 @@ pub(crate) enum Command {
     Rewrite(RewriteArgs),
     /// Explain a decision step by step.
     ///
-    /// Prints the parts of the reference, the matching rules, the selected rule and why, and the result.
+    /// Prints the parsed reference, the matching rules, the selected rule and why, and the result.
     #[command(after_help = "Examples:
   mimic explain -m docker.io=harbor.example.com/dockerhub nginx:1.27
   mimic explain -f mirrors.yaml --namespace shop nginx:1.27 ghcr.io/acme/app")]
     Explain(RewriteArgs),
     /// Answer an AdmissionReview as the webhook does.
     ///
-    /// Prints the response as an AdmissionReview. Namespace and labels come from the review unless given here. Images that
-    /// cannot be rewritten produce warnings, not an error exit status.
+    /// Namespace and labels come from the review unless given here. An image that cannot be rewritten causes a warning, not an
+    /// error.
     #[command(after_help = "Examples:
   mimic review -f mirrors.yaml review.json
   mimic review -f mirrors.yaml --show review.json

@@ -23,17 +23,15 @@ file:
   path: [/etc/mimic/mirrors.yaml]
 ```
 
-* `mimic-server --config FILE` or, without it, `CONFIG_VARIABLE` names the file. The environment takes precedence over the file,
-  the file over the defaults. An empty variable counts as not set.
+* `mimic-server --config FILE` or `CONFIG_VARIABLE` names the file. Variables take precedence over it; an empty one counts as not set.
 * An unknown key in the file or an invalid value prevents startup. All errors are listed, with the nearest valid name or the
   allowed values.
-* An unknown variable that begins with `MIMIC_` is logged as a warning. The variables that Kubernetes creates for a Service
-  named `mimic` are ignored.
+* An unknown variable that begins with `MIMIC_` is logged as a warning, unless Kubernetes created it for a Service named `mimic`.
 * `mimic-server --check` checks configuration, mirror files and certificate, and exits with 1 if anything is wrong.
 * `mimic-server --demo` changes the defaults: a self-signed certificate, loopback addresses, no cluster, and example mirrors unless `mirrors`,
   `file.path` or a Harbor is set.
 
-In YAML, write lists as lists or with commas; in variables, with commas. The types below are:
+In variables, write lists with commas. The types below are:
 
 ";
 

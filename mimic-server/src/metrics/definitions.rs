@@ -93,7 +93,7 @@ pub(crate) static TABLE: &[&Metric] = &[
 
 /// The operation of the review. `none`: the request was not a valid review.
 const OPERATIONS: Label = Label { name: "operation", values: Values::Closed(&["CREATE", "UPDATE", "other", "none"]) };
-const SOURCE: Label = Label { name: "source", values: Values::Configured("see [above](#metrics)") };
+const SOURCE: Label = Label { name: "source", values: Values::Configured("[above](#metrics)") };
 
 pub(crate) static REQUESTS: Metric = Metric {
     name: "mimic_admission_requests_total",
@@ -103,8 +103,8 @@ pub(crate) static REQUESTS: Metric = Metric {
         Label { name: "outcome", values: Values::Closed(&["rewritten", "unchanged", "skipped", "refused", "error"]) },
     ],
     help: "Requests to the webhook, by result.",
-    about: "`skipped` is broken down in `mimic_pods_skipped_total`. `refused`: 4xx, because the request was not an AdmissionReview, too large or too slow. `error`: a bug; the pod was admitted unchanged. With \
-            `MIMIC_DRYRUN`, `rewritten` counts pods that would have been rewritten.",
+    about: "`refused`: 4xx, because the request was not an AdmissionReview, too large or too slow. `error`: a bug; the pod was \
+            admitted unchanged. With `MIMIC_DRYRUN`, `rewritten` counts pods that would have been rewritten.",
 };
 pub(crate) static DURATION: Metric = Metric {
     name: "mimic_admission_duration_seconds",
@@ -125,14 +125,14 @@ pub(crate) static RULE_IMAGES: Metric = Metric {
     kind: Kind::Counter,
     labels: &[SOURCE, Label { name: "rule", values: Values::Configured("rule name (defaults to its upstream)") }],
     help: "Images that a rule matched, rewritten or not.",
-    about: "A series appears with the first image and disappears when the rule is removed.",
+    about: "A series appears with its first image and disappears with the rule.",
 };
 pub(crate) static SKIPPED: Metric = Metric {
     name: "mimic_pods_skipped_total",
     kind: Kind::Counter,
     labels: &[Label { name: "reason", values: Values::Closed(&SKIPS) }],
     help: "Pods skipped without processing their images.",
-    about: "With the default webhook configuration the API server filters most of these out.",
+    about: "The default webhook configuration filters most of them out.",
 };
 pub(crate) static WARNINGS: Metric = Metric {
     name: "mimic_admission_warnings_total",
@@ -146,7 +146,7 @@ pub(crate) static HANDSHAKE_FAILURES: Metric = Metric {
     kind: Kind::Counter,
     labels: &[],
     help: "Connections that failed before TLS was established.",
-    about: "If it rises while `mimic_admission_requests_total` does not, the API server does not trust the certificate: \
+    about: "If only this rises, not `mimic_admission_requests_total`, the API server does not trust the certificate: \
             `caBundle` is wrong. TCP probes are counted too.",
 };
 pub(crate) static EVICTIONS: Metric = Metric {
@@ -203,21 +203,21 @@ pub(crate) static CERTIFICATE_LOADS: Metric = Metric {
     kind: Kind::Counter,
     labels: &[Label { name: "outcome", values: Values::Closed(&["used", "refused"]) }],
     help: "Certificate loads, by result.",
-    about: "`refused`: the certificate was rejected; the previous one stays in use. A persistent error is counted once.",
+    about: "`refused`: the previous one stays in use. A persistent error is counted once.",
 };
 pub(crate) static READY: Metric = Metric {
     name: "mimic_ready",
     kind: Kind::Gauge,
     labels: &[Label { name: "state", values: Values::Closed(&["ready", "degraded", "unready"]) }],
     help: "Readiness state.",
-    about: "Exactly one state is 1. `degraded` means ready, but something needs attention; see `/readyz?verbose`.",
+    about: "Exactly one state is 1. `degraded`: ready, but something needs attention; see `/readyz?verbose`.",
 };
 pub(crate) static LOG_LOST: Metric = Metric {
     name: "mimic_log_lines_lost_total",
     kind: Kind::Counter,
     labels: &[],
     help: "Log lines dropped because the output was too slow.",
-    about: "Logging never blocks pods.",
+    about: "",
 };
 pub(crate) static BUILD: Metric = Metric {
     name: "mimic_build_info",

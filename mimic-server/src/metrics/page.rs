@@ -17,13 +17,11 @@ authentication:
 $ curl -s http://localhost:8081/metrics | grep mimic_images_total
 ```
 
-The label `source` has the name that the source has in the logs: SOURCES.
+The label `source` is the name of the source in the log: SOURCES.
 
-No label contains request data such as images or namespaces, so users who create pods cannot increase the number of series; the
-[log](logs.md) has the images of each pod.
+No label contains request data, so users who create pods cannot add series; the [log](logs.md) has the images of each pod.
 
-The usual `process_…` metrics (CPU, memory, file descriptors, start time) are exposed too. [alerts.md](alerts.md) describes
-alerting rules and a dashboard.
+The usual `process_…` metrics are exposed too. [alerts.md](alerts.md) describes alerting rules and a dashboard.
 ";
 
 /// `docs/metrics.md`: every metric with its labels and meaning.

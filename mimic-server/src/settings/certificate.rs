@@ -76,15 +76,14 @@ const SOURCE: Setting<CertificateOrigin> = Setting::new(
     "certificate.source",
     &ORIGIN,
     "kubernetes",
-    "Where the serving certificate comes from. `kubernetes`: a Secret; `file`: two PEM files; both are reloaded when they \
-     change. `managed`: Mimic issues and renews it with its own CA. `selfsigned`: issued at startup, to try Mimic out; no \
-     client trusts it. See [certificates.md](certificates.md).",
+    "Where the serving [certificate](certificates.md) comes from. `kubernetes`: a Secret; `file`: two PEM files; \
+     `managed`: issued and renewed by Mimic; `selfsigned`: issued at startup, to try Mimic out.",
 );
 const CERT_FILE: Setting<PathBuf> = Setting::new(
     "certificate.certfile",
     &PATH,
     "",
-    "PEM file with the certificate, followed by its intermediates. Required for `file`.",
+    "PEM file with the certificate and its intermediates. Required for `file`.",
 );
 const KEY_FILE: Setting<PathBuf> = Setting::new(
     "certificate.keyfile",
@@ -96,34 +95,34 @@ const SERVICE: Setting<String> = Setting::new(
     "certificate.service",
     &NAME,
     "mimic",
-    "Service that the API server calls. Certificates of the sources `kubernetes` and `managed`, and in a pod of `file`, must \
-     be valid for `SERVICE.NAMESPACE.svc`. Set it to `\"\"` (possible only in the configuration file) if the API server \
-     calls a URL; the name check is then disabled. Required for `managed`.",
+    "Service that the API server calls; the certificate must be valid for `SERVICE.NAMESPACE.svc`. (With `file`, \
+     Mimic checks this only in a pod.) `\"\"` disables the check, for API servers that call a URL; possible only in \
+     the file, and not for `managed`.",
 );
 const WEBHOOK: Setting<String> = Setting::new(
     "certificate.webhook",
     &NAME,
     "mimic",
-    "MutatingWebhookConfiguration whose caBundle is updated with the CA of a `managed` certificate.",
+    "MutatingWebhookConfiguration whose `caBundle` Mimic sets, for `managed`.",
 );
 const VALIDITY: Setting<Duration> = Setting::new(
     "certificate.validity",
     &PERIOD,
     "2160h",
-    "Lifetime of a `managed` certificate; minimum `10s`. It is renewed after two thirds of that time.",
+    "Lifetime of a `managed` certificate; minimum `10s`. Renewed after two thirds of it.",
 );
 const CA_VALIDITY: Setting<Duration> = Setting::new(
     "certificate.authorityvalidity",
     &PERIOD,
     "87600h",
-    "Lifetime of the CA of `managed` certificates: at least three times `certificate.validity`, at most `876000h`. A new CA \
-     is created after two thirds of that time.",
+    "Lifetime of the CA of `managed` certificates: from three times `certificate.validity` to `876000h`. Replaced \
+     after two thirds of it.",
 );
 const SECRET: Setting<String> = Setting::new(
     "kubernetes.certsecret",
     &NAME,
     "mimic-certs",
-    "Secret with the certificate, for the certificate sources `kubernetes` and `managed`.",
+    "Secret with the certificate, for `kubernetes` and `managed`.",
 );
 
 pub(super) static ROWS: &[Row] = &[

@@ -42,13 +42,13 @@ pub(super) const LISTEN_PORT: Setting<u16> = Setting::new(
     "listenport",
     &PORT,
     "8443",
-    "Port of the webhook, with TLS. `0` selects a free port, which is logged.",
+    "Port of the webhook, with TLS. `0`: a free port, which is logged.",
 );
 pub(super) const ADMIN_LISTEN_HOST: Setting<String> = Setting::new(
     "admin.listenhost",
     &HOST,
     "0.0.0.0",
-    "Address of the admin port, which serves `/healthz`, `/readyz` and `/metrics` over plain HTTP.",
+    "Address of the admin port: `/healthz`, `/readyz` and `/metrics` over plain HTTP.",
 );
 pub(super) const ADMIN_LISTEN_PORT: Setting<u16> =
     Setting::new("admin.listenport", &PORT, "8081", "The admin port. `0` turns it off.");
@@ -56,70 +56,69 @@ pub(super) const WATCH_MIRRORS: Setting<bool> = Setting::new(
     "watchmirrors",
     &FLAG,
     "true",
-    "Set to `false` to read every mirror source only once, at startup. Certificates are reloaded regardless.",
+    "`false`: read mirrors only once, at startup. Certificates are still reloaded.",
 );
 pub(super) const EXCLUDE_NAMESPACES: Setting<Vec<String>> = Setting::new(
     "exclude.namespaces",
     &GLOBS,
     "kube-system,kube-node-lease,kube-public",
-    "Namespaces whose pods are skipped. Mimic's own namespace is always excluded.",
+    "Namespaces whose pods are skipped, in addition to Mimic's own.",
 );
 pub(super) const ANNOTATE: Setting<bool> = Setting::new(
     "annotate",
     &FLAG,
     "true",
-    "Whether the original images are recorded in the pod's annotation `mimic.cryptkcoding.com/original-images`.",
+    "Record the original images in an [annotation](admission.md#the-annotation) of the pod.",
 );
 pub(super) const DRY_RUN: Setting<bool> =
-    Setting::new("dryrun", &FLAG, "false", "Log and warn what would be rewritten, without changing pods.");
+    Setting::new("dryrun", &FLAG, "false", "Only log and warn what would be rewritten.");
 pub(super) const LIMITS_BODY: Setting<usize> = Setting::new(
     "limits.body",
     &SIZE,
     "8MiB",
-    "Largest request body; larger requests get status 413. An UPDATE contains the object twice, and the API server accepts \
-     objects of up to 3 MiB, so keep this above 6 MiB.",
+    "Largest request body; beyond it, status 413. Keep it above 6 MiB: an UPDATE contains the object twice, each up \
+     to 3 MiB.",
 );
 pub(super) const LIMITS_CONNECTIONS: Setting<Option<usize>> = Setting::new(
     "limits.connections",
     &OPTIONAL_COUNT,
     "",
-    "Maximum connections, divided among worker threads. A new one closes the one that was idle longest. When empty: a quarter \
+    "Maximum connections; beyond it, a new one [closes another](operation.md#request-limits). When empty: a quarter \
      of the container's memory limit, divided by 32 KiB; at most 10000.",
 );
 pub(super) const LIMITS_MEMORY: Setting<Option<usize>> = Setting::new(
     "limits.memory",
     &OPTIONAL_SIZE,
     "",
-    "Bytes of all bodies and responses in transit; beyond it, status 503. When empty: a quarter of the container's memory \
-     limit.",
+    "Bytes of all bodies and responses in transit; beyond it, status 503. When empty: a quarter of the container's \
+     memory limit.",
 );
 pub(super) const LIMITS_REQUEST_TIME: Setting<Duration> = Setting::new(
     "limits.requesttime",
     &PERIOD,
     "10s",
-    "Timeout for receiving a request (status 408) or sending a response. A shorter `?timeout=` of the API server takes \
-     precedence.",
+    "Timeout for receiving a request (status 408) or sending a response. A shorter `?timeout=` of the API server \
+     takes precedence.",
 );
 pub(super) const DRAIN: Setting<Duration> = Setting::new(
     "drain",
     &DURATION,
     "5s",
-    "After SIGTERM, how long Mimic keeps serving while not ready. Must exceed endpoint propagation time. The shipped \
+    "How long Mimic keeps serving after SIGTERM, while not ready. Must exceed endpoint propagation time. The \
      manifests and the chart set `10s`.",
 );
 pub(super) const STARTUP: Setting<Duration> = Setting::new(
     "startup",
     &DURATION,
     "60s",
-    "How long readiness waits for every source to load once; after that Mimic becomes ready (degraded) with the sources that \
-     loaded.",
+    "How long readiness waits for every source to load once; after that Mimic is ready, but degraded.",
 );
 pub(super) const NAMESPACE: Setting<String> = Setting::new(
     "kubernetes.namespace",
     &NAME,
     "",
-    "Namespace of Mimic and of its ConfigMap and Secret. When empty: the variable `POD_NAMESPACE`, then the service account's \
-     namespace, then that of the kubeconfig's context, then `default`.",
+    "Namespace of Mimic, its ConfigMap and Secret. When empty: the variable `POD_NAMESPACE`, then the service \
+     account's namespace, then that of the kubeconfig's context, then `default`.",
 );
 
 pub(super) static ROWS: &[Row] = &[

@@ -61,16 +61,14 @@ const LEVEL: Setting<LogLevel> = Setting::new(
     "loglevel",
     &LEVELS,
     "info",
-    "Log level of Mimic's own modules; libraries log warnings and errors only. `fatal` and `panic` are accepted for \
-     compatibility with kubernetes-mimic; same as `error`. `RUST_LOG` overrides the level per module: \
-     `RUST_LOG=mimic_server::sources=debug`.",
+    "Log level of Mimic's modules; libraries log from `warn`. `fatal` and `panic` mean `error`, as in \
+     kubernetes-mimic. `RUST_LOG` [overrides](logs.md#log-levels) it per module.",
 );
 const FORMAT: Setting<LogFormat> = Setting::new(
     "logformat",
     &FORMATS,
     "text",
-    "`json`: one object per line with `time`, `level`, `target` and `message`, plus the message's fields. The log goes to \
-     stderr.",
+    "`json`: one [object](logs.md) per line. The log goes to stderr.",
 );
 
 pub(super) static ROWS: &[Row] = &[LEVEL.row(), FORMAT.row()];

@@ -15,27 +15,26 @@ const ENABLED: Setting<bool> = Setting::new(
     "kubernetes.enabled",
     &FLAG,
     "true",
-    "Whether mirrors are loaded from the ConfigMap `kubernetes.configmap`. Set it to `false` without a cluster. Cluster \
-     config is taken from `KUBECONFIG`, then in-cluster, then `~/.kube/config`.",
+    "Load mirrors from a ConfigMap. Set it to `false` without a cluster. Cluster config is taken from `KUBECONFIG`, \
+     then in-cluster, then `~/.kube/config`.",
 );
 const CONFIG_MAP: Setting<String> = Setting::new(
     "kubernetes.configmap",
     &NAME,
     "mimic-mirrors",
-    "ConfigMap with the mirrors, in Mimic's namespace; see [mirrors.md](mirrors.md#in-a-configmap). If it does not exist, \
-     no mirrors are loaded from it; it can be created later.",
+    "[ConfigMap](mirrors.md#in-a-configmap) with the mirrors, in Mimic's namespace. It can also be created later.",
 );
 const WATCH: Setting<bool> = Setting::new(
     "kubernetes.watch",
     &FLAG,
     "true",
-    "Whether the ConfigMap is watched; `false` reads it once, at startup.",
+    "`false`: read the ConfigMap only once, at startup.",
 );
 const EVENTS: Setting<bool> = Setting::new(
     "kubernetes.events",
     &FLAG,
     "true",
-    "Whether invalid entries are also reported as Events on the ConfigMap.",
+    "Also report invalid entries as Events on the ConfigMap.",
 );
 
 static ROWS: &[Row] = &[ENABLED.row(), CONFIG_MAP.row(), WATCH.row(), EVENTS.row()];

@@ -25,7 +25,7 @@ const PATH: Setting<Vec<PathBuf>> = Setting::new(
     "Files with mirrors: `mirrors.yaml`, or the manifest of a ConfigMap. Earlier files take precedence.",
 );
 const WATCH: Setting<bool> =
-    Setting::new("file.watch", &FLAG, "true", "Whether files with mirrors are reloaded when they change.");
+    Setting::new("file.watch", &FLAG, "true", "Reload files with mirrors when they change.");
 
 static ROWS: &[Row] = &[PATH.row(), WATCH.row()];
 

@@ -31,15 +31,15 @@ const ENABLED: Setting<bool> = Setting::new(
     "harbor.enabled",
     &FLAG,
     "false",
-    "Whether mirrors are discovered from Harbor's proxy-cache projects; see [harbor.md](harbor.md). The file can list several \
-     Harbors under `harbor`, each with these keys; those are enabled by default. `MIMIC_HARBOR_` \
-     variables configure a single Harbor; combining them with a list is an error.",
+    "Discover mirrors from Harbor's proxy-cache projects; see [harbor.md](harbor.md). The file can list several \
+     Harbors under `harbor`, each with these keys and enabled by default; `MIMIC_HARBOR_` variables are then an \
+     error.",
 );
 const NAME: Setting<String> = Setting::new(
     "harbor.name",
     &KUBERNETES_NAME,
     "",
-    "Name of this Harbor, used as source name `harbor:NAME`. Each of several needs one.",
+    "Name of this Harbor, for the source name `harbor:NAME`. Each of several needs one.",
 );
 const API_HOST: Setting<String> = Setting::new(
     "harbor.api.host",
@@ -52,19 +52,19 @@ const API_CA_FILE: Setting<PathBuf> = Setting::new(
     "harbor.api.cafile",
     &PATH,
     "",
-    "CA bundle (PEM) for Harbor's certificate; replaces the system CAs. Reloaded when it changes.",
+    "PEM file with the CAs for Harbor, in place of the system's. Reloaded when it changes.",
 );
 const REGISTRY_URL: Setting<String> = Setting::new(
     "harbor.registryurl",
     &TEXT,
     "",
-    "Registry address that pods pull from, `host` or `host:port`. If empty, read from Harbor (needs an account). The API host is never used.",
+    "Registry that pods pull from, `host` or `host:port`. If empty, read from Harbor (needs an account).",
 );
 const ROBOT_USERNAME: Setting<String> = Setting::new(
     "harbor.robot.username",
     &TEXT,
     "",
-    "Robot account, with its `robot$`, or user. If empty, Harbor is queried anonymously.",
+    "Robot account, with its `robot$`, or user. If empty: anonymous.",
 );
 const ROBOT_PASSWORD: Setting<String> =
     Setting::new("harbor.robot.password", &SECRET, "", "The account's password. Never logged.");
@@ -72,7 +72,7 @@ const ROBOT_PASSWORD_FILE: Setting<PathBuf> = Setting::new(
     "harbor.robot.passwordfile",
     &PATH,
     "",
-    "File with the password, such as a mounted Secret; reloaded when it changes. Setting both is an error.",
+    "File with the password; reloaded when it changes. Setting both is an error.",
 );
 const CONNECT_TIMEOUT: Setting<Duration> =
     Setting::new("harbor.timeout.connect", &PERIOD, "10s", "Timeout for connecting to Harbor, including TLS.");
@@ -80,10 +80,10 @@ const REQUEST_TIMEOUT: Setting<Duration> = Setting::new(
     "harbor.timeout.request",
     &PERIOD,
     "30s",
-    "Timeout for one request to Harbor. A Harbor without its Redis needs 13 s.",
+    "Timeout for one request. A Harbor without its Redis needs 13 s.",
 );
 const WATCH: Setting<bool> =
-    Setting::new("harbor.watch", &FLAG, "true", "Whether Harbor is polled; `false`: stop after the first success.");
+    Setting::new("harbor.watch", &FLAG, "true", "`false`: stop polling Harbor after the first success.");
 const INTERVAL: Setting<Duration> = Setting::new(
     "harbor.interval",
     &PERIOD,
@@ -95,26 +95,27 @@ const PRIVATE: Setting<bool> = Setting::new(
     "harbor.private",
     &FLAG,
     "false",
-    "Whether private projects are also used. Pods need credentials to pull from them.",
+    "Also use private projects. Pods need credentials to pull from them.",
 );
 const PULL_SECRET: Setting<String> = Setting::new(
     "harbor.pullsecret",
     &KUBERNETES_NAME,
     "",
-    "Pull secret added to pods that pull from a private project. It must exist in the namespace of each pod.",
+    "Pull secret added to pods that pull from a private project. It must exist in the pod's namespace.",
 );
 const PROJECTS: Setting<Vec<String>> = Setting::new("harbor.projects", &GLOBS, "*", "Names of the projects to use.");
 const UNHEALTHY: Setting<bool> = Setting::new(
     "harbor.unhealthy",
     &FLAG,
     "true",
-    "Whether projects are used whose registry endpoint is not `healthy`. Harbor serves only cached images for those.",
+    "Also use projects whose registry endpoint is not `healthy`; Harbor serves only cached images for them.",
 );
 const OVERRIDES: Setting<Overrides> = Setting::new(
     "harbor.overrides",
     &OVERRIDES_TYPE,
     "",
-    "Upstreams that cannot be derived from the endpoint, or are derived wrongly: `ecr=123456789012.dkr.ecr.eu-west-1.amazonaws.com`. Separate several with commas.",
+    "Upstreams that Mimic cannot derive from the endpoint: `ecr=123456789012.dkr.ecr.eu-west-1.amazonaws.com`. \
+     Separate several with commas.",
 );
 const GRACE: Setting<Duration> = Setting::new(
     "harbor.grace",

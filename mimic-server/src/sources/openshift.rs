@@ -12,8 +12,7 @@ const ENABLED: Setting<bool> = Setting::new(
     "openshift.enabled",
     &FLAG,
     "false",
-    "Whether mirrors are loaded from OpenShift's mirror sets. Not available in this version: `true` makes the server exit \
-     at startup.",
+    "Load OpenShift's mirror sets. Not available in this version: `true` prevents startup.",
 );
 
 static ROWS: &[Row] = &[ENABLED.row()];
