@@ -11,7 +11,7 @@ use mimic_core::{Hint as _, Problem};
 use crate::args::Args;
 use crate::server::{Server, StartError};
 use crate::settings::{Loaded, Settings};
-use crate::shutdown::Signals;
+use crate::signals::Signals;
 use crate::{demo, logging};
 
 /// Runs the `mimic-server` command with the process's arguments and environment.

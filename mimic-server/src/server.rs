@@ -26,7 +26,7 @@ use crate::http::{self, State};
 use crate::metrics::Metrics;
 use crate::resources::{self, Allowance};
 use crate::settings::{CertificateOrigin, Listen, Settings};
-use crate::shutdown::Signals;
+use crate::signals::Signals;
 use crate::sources::{self, ConfiguredSource, Example, Host, Runner, SourceSettings};
 use crate::tls::Serving;
 use crate::tuning::Tuning;
