@@ -38,12 +38,8 @@ impl Limits {
 
 pub(super) const LISTEN_HOST: Setting<String> =
     Setting::new("listenhost", &HOST, "0.0.0.0", "Address of the webhook. `::` listens on IPv4 and IPv6.");
-pub(super) const LISTEN_PORT: Setting<u16> = Setting::new(
-    "listenport",
-    &PORT,
-    "8443",
-    "Port of the webhook, with TLS. `0`: a free port, which is logged.",
-);
+pub(super) const LISTEN_PORT: Setting<u16> =
+    Setting::new("listenport", &PORT, "8443", "Port of the webhook, with TLS. `0`: a free port, which is logged.");
 pub(super) const ADMIN_LISTEN_HOST: Setting<String> = Setting::new(
     "admin.listenhost",
     &HOST,

@@ -64,12 +64,8 @@ const LEVEL: Setting<LogLevel> = Setting::new(
     "Log level of Mimic's modules; libraries log from `warn`. `fatal` and `panic` mean `error`, as in \
      kubernetes-mimic. `RUST_LOG` [overrides](logs.md#log-levels) it per module.",
 );
-const FORMAT: Setting<LogFormat> = Setting::new(
-    "logformat",
-    &FORMATS,
-    "text",
-    "`json`: one [object](logs.md) per line. The log goes to stderr.",
-);
+const FORMAT: Setting<LogFormat> =
+    Setting::new("logformat", &FORMATS, "text", "`json`: one [object](logs.md) per line. The log goes to stderr.");
 
 pub(super) static ROWS: &[Row] = &[LEVEL.row(), FORMAT.row()];
 

@@ -24,18 +24,10 @@ const CONFIG_MAP: Setting<String> = Setting::new(
     "mimic-mirrors",
     "[ConfigMap](mirrors.md#in-a-configmap) with the mirrors, in Mimic's namespace. It can also be created later.",
 );
-const WATCH: Setting<bool> = Setting::new(
-    "kubernetes.watch",
-    &FLAG,
-    "true",
-    "`false`: read the ConfigMap only once, at startup.",
-);
-const EVENTS: Setting<bool> = Setting::new(
-    "kubernetes.events",
-    &FLAG,
-    "true",
-    "Also report invalid entries as Events on the ConfigMap.",
-);
+const WATCH: Setting<bool> =
+    Setting::new("kubernetes.watch", &FLAG, "true", "`false`: read the ConfigMap only once, at startup.");
+const EVENTS: Setting<bool> =
+    Setting::new("kubernetes.events", &FLAG, "true", "Also report invalid entries as Events on the ConfigMap.");
 
 static ROWS: &[Row] = &[ENABLED.row(), CONFIG_MAP.row(), WATCH.row(), EVENTS.row()];
 

@@ -24,8 +24,7 @@ const PATH: Setting<Vec<PathBuf>> = Setting::new(
     "",
     "Files with mirrors: `mirrors.yaml`, or the manifest of a ConfigMap. Earlier files take precedence.",
 );
-const WATCH: Setting<bool> =
-    Setting::new("file.watch", &FLAG, "true", "Reload files with mirrors when they change.");
+const WATCH: Setting<bool> = Setting::new("file.watch", &FLAG, "true", "Reload files with mirrors when they change.");
 
 static ROWS: &[Row] = &[PATH.row(), WATCH.row()];
 

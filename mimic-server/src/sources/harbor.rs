@@ -60,12 +60,8 @@ const REGISTRY_URL: Setting<String> = Setting::new(
     "",
     "Registry that pods pull from, `host` or `host:port`. If empty, read from Harbor (needs an account).",
 );
-const ROBOT_USERNAME: Setting<String> = Setting::new(
-    "harbor.robot.username",
-    &TEXT,
-    "",
-    "Robot account, with its `robot$`, or user. If empty: anonymous.",
-);
+const ROBOT_USERNAME: Setting<String> =
+    Setting::new("harbor.robot.username", &TEXT, "", "Robot account, with its `robot$`, or user. If empty: anonymous.");
 const ROBOT_PASSWORD: Setting<String> =
     Setting::new("harbor.robot.password", &SECRET, "", "The account's password. Never logged.");
 const ROBOT_PASSWORD_FILE: Setting<PathBuf> = Setting::new(

@@ -1,6 +1,7 @@
 //! The sources of mirrors. `docs/architecture.md` explains how to add one.
 
 mod config_map;
+mod environment;
 mod example;
 mod file;
 mod harbor;
@@ -8,7 +9,6 @@ mod kind;
 mod openshift;
 mod registries;
 mod runner;
-mod variable;
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ pub(crate) use kind::{ConfiguredSource, Host, SourceKind, SourceSettings};
 pub(crate) use runner::Runner;
 
 /// Every kind of source, in order of precedence.
-pub(crate) static KINDS: &[SourceKind] = &[variable::KIND, file::KIND, config_map::KIND, openshift::KIND, harbor::KIND];
+pub(crate) static KINDS: &[SourceKind] =
+    &[environment::KIND, file::KIND, config_map::KIND, openshift::KIND, harbor::KIND];
 
 /// Creates the configured sources, in order of precedence, or returns all errors. Blocks on the disk.
 pub(crate) fn open(
