@@ -9,7 +9,7 @@ use mimic_k8s::cluster::{CaBundleState, CertificateSecret, ClusterError, Cluster
 use tokio::time::Instant;
 
 use super::known::Known;
-use super::plan::Trusted;
+use super::renewal_plan::Trusted;
 use crate::backoff::Backoff;
 use crate::certificate::cluster_problem::from_cluster;
 

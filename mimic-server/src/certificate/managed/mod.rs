@@ -6,8 +6,8 @@
 mod ca_bundle;
 mod contents;
 mod known;
-mod plan;
 mod policy;
+mod renewal_plan;
 
 use std::time::{Duration, SystemTime};
 
@@ -25,8 +25,8 @@ use crate::backoff::Backoff;
 use ca_bundle::CaBundle;
 use contents::Data;
 use known::Known;
-use plan::{Plan, Step, Write};
 pub(crate) use policy::CertificatePolicy;
+use renewal_plan::{Plan, Step, Write};
 
 /// The longest sleep: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
@@ -137,7 +137,8 @@ impl ManagedCertificate {
         }
         let data = secret.and_then(|secret| secret.data.as_ref()).into_iter().flatten();
         let data: Data = data.map(|(key, value)| (key.clone(), value.0.clone())).collect();
-        plan::plan(&data, self.ca_bundle.seen(), &self.policy, SystemTime::now()).map_err(|error| self.problem(&error))
+        renewal_plan::plan(&data, self.ca_bundle.seen(), &self.policy, SystemTime::now())
+            .map_err(|error| self.problem(&error))
     }
 
     /// Writes the Secret, and returns when to try again if that is soon. The watch delivers the new contents to all

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use openssl::x509::X509;
 
 use super::contents::Data;
-use super::plan::{Step, Trusted, plan};
 use super::policy::CertificatePolicy;
+use super::renewal_plan::{Step, Trusted, plan};
 use crate::certificate::pair::Pair;
 use crate::certificate::validity::Validity;
 
