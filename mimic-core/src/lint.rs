@@ -37,22 +37,22 @@ pub(crate) fn warnings(index: &RuleIndex) -> Vec<Warning> {
 fn shadowed(index: &RuleIndex) -> impl Iterator<Item = Warning> {
     index.same_upstream().flat_map(move |(path, ids)| {
         let first = ids.iter().position(|&id| !index.rule(id).rule.is_conditional());
-        let (winner, losers) = match first {
+        let (unconditional, later) = match first {
             Some(first) => (ids.get(first), &ids[first + 1..]),
             None => (None, &ids[..0]),
         };
-        losers.iter().filter_map(move |&loser| {
-            let (winner, loser) = (index.rule(*winner?), index.rule(loser));
-            if matches!(loser.rule.upstream(), Upstream::Prefix { path: own, .. } if own.as_bytes() != path) {
+        later.iter().filter_map(move |&rule| {
+            let (by, rule) = (index.rule(*unconditional?), index.rule(rule));
+            if matches!(rule.rule.upstream(), Upstream::Prefix { path: own, .. } if own.as_bytes() != path) {
                 // The rule also applies to a namespace.
                 return None;
             }
-            if winner.rule.upstream().names_https_port() != loser.rule.upstream().names_https_port() {
+            if by.rule.upstream().names_https_port() != rule.rule.upstream().names_https_port() {
                 // Each comes first for the images that are written as its upstream is.
                 return None;
             }
-            let upstream = loser.rule.upstream().to_string();
-            Some(Warning::Shadowed { rule: loser.into(), by: winner.into(), upstream })
+            let upstream = rule.rule.upstream().to_string();
+            Some(Warning::Shadowed { rule: rule.into(), by: by.into(), upstream })
         })
     })
 }

@@ -228,7 +228,7 @@ impl RuleIndex {
         work: &Work,
         mut applies: impl FnMut(RuleRef<'t>) -> bool,
     ) -> Option<RuleRef<'t>> {
-        let mut winner: Option<RuleRef<'t>> = None;
+        let mut selected: Option<RuleRef<'t>> = None;
         // Whether the search is over.
         let mut among = |ids: &[RuleId]| {
             work.spend(RULE * ids.len() as u64);
@@ -242,8 +242,8 @@ impl RuleIndex {
                 ids.iter().map(|&id| self.rule(id)).find(|&rule| applies(rule))
             };
             let Some(found) = found else { return false };
-            if winner.is_none_or(|winner| winner.rule.priority() < found.rule.priority()) {
-                winner = Some(found);
+            if selected.is_none_or(|selected| selected.rule.priority() < found.rule.priority()) {
+                selected = Some(found);
             }
             found.rule.priority() >= self.highest_priority
         };
@@ -258,7 +258,7 @@ impl RuleIndex {
             || (has_domains && self.domains_of(subject.registry()).any(|entry| among(&entry.rules)))
             || self.patterns.iter().any(|group| group.matches(self, subject.text(), work, |id| among(&[id])))
             || among(&self.all);
-        winner
+        selected
     }
 
     /// Rules with the same upstream: first those that name port 443 if the image does, or do not if it does not.

@@ -168,7 +168,7 @@ fn canonical(registry: &str, rules: &[Rule]) -> String {
 }
 
 /// The rule that should be selected, found by a simple linear search.
-fn winner<'r>(rules: &'r [Rule], image: &ImageRef<'_>, applies: impl Fn(&Rule) -> bool) -> Option<&'r Rule> {
+fn expected_rule<'r>(rules: &'r [Rule], image: &ImageRef<'_>, applies: impl Fn(&Rule) -> bool) -> Option<&'r Rule> {
     let registry = canonical(image.registry(), rules);
     let subject = format!("{registry}/{}", image.repository());
     let names_port = |registry: &str| registry.ends_with(":443");
@@ -249,7 +249,7 @@ proptest! {
         let rewriter = Rewriter::new([("test", rules.clone().into())]);
         let outcome = rewriter.rewrite(&image, &context);
         if outcome.reason() != ReasonCode::OnMirror {
-            let expected = winner(&rules, &parsed, alone).map(Rule::name);
+            let expected = expected_rule(&rules, &parsed, alone).map(Rule::name);
             prop_assert_eq!(outcome.rule().map(|rule| rule.rule.name()), expected);
         }
         #[cfg(feature = "explain")]
