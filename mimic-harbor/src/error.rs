@@ -220,7 +220,7 @@ impl Hint for HarborError {
             }
             Self::CredentialsNotAccepted { .. } => {
                 "check the password and the name, which has a prefix such as `robot$`; the account can be disabled or expired; \
-                 a single refusal can be a fault of Harbor's database"
+                 if this happens only once, Harbor's database may be at fault"
             }
             Self::PasswordFile { .. } => "the file must hold the password and nothing else",
             Self::CaFile { .. } => "the file must hold certificates in PEM format",

@@ -62,10 +62,10 @@ pub enum StartError {
         error: io::Error,
     },
     /// Two metrics have the same name: a bug.
-    #[error("metrics")]
+    #[error("cannot register the metrics")]
     Metrics(#[from] prometheus::Error),
     /// The operating system refused something else.
-    #[error("system")]
+    #[error("operating system error")]
     System(#[from] io::Error),
 }
 

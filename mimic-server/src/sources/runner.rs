@@ -105,9 +105,9 @@ impl Runner {
         let before = self.health.source_degraded(name, problem.clone());
         match problem {
             Some(problem) if before.as_ref() != Some(&problem) => {
-                log::warn!(source = name, problem:% = problem.full_message(); "mirrors kept that the source no longer lists");
+                log::warn!(source = name, problem:% = problem.full_message(); "keeping mirrors that the source no longer lists");
             }
-            None if before.is_some() => log::info!(source = name; "mirrors are as the source lists them again"),
+            None if before.is_some() => log::info!(source = name; "mirrors match the list of the source again"),
             _ => {}
         }
     }
