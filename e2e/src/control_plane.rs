@@ -1,18 +1,17 @@
 //! The real etcd and kube-apiserver of `controlplane/`, as a child process.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{BufRead, BufReader, Write},
-    os::unix::process::CommandExt,
     path::Path,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{ChildStdin, Command, Stdio},
     sync::mpsc::{self, Receiver},
     thread,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::{go::CONTROL_PLANE, wait::DEADLINE};
+use crate::{go::CONTROL_PLANE, process::ChildProcess, wait::DEADLINE};
 
 /// How to start a control plane.
 #[derive(Debug, Default)]
@@ -27,7 +26,7 @@ pub(crate) struct Options {
 /// input.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
-    child: Child,
+    process: ChildProcess,
     commands: ChildStdin,
     lines: Receiver<String>,
 }
@@ -51,18 +50,11 @@ impl ControlPlane {
             command.args(["-address", address]);
         }
         command.arg("--").args(&options.flags);
-        let mut child = command
-            // Ctrl-C ends the program that started it, which stops this one in its turn.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&log)?)
-            .spawn()
-            .context("the control plane did not start")?;
-        let output = child.stdout.take().context("the control plane has no standard output")?;
-        let commands = child.stdin.take().context("the control plane has no standard input")?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = ChildProcess::start("the control plane", &mut command, &log)?;
+        let (commands, output) = process.pipes()?;
         let (sender, lines) = mpsc::channel();
-        let control_plane = Self { child, commands, lines };
+        let control_plane = Self { process, commands, lines };
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
@@ -87,16 +79,7 @@ impl ControlPlane {
 
     /// Kills it.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for ControlPlane {
-    fn drop(&mut self) {
-        // Fails only if the process has already ended.
-        let _ = self.kill();
+        self.process.kill()
     }
 }
 

@@ -3,8 +3,11 @@
 use std::{
     env,
     ffi::OsStr,
+    fs::File,
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{Arc, LazyLock, Mutex, PoisonError},
     thread,
 };
@@ -38,11 +41,48 @@ pub(crate) fn background_command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// A child process. It is killed on drop.
+#[derive(Debug)]
+pub(crate) struct ChildProcess(Child);
+
+impl ChildProcess {
+    /// Starts it with its log in a file. Ctrl-C does not reach it: it ends the program that started it, which drops this.
+    pub(crate) fn start(name: &str, command: &mut Command, log: &Path) -> Result<Self> {
+        let command = command.process_group(0).stderr(File::create(log)?);
+        command.spawn().map(Self).with_context(|| format!("{name} did not start"))
+    }
+
+    /// Its standard input and output, if both are piped.
+    pub(crate) fn pipes(&mut self) -> Result<(ChildStdin, ChildStdout)> {
+        let input = self.0.stdin.take().context("the standard input is not piped")?;
+        Ok((input, self.0.stdout.take().context("the standard output is not piped")?))
+    }
+
+    /// Its process ID.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for ChildProcess {
+    fn drop(&mut self) {
+        // Fails only if the process has already ended.
+        let _ = self.kill();
+    }
+}
+
 /// A background program that logs to standard error. It is killed on drop.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: &'static str,
-    child: Child,
+    child: ChildProcess,
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -56,7 +96,7 @@ impl Process {
             .with_context(|| format!("{name} did not start"))?;
         let stderr = child.stderr.take().with_context(|| format!("{name} has no standard error"))?;
         let log = Arc::new(Mutex::new(Vec::new()));
-        let process = Self { name, child, log: Arc::clone(&log) };
+        let process = Self { name, child: ChildProcess(child), log: Arc::clone(&log) };
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 // The test runner shows this only if the test fails.
@@ -95,7 +135,7 @@ impl Process {
     /// # Errors
     /// If it has exited.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
-        match self.child.try_wait()? {
+        match self.child.0.try_wait()? {
             Some(status) => bail!("{} ended: {status}", self.name),
             None => Ok(()),
         }
@@ -111,20 +151,11 @@ impl Process {
     /// Waits until it exits, and returns whether it was successful.
     pub(crate) async fn ended(&mut self) -> Result<bool> {
         let what = format!("{} has ended", self.name);
-        eventually_some(&what, async || Ok(self.child.try_wait()?.map(|status| status.success()))).await
+        eventually_some(&what, async || Ok(self.child.0.try_wait()?.map(|status| status.success()))).await
     }
 
     /// Kills it.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Fails only if the process has already ended.
-        let _ = self.kill();
+        self.child.kill()
     }
 }

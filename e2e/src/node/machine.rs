@@ -1,18 +1,17 @@
 //! Namespaces that behave like a machine: all that runs in them ends with them.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{BufRead, BufReader, Write},
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Output, Stdio},
+    process::{ChildStdin, Command, Output, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 
-use crate::process::background_command;
+use crate::process::{ChildProcess, background_command};
 
 /// Its first process.
 const INIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/node/init.sh");
@@ -23,7 +22,7 @@ const CGROUP: &str = "mimic-e2e";
 /// A machine that is switched on. Drop switches it off.
 #[derive(Debug)]
 pub(super) struct Machine {
-    child: Child,
+    process: ChildProcess,
     commands: ChildStdin,
     init: u32,
     name: String,
@@ -33,25 +32,16 @@ impl Machine {
     /// Switches it on, with its disk in `directory`.
     pub(super) fn boot(name: &str, directory: &Path) -> Result<Self> {
         let log = directory.join("init.log");
-        let mut child = background_command("bash")
-            .arg(INIT)
-            .arg(format!("{CGROUP}/{name}"))
-            .arg(directory)
-            // Ctrl-C must not reach it.
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&log)?)
-            .spawn()
-            .context("bash did not start")?;
-        let commands = child.stdin.take().context("a machine has a standard input")?;
-        let output = child.stdout.take().context("a machine has a standard output")?;
-        let mut machine = Self { child, commands, init: 0, name: name.to_owned() };
+        let mut command = background_command("bash");
+        command.arg(INIT).arg(format!("{CGROUP}/{name}")).arg(directory).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = ChildProcess::start("bash", &mut command, &log)?;
+        let (commands, output) = process.pipes()?;
+        let mut machine = Self { process, commands, init: 0, name: name.to_owned() };
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         ensure!(line == "ready\n", "the machine {name} did not start: {}", fs::read_to_string(&log)?);
         // The first process in the namespaces is the child of the one that created them.
-        let id = machine.child.id();
+        let id = machine.process.id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
         machine.init = children.trim().parse().with_context(|| format!("one process: `{children}`"))?;
         Ok(machine)
@@ -80,8 +70,7 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         // Fails only if it has already ended. The kernel then kills all other processes.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.process.kill();
         remove_cgroups(Some(&self.name));
     }
 }

@@ -21,9 +21,10 @@ use anyhow::{Context, Result, bail};
 use openssl::x509::X509;
 
 pub use self::worker::Node;
-use self::{configuration::PLUGINS, daemon::Daemon, network::Network};
+use self::{configuration::PLUGINS, daemon::start_daemon, network::Network};
 use crate::{
-    Cluster, Image, Registry, Skopeo, binaries::kept_directory, control_plane::Options, go::NODE, tools::announce,
+    Cluster, Image, Registry, Skopeo, binaries::kept_directory, control_plane::Options, go::NODE,
+    process::ChildProcess, tools::announce,
 };
 
 /// A control plane with nodes and a registry. Everything ends on drop, also if the test panics.
@@ -31,7 +32,7 @@ use crate::{
 pub struct NodeCluster {
     // In this order, they are dropped.
     nodes: Vec<Node>,
-    _daemons: Vec<Daemon>,
+    _daemons: Vec<ChildProcess>,
     cluster: Cluster,
     registry: Registry,
     skopeo: Skopeo,
@@ -219,7 +220,7 @@ fn lock() -> Result<File> {
 }
 
 /// The scheduler and the controllers.
-fn daemons(cluster: &Cluster, directory: &Path) -> Result<Vec<Daemon>> {
+fn daemons(cluster: &Cluster, directory: &Path) -> Result<Vec<ChildProcess>> {
     let certificates = cluster.directory().join("certs");
     // The API server's own certificate comes first, then its CA.
     let chain = X509::stack_from_pem(&fs::read(certificates.join("apiserver.crt"))?)?;
@@ -235,7 +236,7 @@ fn daemons(cluster: &Cluster, directory: &Path) -> Result<Vec<Daemon>> {
          -serviceaccount-token-controller";
     let more = [ca.as_str(), key.as_str(), controllers];
     Ok(vec![
-        Daemon::start("kube-controller-manager", &[&common[..], &more].concat(), directory)?,
-        Daemon::start("kube-scheduler", &common, directory)?,
+        start_daemon("kube-controller-manager", &[&common[..], &more].concat(), directory)?,
+        start_daemon("kube-scheduler", &common, directory)?,
     ])
 }

@@ -7,28 +7,17 @@ use serde_json::json;
 use crate::{pod, recorded_originals, registered, unregistered};
 
 #[tokio::test]
-async fn a_pod_that_opted_out_is_skipped() -> Result<()> {
+async fn a_pod_that_opted_out_with_a_label_or_an_annotation_is_skipped() -> Result<()> {
     let Some((namespace, _server)) = registered("opted-out").await? else { return Ok(()) };
-    let mut out = pod("out", [("web", "nginx:1.27")]);
-    out["metadata"]["labels"] = json!({"mimic.cryptkcoding.com/rewrite": "false"});
-    namespace.kubectl_create(&out)?;
+    for field in ["labels", "annotations"] {
+        let mut out = pod(field, [("web", "nginx:1.27")]);
+        out["metadata"][field] = json!({"mimic.cryptkcoding.com/rewrite": "false"});
+        namespace.kubectl_create(&out)?;
 
-    let stored = namespace.pod("out").await?;
-    assert_eq!(images(&stored), [("web", "nginx:1.27")]);
-    assert_eq!(recorded_originals(&stored), None);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_pod_that_opted_out_with_an_annotation_is_skipped() -> Result<()> {
-    let Some((namespace, _server)) = registered("opted-out-by-annotation").await? else { return Ok(()) };
-    let mut out = pod("out", [("web", "nginx:1.27")]);
-    out["metadata"]["annotations"] = json!({"mimic.cryptkcoding.com/rewrite": "false"});
-    namespace.kubectl_create(&out)?;
-
-    let stored = namespace.pod("out").await?;
-    assert_eq!(images(&stored), [("web", "nginx:1.27")]);
-    assert_eq!(recorded_originals(&stored), None);
+        let stored = namespace.pod(field).await?;
+        assert_eq!(images(&stored), [("web", "nginx:1.27")], "{field}");
+        assert_eq!(recorded_originals(&stored), None, "{field}");
+    }
     Ok(())
 }
 
