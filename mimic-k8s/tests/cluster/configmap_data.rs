@@ -39,8 +39,7 @@ fn the_example_in_the_documentation_is_valid() {
         read,
         "rule: docker.io -> harbor.example.com/dockerhub\nrule: quay.io -> harbor.example.com/quay\n\
          rule: ghcr.io/acme -> harbor.example.com/acme\n\
-         rule: *.gcr.io -> harbor.example.com/{registry}/{repository}\n\
-         rule: localhost:5000 -> harbor.example.com/local\nrule: pinned-only -> harbor.example.com/k8s\n"
+         rule: registry.k8s.io -> harbor.example.com/k8s\n"
     );
 }
 
