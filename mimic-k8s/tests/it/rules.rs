@@ -78,17 +78,12 @@ fn documented(page: &str, heading: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn how_it_decides_has_every_reason_in_its_tables_and_in_its_diagram() {
+fn how_it_decides_has_every_reason_in_its_tables() {
     let page = include_str!("../../../docs/how-it-decides.md");
     let skips: Vec<&str> = Skip::ALL.iter().map(|skip| skip.as_str()).collect();
     assert_eq!(documented(page, "2. "), skips.iter().map(|&reason| reason.to_owned()).collect());
     let reasons: Vec<&str> = ReasonCode::ALL.iter().map(|reason| reason.as_str()).collect();
     assert_eq!(documented(page, "3. "), reasons.iter().map(|&reason| reason.to_owned()).collect());
-    let diagram = page.split("```").nth(1).expect("there is a diagram");
-    let drawn: BTreeSet<&str> = diagram.split_whitespace().collect();
-    for reason in skips.into_iter().chain(reasons) {
-        assert!(drawn.contains(reason), "`{reason}` is not in the diagram");
-    }
 }
 
 #[test]
