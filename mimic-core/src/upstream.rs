@@ -110,13 +110,13 @@ impl Upstream {
     /// match any image.
     pub fn pattern(text: &str) -> Result<Self, RuleError> {
         match compile(&anchored(text)) {
-            Ok((regex, size)) => match advice::never_matches(text) {
-                Some(advice) => Err(RuleError::advised("pattern", "pattern", text, &advice)),
-                None => {
-                    let (states, start) = ((size / STATE_BYTES) as u64, literal_start(text).into());
-                    Ok(Self::Pattern(Box::new(Pattern { text: text.to_owned(), regex, states, start })))
+            Ok((regex, size)) => {
+                if let Some(advice) = advice::never_matches(text) {
+                    return Err(RuleError::advised("pattern", "pattern", text, &advice));
                 }
-            },
+                let (states, start) = ((size / STATE_BYTES) as u64, literal_start(text).into());
+                Ok(Self::Pattern(Box::new(Pattern { text: text.to_owned(), regex, states, start })))
+            }
             Err(error) => {
                 // The crate prints the pattern and a marker on separate lines; the last line is the reason.
                 let reason = error.to_string();
