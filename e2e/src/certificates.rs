@@ -44,7 +44,17 @@ impl TestCa {
         self.issue_for("mimic.mimic.svc")
     }
 
-    /// The same for another host name.
+    /// Creates a key, and a certificate for a client.
+    pub fn issue_for_client(&self) -> Result<(X509, PKey<Private>)> {
+        let key = new_key()?;
+        let mut builder = new_builder("mimic-e2e client", &key)?;
+        builder.set_issuer_name(self.certificate.subject_name())?;
+        builder.append_extension(ExtendedKeyUsage::new().client_auth().build()?)?;
+        builder.sign(&self.key, MessageDigest::sha256())?;
+        Ok((builder.build(), key))
+    }
+
+    /// As [`TestCa::issue`], for another host name.
     pub fn issue_for(&self, host: &str) -> Result<(X509, PKey<Private>)> {
         let key = new_key()?;
         let mut builder = new_builder("mimic-e2e server", &key)?;

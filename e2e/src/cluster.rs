@@ -55,11 +55,12 @@ impl Cluster {
     }
 
     /// The same with additional flags of kube-apiserver.
-    pub fn own_with(flags: &'static [&'static str]) -> Result<Option<Self>> {
+    pub fn own_with(flags: &[&str]) -> Result<Option<Self>> {
         if is_skipped()? {
             Ok(None)
         } else {
-            Self::start(Options { flags: flags.to_vec(), ..Options::default() }).map(Some)
+            Self::start(Options { flags: flags.iter().map(|&flag| flag.to_owned()).collect(), ..Options::default() })
+                .map(Some)
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct Options {
     /// The IP address at which nodes reach it. Without one it is on loopback, for pods that are only stored.
     pub(crate) address: Option<&'static str>,
     /// Additional flags of kube-apiserver.
-    pub(crate) flags: Vec<&'static str>,
+    pub(crate) flags: Vec<String>,
 }
 
 /// A running control plane. It stops on drop, and when the process that started it ends, because it watches its standard

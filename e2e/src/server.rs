@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::PostParams;
 use openssl::{
@@ -132,6 +132,19 @@ impl MimicServer {
     /// The certificate that it presents.
     pub fn certificate(&self) -> Result<X509> {
         handshake(self.port, "127.0.0.1", &self.issuer.pem()?)
+    }
+
+    /// The number of TLS handshakes that failed.
+    pub fn failed_handshakes(&self) -> Result<u64> {
+        let page = get(self.admin_port, "/metrics")?;
+        let value = page.lines().find_map(|line| line.strip_prefix("mimic_tls_handshake_failures_total "));
+        Ok(value.context("there is no such metric")?.parse()?)
+    }
+
+    /// Registers it without waiting until pods are rewritten.
+    pub async fn register_unanswered(&self, namespace: &Namespace<'_>) -> Result<()> {
+        let url = format!("https://127.0.0.1:{}/mutate", self.port);
+        WebhookConfiguration::new(&self.issuer.pem()?, &[namespace.name()])?.url(&url).create(namespace).await
     }
 
     /// Kills it.

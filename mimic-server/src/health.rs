@@ -34,6 +34,8 @@ struct Certificate {
     error: Option<String>,
     /// Why the API server possibly does not trust it.
     distrust: Option<String>,
+    /// Why a newer CA for clients is not used.
+    client_ca: Option<String>,
     /// How many certificates were loaded, and how many were rejected.
     loads: (u64, u64),
 }
@@ -144,6 +146,11 @@ impl Health {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).get(source).map_or(0, Vec::len)
     }
 
+    /// Records why a newer CA for clients is not used; `None` when there is no such reason.
+    pub(crate) fn client_ca_failed(&self, error: Option<String>) {
+        self.certificate().client_ca = error;
+    }
+
     /// How many certificates were loaded since the start, and how many were rejected.
     pub(crate) fn certificate_loads(&self) -> (u64, u64) {
         self.certificate().loads
@@ -227,6 +234,10 @@ impl Health {
         if let Some(reason) = &certificate.distrust {
             state = state.max(CheckState::Degraded);
             let _ = write!(detail, "; possibly not trusted by the API server: {reason}");
+        }
+        if let Some(error) = &certificate.client_ca {
+            state = state.max(CheckState::Degraded);
+            let _ = write!(detail, "; new client CA rejected: {error}");
         }
         Check { name: "certificate".to_owned(), state, detail }
     }

@@ -16,8 +16,8 @@ use mimic_k8s::cluster::{Cluster, ConnectError, in_pod, own_namespace};
 use openssl::error::ErrorStack;
 
 use crate::certificate::{
-    CertificateError, CertificateFiles, CertificateInstaller, CertificatePolicy, ManagedCertificate, WatchedSecret,
-    self_signed,
+    CertificateError, CertificateFiles, CertificateInstaller, CertificatePolicy, ClientCaFile, ManagedCertificate,
+    WatchedSecret, self_signed,
 };
 use crate::health::Health;
 use crate::heartbeat;
@@ -49,6 +49,9 @@ pub enum StartError {
     /// There is no certificate to serve.
     #[error("certificate")]
     Certificate(#[from] CertificateError),
+    /// The CA for clients cannot be used.
+    #[error("client CA")]
+    ClientCa(#[source] CertificateError),
     /// The settings need a cluster, and it cannot be used.
     #[error("cluster")]
     Cluster(#[from] ConnectError),
@@ -77,7 +80,7 @@ impl Hint for StartError {
                  or `selfsigned`"
                     .into(),
             ),
-            Self::Certificate(error) => error.hint(),
+            Self::Certificate(error) | Self::ClientCa(error) => error.hint(),
             _ => None,
         }
     }
@@ -119,6 +122,8 @@ impl Server {
             let error = files.load_blocking().err();
             problems.extend(error.map(|error| Problem::from_error("certificate", &error)));
         }
+        let error = client_ca_file(&self.settings).and_then(|file| file.load_blocking().err());
+        problems.extend(error.map(|error| Problem::from_error("client CA", &error)));
         problems
     }
 
@@ -233,6 +238,12 @@ async fn certificate(
     installer: CertificateInstaller,
 ) -> Result<(), StartError> {
     tokio::task::spawn_local(installer.clone().announce_expiry());
+    // Before the certificate, without which no client is served.
+    if let Some(file) = client_ca_file(settings).map(Arc::new) {
+        let authorities = file.load().await.map_err(StartError::ClientCa)?;
+        installer.install_client_ca(authorities).map_err(StartError::ClientCa)?;
+        tokio::task::spawn_local(file.watch(installer.clone()));
+    }
     let certificate = &settings.certificate;
     match (certificate.source, cluster) {
         (CertificateOrigin::Kubernetes, Some(cluster)) => {
@@ -269,6 +280,12 @@ fn certificate_files(settings: &Settings, namespace: Option<&str>) -> Certificat
     let certificate = &settings.certificate;
     let host = namespace.filter(|_| in_pod()).and_then(|namespace| certificate.host(namespace));
     CertificateFiles::new(&certificate.cert_file, &certificate.key_file, host)
+}
+
+/// The file with the CA of clients, if set.
+fn client_ca_file(settings: &Settings) -> Option<ClientCaFile> {
+    let path = &settings.certificate.client_ca;
+    (!path.as_os_str().is_empty()).then(|| ClientCaFile::new(path))
 }
 
 /// Logs the sources that did not load in time.

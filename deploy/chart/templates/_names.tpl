@@ -54,5 +54,5 @@ labels:
 
 {{/* Whether the container mounts anything. */}}
 {{- define "mimic.mounts" -}}
-{{- or (eq .Values.certificate.mode "file") .Values.harbor.enabled (gt (len .Values.extraVolumeMounts) 0) (gt (len .Values.extraVolumes) 0) -}}
+{{- or (eq .Values.certificate.mode "file") (ne .Values.certificate.clientCAConfigMap "") .Values.harbor.enabled (gt (len .Values.extraVolumeMounts) 0) (gt (len .Values.extraVolumes) 0) -}}
 {{- end -}}

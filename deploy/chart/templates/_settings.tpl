@@ -8,6 +8,9 @@ default are omitted.
 {{- $_ := set $settings "MIMIC_CERTIFICATE_CERTFILE" "/certs/tls.crt" -}}
 {{- $_ := set $settings "MIMIC_CERTIFICATE_KEYFILE" "/certs/tls.key" -}}
 {{- end -}}
+{{- if .Values.certificate.clientCAConfigMap -}}
+{{- $_ := set $settings "MIMIC_CLIENTCA" "/client-ca/ca.crt" -}}
+{{- end -}}
 {{- if .Values.harbor.enabled -}}
 {{- $_ := set $settings "MIMIC_CONFIG" "/etc/mimic/config.yaml" -}}
 {{- end -}}

@@ -91,7 +91,7 @@ impl NodeCluster {
             // The names of the nodes cannot be resolved.
             "--kubelet-preferred-address-types=InternalIP",
         ];
-        let flags = [&own, flags].concat();
+        let flags = own.iter().chain(flags).map(|&flag| flag.to_owned()).collect();
         let cluster = Cluster::start(Options { address: Some(network::HOST), flags })?;
         let daemons = daemons(&cluster, &directory)?;
         let mut this = Self {

@@ -1,5 +1,6 @@
 //! Certificates from the cluster, with a real kube-apiserver as the client.
 
+mod client;
 mod managed;
 mod secret;
 

@@ -129,13 +129,14 @@ fn the_schema_has_the_same_values() -> Result<()> {
 }
 
 /// Variables that other values set, or that this version rejects.
-const NOT_IN_CONFIG: [&str; 15] = [
+const NOT_IN_CONFIG: [&str; 16] = [
     "MIMIC_ADMIN_LISTENPORT",
     "MIMIC_CERTIFICATE_CERTFILE",
     "MIMIC_CERTIFICATE_KEYFILE",
     "MIMIC_CERTIFICATE_SERVICE",
     "MIMIC_CERTIFICATE_SOURCE",
     "MIMIC_CERTIFICATE_WEBHOOK",
+    "MIMIC_CLIENTCA",
     "MIMIC_EXCLUDE_NAMESPACES",
     "MIMIC_KUBERNETES_CERTSECRET",
     "MIMIC_KUBERNETES_CONFIGMAP",

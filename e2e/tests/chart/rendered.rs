@@ -115,6 +115,7 @@ fn invalid_values_are_rejected_with_a_helpful_message() -> Result<()> {
             "two Harbors have the name `a`",
         ),
         ("harbor.others[0].name=a,harbor.others[0].url=i", "harbor.enabled is false"),
+        ("networkPolicy.apiServer[0]=10.0.0.1", "at '/networkPolicy/apiServer/0': '10.0.0.1' does not match pattern"),
         ("excludeNamespaces[0]=a b", "at '/excludeNamespaces/0': 'a b' does not match pattern"),
         ("ports.admin=8443", "must differ"),
         ("autoscaling.enabled=true,autoscaling.minReplicas=9", "must not be above"),
@@ -184,5 +185,37 @@ fn match_conditions_are_omitted_for_clusters_that_do_not_support_them() -> Resul
     assert_eq!((conditions("v1.29.14-gke.100")?, conditions("v1.30.0-eks-1234567")?), (None, Some(2)));
     let said = helm.refuses(&["--kube-version", "1.27.0"])?;
     ensure!(said.contains("chart requires kubeVersion"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn only_the_given_addresses_of_api_servers_can_reach_the_webhook() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    let peers = |options: &[&str]| -> Result<Value> {
+        let objects = rendered(&helm, options)?;
+        Ok(object(&objects, "NetworkPolicy", "mimic")?["spec"]["ingress"][0]["from"].clone())
+    };
+    assert_eq!(peers(&[])?, Value::Null);
+    let block = |cidr: &str| json!({"ipBlock": {"cidr": cidr}});
+    let addresses = "networkPolicy.apiServer={10.0.0.1/32,2001:db8::1/128}";
+    assert_eq!(peers(&["--set", addresses])?, json!([block("10.0.0.1/32"), block("2001:db8::1/128")]));
+    let further = ["--set", addresses, "--set", "networkPolicy.webhookFrom[0].ipBlock.cidr=10.1.0.0/16"];
+    assert_eq!(peers(&further)?, json!([block("10.0.0.1/32"), block("2001:db8::1/128"), block("10.1.0.0/16")]));
+    Ok(())
+}
+
+#[test]
+fn the_ca_of_clients_is_mounted_where_the_setting_points() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    let options = ["--set", "certificate.clientCAConfigMap=api,certificate.clientCAKey=client.crt"];
+    let objects = rendered(&helm, &options)?;
+    let pod = &object(&objects, "Deployment", "mimic")?["spec"]["template"]["spec"];
+    let has = |list: &Value, item: &Value| list.as_array().is_some_and(|list| list.contains(item));
+    let container = &pod["containers"][0];
+    assert!(has(&container["env"], &json!({"name": "MIMIC_CLIENTCA", "value": "/client-ca/ca.crt"})), "{container}");
+    let mount = json!({"name": "client-ca", "mountPath": "/client-ca", "readOnly": true});
+    assert!(has(&container["volumeMounts"], &mount), "{container}");
+    let source = json!({"name": "api", "items": [{"key": "client.crt", "path": "ca.crt"}]});
+    assert!(has(&pod["volumes"], &json!({"name": "client-ca", "configMap": source})), "{pod}");
     Ok(())
 }

@@ -84,7 +84,8 @@ impl CertificateFiles {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
+/// Reads a PEM file.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
     files::read(path, LARGEST).map_err(|error| CertificateError::Read { path: path.display().to_string(), error })
 }
 

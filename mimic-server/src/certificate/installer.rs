@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mimic_core::{Hint as _, Problem};
+use openssl::x509::X509;
 use tokio::sync::watch;
 
 use super::error::CertificateError;
@@ -48,6 +49,22 @@ impl CertificateInstaller {
             last.fingerprint = fingerprint;
         }
         Ok(())
+    }
+
+    /// From now on serves only clients with a certificate of these CAs.
+    pub(crate) fn install_client_ca(&self, authorities: Vec<X509>) -> Result<(), CertificateError> {
+        let count = authorities.len();
+        self.serving.require_clients_of(authorities)?;
+        log::info!(certificates = count; "client CA in use");
+        Ok(())
+    }
+
+    /// Reports why a newer client CA is not used; `None` when there is no such reason.
+    pub(crate) fn report_client_ca(&self, error: Option<String>) {
+        if let Some(error) = &error {
+            log::warn!(error:%; "new client CA rejected; keeping the current one");
+        }
+        self.health.client_ca_failed(error);
     }
 
     /// Withdraws the last reported error.

@@ -1,5 +1,6 @@
 //! The serving certificate: reading, checking and issuing it, and the sources that it comes from.
 
+mod client_ca;
 mod cluster_problem;
 mod error;
 mod expiry;
@@ -14,6 +15,7 @@ mod secret;
 mod selfsigned;
 mod validity;
 
+pub(crate) use client_ca::ClientCaFile;
 pub use error::CertificateError;
 pub(crate) use file::CertificateFiles;
 pub(crate) use installer::CertificateInstaller;

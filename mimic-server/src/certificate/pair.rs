@@ -45,17 +45,7 @@ impl Pair {
                 });
             }
         }
-        let now = validity::to_asn1(now)?;
-        for certificate in &chain {
-            let subject = || name(certificate.subject_name());
-            if is_before(certificate.not_after(), &now) {
-                return Err(CertificateError::Expired { subject: subject(), at: certificate.not_after().to_string() });
-            }
-            if is_before(&now, certificate.not_before()) {
-                let at = certificate.not_before().to_string();
-                return Err(CertificateError::NotYetValid { subject: subject(), at });
-            }
-        }
+        check_validity(&chain, now)?;
         Ok(Self { chain, key })
     }
 
@@ -91,6 +81,22 @@ impl Pair {
             text
         }))
     }
+}
+
+/// Checks that all certificates are valid at the time `now`.
+pub(super) fn check_validity(certificates: &[X509], now: SystemTime) -> Result<(), CertificateError> {
+    let now = validity::to_asn1(now)?;
+    for certificate in certificates {
+        let subject = || name(certificate.subject_name());
+        if is_before(certificate.not_after(), &now) {
+            return Err(CertificateError::Expired { subject: subject(), at: certificate.not_after().to_string() });
+        }
+        if is_before(&now, certificate.not_before()) {
+            let at = certificate.not_before().to_string();
+            return Err(CertificateError::NotYetValid { subject: subject(), at });
+        }
+    }
+    Ok(())
 }
 
 /// Reads a private key that is PEM and not encrypted.

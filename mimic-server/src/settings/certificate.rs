@@ -55,6 +55,8 @@ pub struct Certificate {
     pub validity: Duration,
     /// Lifetime of the CA of managed certificates.
     pub ca_validity: Duration,
+    /// PEM file with the CA of the clients that may use the webhook; empty for all clients.
+    pub client_ca: PathBuf,
 }
 
 impl Certificate {
@@ -118,6 +120,13 @@ const CA_VALIDITY: Setting<Duration> = Setting::new(
     "Lifetime of the CA of `managed` certificates: from three times `certificate.validity` to `876000h`. Replaced \
      after two thirds of it.",
 );
+const CLIENT_CA: Setting<PathBuf> = Setting::new(
+    "clientca",
+    &PATH,
+    "",
+    "PEM file with one or more CAs. If set, the webhook port serves only clients with a certificate of one of them, which \
+     [the API server must be given](certificates.md#require-client-certificates). Reloaded when it changes.",
+);
 const SECRET: Setting<String> = Setting::new(
     "kubernetes.certsecret",
     &NAME,
@@ -134,6 +143,7 @@ pub(super) static ROWS: &[Row] = &[
     VALIDITY.row(),
     CA_VALIDITY.row(),
     SECRET.row(),
+    CLIENT_CA.row(),
 ];
 
 pub(super) fn read(layers: &mut Layers) -> Certificate {
@@ -146,6 +156,7 @@ pub(super) fn read(layers: &mut Layers) -> Certificate {
         webhook: layers.read(&WEBHOOK),
         validity: layers.read(&VALIDITY),
         ca_validity: layers.read(&CA_VALIDITY),
+        client_ca: layers.read(&CLIENT_CA),
     };
     check(&certificate, layers);
     certificate
@@ -153,7 +164,8 @@ pub(super) fn read(layers: &mut Layers) -> Certificate {
 
 /// Notes required values that are missing, and lifetimes that do not work.
 fn check(certificate: &Certificate, layers: &mut Layers) {
-    let Certificate { source, cert_file, key_file, secret, service, webhook, validity, ca_validity } = certificate;
+    let Certificate { source, cert_file, key_file, secret, service, webhook, validity, ca_validity, client_ca: _ } =
+        certificate;
     if *source == CertificateOrigin::File {
         for (setting, path) in [(&CERT_FILE, cert_file), (&KEY_FILE, key_file)] {
             if path.as_os_str().is_empty() {

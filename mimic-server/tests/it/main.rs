@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod client_ca;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod common;

@@ -54,10 +54,14 @@ impl Connection {
 
     /// A connection of a client that offers these protocols, in the encoding of the TLS extension.
     pub(crate) fn offering(address: SocketAddr, protocols: &[u8]) -> io::Result<Self> {
+        Self::with(address, Ssl::new(&trusting(protocols)).unwrap())
+    }
+
+    /// A connection with these settings.
+    pub(crate) fn with(address: SocketAddr, ssl: Ssl) -> io::Result<Self> {
         let tcp = TcpStream::connect(address)?;
         tcp.set_read_timeout(Some(Duration::from_mins(1)))?;
         tcp.set_nodelay(true)?;
-        let ssl = Ssl::new(&trusting(protocols)).unwrap();
         let stream = ssl.connect(tcp).map_err(|error| io::Error::other(error.to_string()))?;
         Ok(Self { stream: BufReader::new(stream) })
     }
