@@ -124,24 +124,26 @@ pub fn attack(program: &Path, attack: Attack, connections: usize, variables: &[(
     Ok(cost)
 }
 
-fn request(body: &[u8]) -> Vec<u8> {
+/// A review as HTTP/1.1 bytes.
+pub(crate) fn request(body: &[u8]) -> Vec<u8> {
     let head = "POST /mutate HTTP/1.1\r\nHost: mimic\r\nContent-Type: application/json\r\nContent-Length:";
     [format!("{head} {}\r\n\r\n", body.len()).as_bytes(), body].concat()
 }
 
-struct Client {
+/// Opens connections to a server.
+pub(crate) struct Client {
     server: SocketAddr,
     tls: SslContext,
 }
 
 impl Client {
-    fn new(server: SocketAddr) -> Result<Self> {
+    pub(crate) fn new(server: SocketAddr) -> Result<Self> {
         let mut tls = SslContext::builder(SslMethod::tls_client())?;
         tls.set_mode(SslMode::RELEASE_BUFFERS);
         Ok(Self { server, tls: tls.build() })
     }
 
-    fn open(&self) -> Result<SslStream<TcpStream>> {
+    pub(crate) fn open(&self) -> Result<SslStream<TcpStream>> {
         let tcp = TcpStream::connect(self.server)?;
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(PATIENCE))?;

@@ -12,5 +12,6 @@ pub mod endure;
 pub mod instructions;
 pub mod load;
 pub mod programs;
+pub mod restarts;
 pub mod serve;
 pub mod soak;
