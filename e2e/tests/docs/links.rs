@@ -87,9 +87,19 @@ fn every_file_that_a_page_names_exists() -> Result<()> {
 
 #[test]
 fn every_test_behind_a_guarantee_exists() -> Result<()> {
-    let page = Page::read("docs/architecture.md")?;
+    check_tests("docs/architecture.md", "Guarantees")
+}
+
+#[test]
+fn every_test_behind_a_claim_about_security_exists() -> Result<()> {
+    check_tests("docs/security.md", "Tests of these claims")
+}
+
+/// Checks the tests that the rows of a table name.
+fn check_tests(page: &str, section: &str) -> Result<()> {
+    let page = Page::read(page)?;
     let folder = page.path().parent().context("a page is in a folder")?;
-    let rows = page.section("Guarantees")?.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let rows = page.section(section)?.lines().filter(|line| line.starts_with("| ")).skip(1);
     let mut count = 0;
     for row in rows {
         let mut code = String::new();
