@@ -20,7 +20,7 @@ fn documented(text: &str) -> Result<String> {
     Ok(block.with_context(|| format!("the page has a sample with `{text}`"))?.to_owned())
 }
 
-/// Writes the documented files, and returns the path of the AdmissionConfiguration.
+/// Writes the documented files, and returns the path of the `AdmissionConfiguration`.
 fn write_configuration(directory: &Path, ca: &TestCa) -> Result<String> {
     let (certificate, key) = ca.issue_for_client()?;
     fs::write(directory.join("client.crt"), certificate.to_pem()?)?;
