@@ -10,7 +10,7 @@ use crate::rule_error::{Advice, RuleError};
 use crate::rule_list::RuleList;
 use crate::rule_spec::{Library, MirrorSpec, References, RuleSpec};
 use crate::selector::{Operator, PodSelector, Requirement};
-use crate::yaml::{self, Node, Value};
+use crate::yaml::{self, MAX_BYTES, Node, Value};
 
 /// Parses the content of `mirrors.yaml`. `name` names it in problems. Requires the feature `file`.
 ///
@@ -40,7 +40,7 @@ pub fn parse_rules_file(name: &str, text: &str) -> Result<RuleList, Problem> {
 /// # Errors
 /// [`Problem`] if the text is not YAML, or a file of another tool.
 pub fn rules_document(name: &str, text: &str) -> Result<Node, Problem> {
-    let parsed = yaml::parse(text);
+    let parsed = yaml::parse(text, MAX_BYTES);
     if let Some(problem) = other_tools::problem(name, text, parsed.as_ref().ok(), &FILE_KEYS) {
         return Err(problem);
     }
@@ -49,7 +49,7 @@ pub fn rules_document(name: &str, text: &str) -> Result<Node, Problem> {
 
 /// The problem with a text that is a file of another tool.
 pub fn other_tool(name: &str, text: &str) -> Option<Problem> {
-    other_tools::problem(name, text, yaml::parse(text).ok().as_ref(), &FILE_KEYS)
+    other_tools::problem(name, text, yaml::parse(text, MAX_BYTES).ok().as_ref(), &FILE_KEYS)
 }
 
 /// The rules of a document. `others` are further keys that it can have; they are ignored.

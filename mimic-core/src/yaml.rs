@@ -6,10 +6,14 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use crate::text::without_mark;
 
-/// Most nodes of one document, with aliases expanded. Limits the memory that a file can take.
-const MAX_NODES: usize = 2_000_000;
-/// Deepest nesting; the format itself needs seven.
+/// Most memory of the tree of one document, in bytes. Anchors and aliases count as the copies that they are.
+pub const MAX_BYTES: usize = 40 << 20;
+/// Deepest nesting, with aliases expanded; the format itself needs seven.
 const MAX_DEPTH: usize = 64;
+/// Memory of a node in bytes. A list or mapping that grows has room for twice as many.
+const NODE: usize = 2 * size_of::<Node>();
+/// Memory of a string in addition to its text, in bytes.
+const TEXT: usize = 24;
 
 /// A node and the line on which it starts.
 #[derive(Clone, Debug)]
@@ -62,12 +66,35 @@ impl Node {
         }
     }
 
-    fn size(&self) -> usize {
+    fn cost(&self) -> Cost {
         match &self.value {
-            Value::List(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
-            Value::Map(entries) => 1 + entries.iter().map(|(key, value)| key.size() + value.size()).sum::<usize>(),
-            _ => 1,
+            Value::List(items) => Cost::of(items),
+            Value::Map(entries) => Cost::of(entries.iter().flat_map(|(key, value)| [key, value])),
+            Value::Text(text) => Cost { bytes: NODE + TEXT + text.len(), depth: 0 },
+            Value::Null | Value::Bool(_) => Cost { bytes: NODE, depth: 0 },
         }
+    }
+}
+
+/// What a node takes.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    /// Memory in bytes.
+    bytes: usize,
+    /// Levels of lists and mappings.
+    depth: usize,
+}
+
+impl Cost {
+    /// Of a list or mapping with these nodes.
+    fn of<'n>(nodes: impl IntoIterator<Item = &'n Node>) -> Self {
+        let mut cost = Self { bytes: NODE, depth: 0 };
+        for node in nodes {
+            let inner = node.cost();
+            cost.bytes += inner.bytes;
+            cost.depth = cost.depth.max(inner.depth);
+        }
+        Self { depth: cost.depth + 1, ..cost }
     }
 }
 
@@ -80,8 +107,11 @@ struct Open {
 }
 
 /// Parses a text with one document. An empty text is [`Value::Null`]. A byte order mark is skipped.
-pub fn parse(text: &str) -> Result<Node, YamlError> {
-    let mut builder = Builder::default();
+///
+/// # Errors
+/// [`YamlError`] if the text is not YAML, is nested too deeply, or needs more than `limit` bytes of memory.
+pub fn parse(text: &str, limit: usize) -> Result<Node, YamlError> {
+    let mut builder = Builder { limit, open: Vec::new(), anchors: HashMap::new(), bytes: 0, root: None };
     let mut parser = Parser::new_from_str(without_mark(text));
     while let Some(event) = parser.next_event() {
         match event {
@@ -94,11 +124,12 @@ pub fn parse(text: &str) -> Result<Node, YamlError> {
     Ok(builder.root.unwrap_or(Node { line: 1, value: Value::Null }))
 }
 
-#[derive(Default)]
 struct Builder {
+    limit: usize,
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
-    nodes: usize,
+    /// Memory of everything that was built, in bytes.
+    bytes: usize,
     root: Option<Node>,
 }
 
@@ -113,14 +144,19 @@ impl Builder {
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor) {
                 Some(node) => {
+                    let cost = node.cost();
+                    if self.open.len() + cost.depth > MAX_DEPTH {
+                        return Err(too_deep(line));
+                    }
+                    spend(&mut self.bytes, self.limit, cost.bytes, line)?;
                     let node = node.clone();
-                    self.nodes += node.size();
-                    self.add(node, line)
+                    self.add(node);
+                    Ok(())
                 }
                 None => error("an alias within the node that it refers to"),
             },
             Event::Scalar(text, style, anchor, _) => {
-                self.nodes += 1;
+                spend(&mut self.bytes, self.limit, NODE + TEXT + text.len(), line)?;
                 let node = Node { line, value: scalar(&text, style) };
                 self.finish(node, anchor, line)
             }
@@ -135,9 +171,9 @@ impl Builder {
     }
 
     fn begin(&mut self, value: Value, anchor: usize, line: usize) -> Result<(), YamlError> {
-        self.nodes += 1;
+        spend(&mut self.bytes, self.limit, NODE, line)?;
         if self.open.len() >= MAX_DEPTH {
-            return Err(YamlError { line, message: format!("more than {MAX_DEPTH} levels of nesting") });
+            return Err(too_deep(line));
         }
         self.open.push(Open { node: Node { line, value }, anchor, key: None });
         Ok(())
@@ -145,27 +181,38 @@ impl Builder {
 
     fn finish(&mut self, node: Node, anchor: usize, line: usize) -> Result<(), YamlError> {
         if anchor != 0 {
-            self.nodes += node.size();
+            spend(&mut self.bytes, self.limit, node.cost().bytes, line)?;
             self.anchors.insert(anchor, node.clone());
         }
-        self.add(node, line)
+        self.add(node);
+        Ok(())
     }
 
-    fn add(&mut self, node: Node, line: usize) -> Result<(), YamlError> {
-        if self.nodes > MAX_NODES {
-            return Err(YamlError { line, message: format!("more than {MAX_NODES} values") });
-        }
+    fn add(&mut self, node: Node) {
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
-            return Ok(());
+            return;
         };
         match (&mut open.node.value, open.key.take()) {
             (Value::List(items), _) => items.push(node),
             (Value::Map(entries), Some(key)) => entries.push((key, node)),
             (_, _) => open.key = Some(node),
         }
-        Ok(())
     }
+}
+
+/// Counts memory before it is used.
+fn spend(bytes: &mut usize, limit: usize, more: usize, line: usize) -> Result<(), YamlError> {
+    *bytes += more;
+    if *bytes > limit {
+        let message = format!("needs more than {} MiB of memory, with aliases expanded", limit >> 20);
+        return Err(YamlError { line, message });
+    }
+    Ok(())
+}
+
+fn too_deep(line: usize) -> YamlError {
+    YamlError { line, message: format!("more than {MAX_DEPTH} levels of nesting") }
 }
 
 /// Scalars of YAML's core schema, as far as the format needs them.

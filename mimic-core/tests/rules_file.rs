@@ -73,7 +73,20 @@ fn a_file_cannot_cost_more_than_a_bounded_amount() {
         let _ = writeln!(bomb, "a{level}: &a{level} [{previous}]");
     }
     let error = parse_rules_file("f", &bomb).unwrap_err().to_string();
-    assert!(error.contains("more than 2000000 values"), "{error}");
+    assert!(error.contains("needs more than 40 MiB of memory"), "{error}");
+
+    // 130 KB with a large string that is used ten thousand times.
+    let large = format!("a: &a {}\nrules: [{}]", "x".repeat(100_000), "*a,".repeat(10_000));
+    let error = parse_rules_file("f", &large).unwrap_err().to_string();
+    assert!(error.contains("needs more than 40 MiB of memory"), "{error}");
+
+    // Aliases nest, too.
+    let mut chain = String::from("a0: &a0 [x]\n");
+    for level in 1..100 {
+        let _ = writeln!(chain, "a{level}: &a{level} [*a{}]", level - 1);
+    }
+    let error = parse_rules_file("f", &chain).unwrap_err().to_string();
+    assert!(error.contains("more than 64 levels of nesting"), "{error}");
 
     let pattern = format!("rules: [{{pattern: '{}', mirrors: [m.example.com]}}]", "(a{1000}){1000}");
     let list = parse_rules_file("f", &pattern).unwrap();
