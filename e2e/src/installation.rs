@@ -22,7 +22,10 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::{Balancer, Checkout, Cluster, Namespace, Replica, images, volumes::Volumes, wait::eventually};
+use crate::{
+    Balancer, Checkout, Cluster, Namespace, Replica, images, rewrite::run_mimic_with, volumes::Volumes,
+    wait::eventually,
+};
 
 /// The shipped files in their own cluster, and what a cluster would run: replicas of the Deployment, which authenticate with its
 /// service account, behind the Service.
@@ -94,16 +97,31 @@ impl<'c> Installation<'c> {
     /// The same with more variables.
     pub async fn start_replica_with(&self, more: &[(&str, &str)]) -> Result<Replica> {
         let pod = self.pod().await?;
-        let container = pod.containers.first().context("its pods have a container")?;
-        // One per replica, so that no replica reads files that are being written for another.
-        let directory = tempfile::Builder::new().prefix("replica-").tempdir_in(self.checkout.path())?.keep();
-        let volumes = Volumes::mount(&self.own, &pod, container, &directory).await?;
-        let variables = self.variables(container)?.into_iter().map(|(name, value)| (name, volumes.located(&value)));
-        let more = more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
-        let variables: Vec<_> = variables.chain(more).collect();
+        let (directory, mut variables) = self.container(&pod).await?;
+        variables.extend(more.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
         let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let account = pod.service_account_name.as_deref().unwrap_or("default");
         Replica::start(variables, &self.kubeconfig(account, &directory).await?)
+    }
+
+    /// Runs the command `mimic` with the variables and the files of a pod's container, as `kubectl exec` does. Returns its
+    /// standard output.
+    ///
+    /// # Errors
+    /// If it fails, or prints an error or a warning.
+    pub async fn exec_mimic(&self, arguments: &[&str]) -> Result<String> {
+        let (_, variables) = self.container(&self.pod().await?).await?;
+        run_mimic_with(&variables, arguments)
+    }
+
+    /// Mounts the volumes of a pod's container. Returns the directory with them, and the variables of the container.
+    async fn container(&self, pod: &PodSpec) -> Result<(PathBuf, Vec<(String, String)>)> {
+        let container = pod.containers.first().context("its pods have a container")?;
+        // One per replica, so that no replica reads files that are being written for another.
+        let directory = tempfile::Builder::new().prefix("replica-").tempdir_in(self.checkout.path())?.keep();
+        let volumes = Volumes::mount(&self.own, pod, container, &directory).await?;
+        let variables = self.variables(container)?.into_iter().map(|(name, value)| (name, volumes.located(&value)));
+        Ok((directory, variables.collect()))
     }
 
     /// Starts replicas, and waits until they get requests.

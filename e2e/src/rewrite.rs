@@ -9,7 +9,14 @@ use crate::{binaries, process::command};
 /// # Errors
 /// If it fails, or prints an error or a warning.
 pub fn run_mimic(arguments: &[&str]) -> Result<String> {
-    let output = command(binaries::MIMIC.path()?).args(arguments).output().context("mimic did not start")?;
+    run_mimic_with(&[], arguments)
+}
+
+/// The same with these variables.
+pub(crate) fn run_mimic_with(variables: &[(String, String)], arguments: &[&str]) -> Result<String> {
+    let variables = variables.iter().map(|(name, value)| (name, value));
+    let mut command = command(binaries::MIMIC.path()?);
+    let output = command.envs(variables).args(arguments).output().context("mimic did not start")?;
     let stdout = String::from_utf8(output.stdout)?;
     let stderr = String::from_utf8(output.stderr)?;
     ensure!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mimic_core::internal::{GlobError, Globs};
 use mimic_core::{Context, Hint as _, Problem, Rule, RuleList, parse_short_form};
@@ -21,7 +21,7 @@ pub(crate) const COMMAND_LINE: &str = "command line";
 
 /// Shows how Mimic rewrites images, using the webhook's code.
 ///
-/// Works offline; only `mirrors --harbor` and `doctor` connect to a Harbor. Results go to standard output, errors and
+/// Works offline, except that `doctor` and rules of a Harbor need the Harbor. Results go to standard output, errors and
 /// warnings to standard error.
 ///
 /// Exit status: 0 success, 1 invalid input or another error, 2 usage error.
@@ -51,6 +51,7 @@ pub(crate) enum Command {
     /// Prints one line per input: the rewritten reference, or the input if it is unchanged or invalid.
     #[command(after_help = "Examples:
   mimic rewrite -m docker.io=harbor.example.com/dockerhub nginx:1.27
+  mimic rewrite --harbor http://harbor.example.com --registry harbor.example.com nginx:1.27
   mimic rewrite -f mirrors.yaml --namespace shop --label tier=web nginx:1.27
   cat images.txt | mimic rewrite -f mirrors.yaml -o json")]
     Rewrite(RewriteArgs),
@@ -72,18 +73,19 @@ pub(crate) enum Command {
     Review(ReviewArgs),
     /// List the mirrors in use, and those not used with the reason.
     ///
-    /// Mirrors come from the command line, files and a Harbor's proxy-cache projects, in this order of precedence. A rule is
+    /// Mirrors come from the command line, files and Harbors' proxy-cache projects, in this order of precedence. A rule is
     /// not used if an earlier one always applies instead.
     #[command(after_help = "Examples:
   mimic mirrors -f mirrors.yaml
   mimic mirrors --harbor http://harbor.example.com --username 'robot$mimic' --password-file password")]
     Mirrors(MirrorsArgs),
-    /// Diagnose problems.
-    Doctor {
-        /// What to check.
-        #[command(subcommand)]
-        subject: Subject,
-    },
+    /// Query the Harbors and report what works, what the accounts see, and which permissions are missing.
+    ///
+    /// Prints `ok`, `note` (a warning) or `problem` for each check. With a problem, the exit status is 1.
+    #[command(after_help = "Examples:
+  mimic doctor --config mimic.yaml
+  mimic doctor --harbor http://harbor.example.com --username 'robot$mimic' --password-file password")]
+    Doctor(DoctorArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Examples:
   mimic completions bash")]
@@ -93,20 +95,22 @@ pub(crate) enum Command {
     },
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    /// What to check. If omitted, everything.
+    pub(crate) subject: Option<Subject>,
+    #[command(flatten)]
+    pub(crate) harbor: HarborArgs,
+}
+
 /// What `doctor` checks.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Subject {
-    /// Query a Harbor and report what works, what the account sees, and which permissions are missing.
-    ///
-    /// Prints `ok`, `note` (a warning) or `problem` for each check. With a problem, the exit status is 1.
-    #[command(after_help = "Examples:
-  mimic doctor harbor --harbor http://harbor.example.com --username 'robot$mimic' --password-file password")]
-    #[command(group = ArgGroup::new("address").required(true).args(["harbor"]))]
-    Harbor(HarborArgs),
+    /// The Harbors.
+    Harbor,
 }
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("rules").required(true).multiple(true).args(["mirrors", "files", "harbor"]))]
 pub(crate) struct MirrorsArgs {
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
@@ -121,18 +125,18 @@ pub(crate) struct ParseArgs {
 }
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("rules").required(true).multiple(true).args(["mirrors", "files"]))]
 pub(crate) struct RewriteArgs {
     #[command(flatten)]
     pub(crate) images: ImageArgs,
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
     #[command(flatten)]
+    pub(crate) harbor: HarborArgs,
+    #[command(flatten)]
     pub(crate) pod: PodArgs,
 }
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("rules").required(true).multiple(true).args(["mirrors", "files"]))]
 pub(crate) struct ReviewArgs {
     /// Show the result for each image instead of the response.
     #[arg(long)]
@@ -157,10 +161,12 @@ pub(crate) struct ReviewArgs {
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
     #[command(flatten)]
+    pub(crate) harbor: HarborArgs,
+    #[command(flatten)]
     pub(crate) pod: PodArgs,
 }
 
-/// The rules.
+/// The rules. Without them, those of the Harbors that the server is configured with are used.
 #[derive(Args, Debug)]
 #[group(skip)]
 // Applies to all following arguments of a command, so this group comes after the arguments without a heading.
@@ -202,7 +208,7 @@ impl Cli {
             Command::Rewrite(args) | Command::Explain(args) => (&args.rules, args.images.uses_stdin()),
             Command::Review(args) => (&args.rules, args.file == Path::new(STDIN)),
             Command::Mirrors(args) => (&args.rules, false),
-            Command::Parse(_) | Command::Doctor { .. } | Command::Completions { .. } => return Ok(self),
+            Command::Parse(_) | Command::Doctor(_) | Command::Completions { .. } => return Ok(self),
         };
         let files = rules.files.iter().filter(|file| *file == Path::new(STDIN)).count();
         if files + usize::from(more) > 1 {
@@ -214,6 +220,20 @@ impl Cli {
             return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
         }
         Ok(self)
+    }
+}
+
+/// The usage error of a command that has no rules.
+pub(crate) fn no_rules() -> clap::Error {
+    let message =
+        "no rules given: use `--mirror`, `--file` or `--harbor`, or `--config` or variables that enable a Harbor";
+    Cli::command().error(ErrorKind::MissingRequiredArgument, message)
+}
+
+impl RuleArgs {
+    /// Whether any rule is given.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.mirrors.is_empty() || !self.files.is_empty()
     }
 }
 

@@ -30,7 +30,7 @@ struct Step {
 }
 
 pub(crate) fn run(args: RewriteArgs, out: &mut Output) -> anyhow::Result<()> {
-    let Some(rewriter) = rules::load(args.rules, out) else { return Ok(()) };
+    let Some(rewriter) = rules::load(args.rules, &args.harbor, out)? else { return Ok(()) };
     let labels = args.pod.labels();
     let context = args.pod.context(&labels);
     input::for_each(&args.images, out, |input, out| {

@@ -1,7 +1,7 @@
 //! The `mimic` command: rewrites images offline as the webhook does, explains the result, and lists mirrors.
 //!
-//! It uses the same code as the server: [`mimic_core`] parses and rewrites references, [`mimic_k8s`] answers reviews, and
-//! [`mimic_harbor`] discovers mirrors.
+//! It uses the same code as the server: [`mimic_core`] parses and rewrites references, [`mimic_k8s`] answers reviews,
+//! [`mimic_harbor`] discovers mirrors, and [`mimic_config`] reads the server's configuration.
 
 mod args;
 mod doctor;
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::args::{Cli, Command, Subject};
+use crate::args::{Cli, Command};
 use crate::output::Output;
 
 /// Runs the command with the arguments of this process.
@@ -41,6 +41,11 @@ pub fn main() -> ExitCode {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
+        if let Some(usage) = error.downcast_ref::<clap::Error>() {
+            let _ = out.flush();
+            let _ = usage.print();
+            return ExitCode::from(2);
+        }
         out.error(format_args!("{error:#}"));
         // If this fails too, the error is already about results that cannot be written.
         let _ = out.flush();
@@ -60,7 +65,7 @@ fn run(command: Command, out: &mut Output) -> anyhow::Result<()> {
         Command::Explain(args) => explain::run(args, out),
         Command::Review(args) => review::run(args, out),
         Command::Mirrors(args) => mirrors::run(args, out),
-        Command::Doctor { subject: Subject::Harbor(args) } => doctor::harbor(&args, out),
+        Command::Doctor(args) => doctor::run(&args, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "mimic", out.results());
             Ok(())

@@ -3,16 +3,13 @@
 use std::collections::HashMap;
 
 use mimic_core::{Hint, Rule, RuleRef};
-use mimic_harbor::{Filter, ProxyProject, Report};
+use mimic_harbor::{Filter, ProxyProject};
 use serde::Serialize;
 
 use crate::args::MirrorsArgs;
-use crate::harbor;
+use crate::harbor::Discovered;
 use crate::output::{Format, Output};
 use crate::rules::{self, Lists};
-
-/// Name of the source of mirrors that a Harbor gives, as in the server.
-const HARBOR: &str = "harbor";
 
 /// One mirror, used or not.
 #[derive(Debug, Default, Serialize)]
@@ -40,24 +37,11 @@ struct Row {
 
 pub(crate) fn run(args: MirrorsArgs, out: &mut Output) -> anyhow::Result<()> {
     // The errors have been reported.
-    let Some(mut lists) = rules::lists(args.rules, out) else { return Ok(()) };
-    let report = match args.harbor.settings()? {
-        None => None,
-        Some(settings) => match harbor::discover(&settings)? {
-            Ok(report) => Some(report),
-            Err(error) => {
-                out.error(error.full_message());
-                None
-            }
-        },
-    };
-    if let Some(report) = &report {
-        lists.push((HARBOR.to_owned(), report.rule_list().rules.into()));
-        for problem in report.problems() {
-            out.error(problem.full_message());
-        }
+    let Some((lists, harbors)) = rules::discover(args.rules, &args.harbor, out)? else { return Ok(()) };
+    let mut rows = rows(&lists, &harbors);
+    for text in rows.iter_mut().flat_map(|row| [&mut row.reason, &mut row.hint]).flatten() {
+        *text = args.harbor.named(text);
     }
-    let rows = rows(&lists, report.as_ref());
     match out.format() {
         // The errors have been reported.
         _ if rows.is_empty() && out.failed() => {}
@@ -68,29 +52,35 @@ pub(crate) fn run(args: MirrorsArgs, out: &mut Output) -> anyhow::Result<()> {
 }
 
 /// All rules in order of precedence, then the projects without a rule.
-fn rows(lists: &Lists, report: Option<&Report>) -> Vec<Row> {
+fn rows(lists: &Lists, harbors: &[Discovered]) -> Vec<Row> {
     let rewriter = rules::compile(lists);
-    let projects: HashMap<&str, &ProxyProject> =
-        report.iter().flat_map(|report| &report.projects).map(|project| (project.name.as_str(), project)).collect();
+    let projects = || {
+        harbors.iter().flat_map(|harbor| {
+            let projects = harbor.report.iter().flat_map(|report| &report.projects);
+            projects.map(|project| (harbor.source.as_str(), project))
+        })
+    };
+    let by_name: HashMap<(&str, &str), &ProxyProject> =
+        projects().map(|(source, project)| ((source, project.name.as_str()), project)).collect();
     let mut first: HashMap<String, RuleRef<'_>> = HashMap::new();
     let mut rows = Vec::new();
     for rule in rewriter.rules() {
         let upstream = rule.rule.upstream().to_string();
-        let project = projects.get(rule.rule.name()).copied().filter(|_| rule.source == HARBOR);
+        let project = by_name.get(&(rule.source, rule.rule.name()));
         let before = first.get(&upstream).copied();
         if before.is_none() && !rule.rule.is_conditional() {
             first.insert(upstream.clone(), rule);
         }
         let mut row = match project {
-            Some(project) => project_row(project),
+            Some(project) => project_row(project, rule.source),
             None => rule_row(rule.rule, rule.source, upstream),
         };
         row.used = before.is_none();
         row.reason = before.map(|before| format!("{before} has precedence for the same upstream"));
         rows.push(row);
     }
-    let skipped = report.iter().flat_map(|report| &report.projects).filter(|project| project.skipped.is_some());
-    rows.extend(skipped.map(project_row));
+    let skipped = projects().filter(|(_, project)| project.skipped.is_some());
+    rows.extend(skipped.map(|(source, project)| project_row(project, source)));
     rows
 }
 
@@ -106,12 +96,12 @@ fn rule_row(rule: &Rule, source: &str, upstream: String) -> Row {
     }
 }
 
-fn project_row(project: &ProxyProject) -> Row {
+fn project_row(project: &ProxyProject, source: &str) -> Row {
     Row {
         upstream: project.upstream.clone(),
         mirrors: vec![project.mirror.clone()],
         alias_of: None,
-        source: HARBOR.to_owned(),
+        source: source.to_owned(),
         rule: project.name.clone(),
         access: Some(if project.public { "public" } else { "private" }),
         health: project.health.clone(),

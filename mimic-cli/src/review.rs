@@ -24,7 +24,7 @@ use crate::rules;
 const REVIEW_MAX: u64 = 8 << 20;
 
 pub(crate) fn run(args: ReviewArgs, out: &mut Output) -> anyhow::Result<()> {
-    let Some(rewriter) = rules::load(args.rules, out) else { return Ok(()) };
+    let Some(rewriter) = rules::load(args.rules, &args.harbor, out)? else { return Ok(()) };
     let settings = ReviewSettings {
         annotate: !args.no_annotate,
         dry_run: args.dry_run,

@@ -36,9 +36,9 @@ pub(crate) struct Project {
 pub(crate) struct Metadata {
     pub(crate) public: Option<String>,
     pub(crate) proxy_cache_filter_pattern: Option<String>,
-    pub(crate) proxy_cache_filter_pattern_kind: Option<String>,
-    /// The name of the same field in some releases.
     pub(crate) proxy_cache_filter_kind: Option<String>,
+    /// The same field before the release of 2.16.
+    pub(crate) proxy_cache_filter_pattern_kind: Option<String>,
 }
 
 impl Project {

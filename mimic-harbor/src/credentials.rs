@@ -25,7 +25,8 @@ impl Credentials {
         Self { username: username.into(), password: Password::Text(password.into()) }
     }
 
-    /// A password in a file, which is read again for every discovery. White space at its end is removed.
+    /// A password in a file, which is read again for every discovery. White space at its end and a byte order mark are
+    /// removed.
     pub fn from_file(username: impl Into<String>, file: impl Into<PathBuf>) -> Self {
         Self { username: username.into(), password: Password::File(file.into()) }
     }
@@ -43,15 +44,14 @@ impl Credentials {
         }
     }
 
-    /// The name and the current password.
+    /// The name and the current password. Blocks on the disk.
     pub(crate) fn read(&self) -> Result<Basic, HarborError> {
         let password = match &self.password {
             Password::Text(text) => text.clone(),
             Password::File(path) => {
                 let unusable = |cause| HarborError::PasswordFile { path: path.clone(), cause };
-                // Blocks only briefly: the file has a few bytes.
                 let text = std::fs::read_to_string(path).map_err(unusable)?;
-                let text = text.trim_end();
+                let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end();
                 if text.is_empty() {
                     return Err(unusable(io::Error::new(io::ErrorKind::InvalidData, "it is empty")));
                 }
@@ -102,10 +102,16 @@ mod tests {
     }
 
     #[test]
-    fn a_password_file_is_read_each_time_and_without_its_line_end() {
+    fn a_password_file_is_read_each_time_without_its_line_end_and_byte_order_mark() {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         let credentials = Credentials::from_file("robot$mimic", file.path());
-        for (content, password) in [("one\n", Ok("one")), ("two", Ok("two")), ("\n", Err("it is empty"))] {
+        for (content, password) in [
+            ("one\n", Ok("one")),
+            ("two", Ok("two")),
+            ("\u{feff}three\r\n", Ok("three")),
+            ("\n", Err("it is empty")),
+            ("\u{feff}", Err("it is empty")),
+        ] {
             std::fs::write(file.path(), content).expect("the file can be written");
             let read = credentials.read().map(|basic| basic.password).map_err(|error| error.full_message().to_string());
             let expected = password

@@ -7,17 +7,16 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::StreamExt as _;
 use mimic_core::Rule;
 use serde::de::IgnoredAny;
-use tokio::time::Instant;
 use url::form_urlencoded::byte_serialize;
 
 use crate::api::{Project, Registry, Summary, SystemInfo};
-use crate::choice::{self, Endpoint};
 use crate::client::{self, Caller, Client, Denial, Reply};
-use crate::credentials::Credentials;
+use crate::credentials::{Basic, Credentials};
 use crate::error::HarborError;
 use crate::pages;
+use crate::project_rules::{self, Endpoint};
 use crate::report::{DiscoveryMethod, PERMISSION, ProxyProject, Report, SkipReason};
-use crate::retention::Retention;
+use crate::retention::{Now, Retention};
 use crate::settings::HarborSettings;
 
 /// Most requests for summaries at the same time.
@@ -96,7 +95,7 @@ impl Harbor {
     /// [`HarborError`] if any request fails: a partial list is never returned.
     pub async fn discover(&self) -> Result<Report, HarborError> {
         let mut report = self.read(&mut *self.known.lock().await).await?;
-        choice::skip_outranked(&mut report.projects);
+        project_rules::skip_outranked(&mut report.projects);
         Ok(report)
     }
 
@@ -106,7 +105,7 @@ impl Harbor {
     /// [`HarborError`] if any request fails, or the reads keep differing.
     pub async fn discover_confirmed(&self) -> Result<Report, HarborError> {
         let mut report = self.read_confirmed(&mut *self.known.lock().await).await?;
-        choice::skip_outranked(&mut report.projects);
+        project_rules::skip_outranked(&mut report.projects);
         Ok(report)
     }
 
@@ -125,8 +124,8 @@ impl Harbor {
         } else {
             self.read(&mut known).await?
         };
-        report.kept = known.retention.apply(&mut report.projects, self.settings.grace, Instant::now());
-        choice::skip_outranked(&mut report.projects);
+        report.kept = known.retention.apply(&mut report.projects, self.settings.grace, Now::read());
+        project_rules::skip_outranked(&mut report.projects);
         Ok(report)
     }
 
@@ -151,7 +150,7 @@ impl Harbor {
 
     /// One complete read. Projects for the same upstream are not compared yet.
     async fn read(&self, known: &mut Known) -> Result<Report, HarborError> {
-        let client = self.client()?;
+        let client = self.client().await?;
         let info = identify(&client).await?;
         let registry = self.registry(&client, &info)?;
 
@@ -185,7 +184,7 @@ impl Harbor {
             harbor: client.harbor(),
             version: info.harbor_version,
             account: client.account.as_ref().map(|account| account.username.clone()),
-            projects: choice::evaluate_all(projects, &registry, &self.settings),
+            projects: project_rules::evaluate_all(projects, &registry, &self.settings),
             registry,
             discovery_method,
             unused_overrides,
@@ -202,7 +201,7 @@ impl Harbor {
         known: &mut Vec<u64>,
     ) -> Result<(HashMap<u64, Endpoint>, DiscoveryMethod), HarborError> {
         let is_needed = |project: &&Project| {
-            choice::check_selected(project, &self.settings).is_ok()
+            project_rules::check_selected(project, &self.settings).is_ok()
                 && self.settings.overrides.get(&project.name).is_none()
         };
         let mut by_endpoint: HashMap<u64, Vec<EndpointUser>> = HashMap::new();
@@ -247,9 +246,8 @@ impl Harbor {
     }
 
     /// A client with the current content of the password and CA files.
-    fn client(&self) -> Result<Client, HarborError> {
-        let account = self.settings.credentials.as_ref().map(Credentials::read).transpose()?;
-        let ca = read_ca(&self.settings)?;
+    async fn client(&self) -> Result<Client, HarborError> {
+        let (account, ca) = read_files(&self.settings).await?;
         let mut http = self.http.lock().unwrap_or_else(PoisonError::into_inner);
         if http.ca != ca {
             let client = http_client(&self.settings, ca.as_deref())?;
@@ -277,6 +275,25 @@ fn require_visible_endpoint(client: &Client, report: Report) -> Result<Report, H
         action: "read the registry endpoints of the proxy-cache projects",
         permission: PERMISSION,
     })
+}
+
+/// The account and the content of the CA file. A disk can hang, so they are read on a thread that may block.
+async fn read_files(settings: &HarborSettings) -> Result<(Option<Basic>, Option<Vec<u8>>), HarborError> {
+    let read = |settings: &HarborSettings| {
+        Ok((settings.credentials.as_ref().map(Credentials::read).transpose()?, read_ca(settings)?))
+    };
+    if settings.ca_file.is_none() && settings.credentials.as_ref().and_then(Credentials::file).is_none() {
+        return read(settings);
+    }
+    let settings = settings.clone();
+    match tokio::task::spawn_blocking(move || read(&settings)).await {
+        Ok(read) => read,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime shuts down, and this task with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
 }
 
 fn read_ca(settings: &HarborSettings) -> Result<Option<Vec<u8>>, HarborError> {

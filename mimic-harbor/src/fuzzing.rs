@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::address::Address;
 use crate::api::{Project, Registry};
-use crate::choice::{self, Endpoint};
+use crate::project_rules::{self, Endpoint};
 use crate::report::ProxyProject;
 use crate::settings::HarborSettings;
 
@@ -44,7 +44,7 @@ pub fn evaluate(text: &str, private: bool, reversed: bool) -> Option<Vec<(ProxyP
     };
     let projects = projects.into_iter().map(|project| (endpoint(&project), project));
     let projects = projects.map(|(endpoint, project)| (project, endpoint)).collect();
-    let mut projects = choice::evaluate_all(projects, REGISTRY, &settings);
-    choice::skip_outranked(&mut projects);
+    let mut projects = project_rules::evaluate_all(projects, REGISTRY, &settings);
+    project_rules::skip_outranked(&mut projects);
     Some(projects.into_iter().map(|project| (project.clone(), project.rule)).collect())
 }

@@ -26,7 +26,6 @@
 mod address;
 mod api;
 mod checkup;
-mod choice;
 mod client;
 mod credentials;
 mod discovery;
@@ -36,6 +35,7 @@ mod filter;
 #[doc(hidden)]
 pub mod fuzzing;
 mod pages;
+mod project_rules;
 mod report;
 mod resolver;
 mod retention;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use mimic_core::internal::Printable;
 use mimic_core::{Hint, Problem, Rule, RuleError, RuleList};
@@ -42,9 +42,9 @@ pub struct Kept {
     pub projects: Vec<String>,
     /// The number of all projects in use.
     pub known: usize,
-    /// How long the first of them is kept from now on, unless it returns.
+    /// Until when the first of them is kept, unless it returns.
     #[serde(skip)]
-    pub left: Duration,
+    pub until: SystemTime,
 }
 
 /// How the upstreams of projects were discovered.
@@ -111,7 +111,7 @@ pub enum SkipReason {
     #[error(transparent)]
     Filter(#[from] FilterError),
     /// Its endpoint is unhealthy, and the settings skip such projects.
-    #[error("its endpoint is `{}`, and `harbor.unhealthy` is off", Printable(.0))]
+    #[error("its endpoint is `{}`, and `harbor.unhealthy` excludes such projects", Printable(.0))]
     Unhealthy(String),
     /// No valid rule can be made from it.
     #[error(transparent)]
@@ -202,13 +202,13 @@ impl Report {
     pub fn degraded(&self) -> Option<Problem> {
         let kept = self.kept.as_ref()?;
         let missing: Vec<&str> = kept.projects.iter().map(String::as_str).collect();
-        // In whole minutes: the text is logged when it changes.
+        // A time, not a period: the text is logged when it changes.
         let message = format!(
-            "{} of {} projects are missing from Harbor's list; keeping {} for {} more minutes",
+            "{} of {} projects are missing from Harbor's list; keeping {} until {}",
             missing.len(),
             kept.known,
             names(&missing),
-            kept.left.as_secs().div_ceil(60),
+            httpdate::fmt_http_date(kept.until),
         );
         let hint = "check the account's permissions and Harbor's log; restart Mimic if the projects were deleted";
         Some(Problem::new(&self.harbor, message).with_hint(hint))

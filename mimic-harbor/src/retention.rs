@@ -5,7 +5,7 @@
 //! revoked by mistake has the same effect.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -26,9 +26,23 @@ struct Known {
     missing: Option<Missing>,
 }
 
+/// A moment on both clocks: one that measures, and one that people read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    instant: Instant,
+    time: SystemTime,
+}
+
+impl Now {
+    /// The present moment.
+    pub(crate) fn read() -> Self {
+        Self { instant: Instant::now(), time: SystemTime::now() }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Missing {
-    since: Instant,
+    since: Now,
     /// Reads without the project, apart from those that lost most of the list.
     reads: u32,
 }
@@ -42,7 +56,7 @@ impl Retention {
     /// Takes a complete read, before projects for the same upstream are compared. Adds the projects to it that are
     /// missing but kept. If the read lost more than half of the projects, or all private ones, they are kept for
     /// `grace`, and the result describes them.
-    pub(crate) fn apply(&mut self, read: &mut Vec<ProxyProject>, grace: Duration, now: Instant) -> Option<Kept> {
+    pub(crate) fn apply(&mut self, read: &mut Vec<ProxyProject>, grace: Duration, now: Now) -> Option<Kept> {
         let mut present: BTreeMap<&str, &ProxyProject> =
             read.iter().map(|project| (project.name.as_str(), project)).collect();
         // Harbor may deny an anonymous client what it shows to the account.
@@ -70,18 +84,22 @@ impl Retention {
         self.known.retain(|_, known| {
             let Some(missing) = &mut known.missing else { return true };
             missing.reads += u32::from(!suspicious);
-            if suspicious { now.duration_since(missing.since) < grace } else { missing.reads < READS }
+            if suspicious { now.instant.duration_since(missing.since.instant) < grace } else { missing.reads < READS }
         });
 
         let kept: Vec<&Known> = self.known.values().filter(|known| known.missing.is_some()).collect();
-        let first = kept.iter().filter_map(|known| known.missing).map(|missing| missing.since).min();
+        let first = kept
+            .iter()
+            .filter_map(|known| known.missing)
+            .map(|missing| missing.since)
+            .min_by_key(|since| since.instant);
         read.retain(|project| kept.iter().all(|known| known.project.name != project.name));
         read.extend(kept.iter().map(|known| known.project.clone()));
         read.sort_by(|a, b| a.name.cmp(&b.name));
         first.filter(|_| suspicious).map(|first| Kept {
             projects: kept.iter().map(|known| known.project.name.clone()).collect(),
             known: self.known.len(),
-            left: grace.saturating_sub(now.duration_since(first)),
+            until: first.time + grace,
         })
     }
 }
@@ -97,12 +115,12 @@ mod tests {
 
     struct Reads {
         retention: Retention,
-        now: Instant,
+        now: Now,
     }
 
     impl Reads {
         fn new(projects: &[&str]) -> Self {
-            let mut reads = Self { retention: Retention::default(), now: Instant::now() };
+            let mut reads = Self { retention: Retention::default(), now: Now::read() };
             assert_eq!(reads.next(projects), (names(projects), None));
             reads
         }
@@ -110,7 +128,7 @@ mod tests {
         /// Reads a list, and returns what is in use then, and what is reported as kept.
         fn next(&mut self, projects: &[&str]) -> (Vec<String>, Option<Vec<String>>) {
             let mut read = projects.iter().map(|name| project(name)).collect();
-            self.now += REFRESH;
+            self.now = Now { instant: self.now.instant + REFRESH, time: self.now.time + REFRESH };
             let kept = self.retention.apply(&mut read, GRACE, self.now);
             (read.into_iter().map(|project| project.name).collect(), kept.map(|kept| kept.projects))
         }
@@ -155,6 +173,18 @@ mod tests {
                 assert_eq!(reads.next(&left), (names(&all), Some(names(&lost))));
             }
             assert_eq!(reads.next(&left), (names(&left), None), "an hour after the first read without them");
+        }
+    }
+
+    #[test]
+    fn the_report_says_until_when_and_stays_the_same() {
+        let mut reads = Reads::new(&["a", "b", "c"]);
+        let until = reads.now.time + REFRESH + GRACE;
+        for _ in 0..12 {
+            reads.next(&["a"]);
+            let mut read = vec![project("a")];
+            let kept = reads.retention.apply(&mut read, GRACE, reads.now);
+            assert_eq!(kept, Some(Kept { projects: names(&["b", "c"]), known: 3, until }));
         }
     }
 

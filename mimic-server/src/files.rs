@@ -1,11 +1,13 @@
 //! Reads files that other programs write.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _};
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::thread;
 use std::time::SystemTime;
+
+use mimic_config::files;
 
 use crate::polling::{self, State};
 
@@ -19,12 +21,8 @@ struct Look {
     content: Vec<u8>,
 }
 
-/// Reads a regular file of at most `limit` bytes. Blocks on the disk.
-pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    Ok(Look::at(path, limit)?.content)
-}
-
-/// The same for a file that is possibly being written: waits until it has not changed for a second.
+/// Reads a regular file of at most `limit` bytes that is possibly being written: waits until it has not changed for a
+/// second. Blocks on the disk.
 pub(crate) fn read_settled(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut last = Look::at(path, limit)?;
     for _ in 0..LOOKS {
@@ -49,36 +47,14 @@ pub(crate) fn readable_by_all(path: &Path) -> Option<u32> {
 
 impl Look {
     fn at(path: &Path, limit: u64) -> io::Result<Self> {
-        // To open a pipe would wait for a writer, and to open a device can have effects.
-        check(&fs::metadata(path)?, limit)?;
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        check(&metadata, limit)?;
-        let mut content = Vec::new();
-        file.take(limit + 1).read_to_end(&mut content)?;
-        if content.len() as u64 > limit {
-            return Err(too_large(limit));
-        }
+        let (metadata, content) = files::read_with_metadata(path, limit)?;
         Ok(Self { state: State::new(&metadata), content })
     }
 }
 
-fn check(metadata: &Metadata, limit: u64) -> io::Result<()> {
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    if metadata.len() > limit { Err(too_large(limit)) } else { Ok(()) }
-}
-
-fn too_large(limit: u64) -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {} MiB", limit >> 20))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;
     use std::process::Command;
@@ -89,7 +65,8 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn error(path: &Path, limit: u64) -> String {
-        let errors = [read(path, limit), read_settled(path, limit)].map(|result| result.expect_err("it is refused"));
+        let errors =
+            [files::read(path, limit), read_settled(path, limit)].map(|result| result.expect_err("it is refused"));
         assert_eq!(errors[0].to_string(), errors[1].to_string());
         errors[0].to_string()
     }
@@ -115,12 +92,12 @@ mod tests {
         // Without blocks on the disk, as an attacker would write it.
         let file = File::create(&path).expect("it can be created");
         file.set_len(MIB).expect("it can be extended");
-        assert_eq!(read(&path, MIB).expect("it is read").len(), 1 << 20);
+        assert_eq!(files::read(&path, MIB).expect("it is read").len(), 1 << 20);
         file.set_len(1 << 40).expect("it can be extended");
         assert_eq!(error(&path, MIB), "it is larger than 1 MiB");
         // A file without a size, whose content only reading shows.
         assert_eq!(
-            read(Path::new("/proc/self/status"), 4).expect_err("it is longer").kind(),
+            files::read(Path::new("/proc/self/status"), 4).expect_err("it is longer").kind(),
             io::ErrorKind::FileTooLarge
         );
     }

@@ -20,7 +20,6 @@ mod args;
 mod backoff;
 mod certificate;
 mod command;
-mod config;
 mod demo;
 mod files;
 mod health;

@@ -153,5 +153,20 @@ async fn each_harbor_gets_its_own_password_and_ca() -> Result<()> {
     let mimic = Installation::of(checkout, &commands, "mimic", "mimic").await?;
     let replicas = mimic.start_replicas(1).await?;
     replicas[0].reports(&["source harbor:main: 16 rules", "source harbor:lab: 16 rules"]).await?;
-    mimic.rewrites(&shop, "harbor.example.com/proxy-dockerhub/library/nginx").await
+    mimic.rewrites(&shop, "harbor.example.com/proxy-dockerhub/library/nginx").await?;
+
+    // As with `kubectl exec`: the command reads the pod's variables and files.
+    let found = mimic.exec_mimic(&["doctor"]).await?;
+    for (source, registry) in
+        [("main", "reported by Harbor): harbor.example.com"), ("lab", "configured): lab.example.com")]
+    {
+        let of_source = found.split("\n\n").find(|part| part.starts_with(&format!("harbor:{source}\n")));
+        let of_source = of_source.with_context(|| format!("no `harbor:{source}` in:\n{found}"))?;
+        for expected in
+            [&format!("ok       credentials of `{ROBOT}` accepted"), &format!("ok       registry address ({registry}")]
+        {
+            assert!(of_source.contains(expected), "{expected}\n{of_source}");
+        }
+    }
+    Ok(())
 }

@@ -86,9 +86,9 @@ async fn an_overlay_with_another_namespace_excludes_that_namespace() -> Result<(
     Ok(())
 }
 
-/// Whether a line runs `mimic`, also on what another command prints.
+/// Whether a line runs `mimic`, also on what another command prints, or in a pod, which does not run here.
 fn is_mimic(line: &str) -> bool {
-    line.starts_with("mimic ") || line.contains("| mimic ")
+    line.starts_with("mimic ") || line.contains("| mimic ") || line.contains(" -- mimic ")
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ mod command;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod harbor;
+#[cfg(test)]
 mod transcript;
 #[cfg(test)]
 mod transcripts;

@@ -151,14 +151,44 @@ impl Fake {
         *lock(&self.shared.mischief) = Some(Arc::new(mischief));
     }
 
+    /// Edits the list of projects.
+    ///
+    /// # Panics
+    /// If an account has no list of projects in the recordings.
+    pub fn edit_projects(&self, edit: impl Fn(&mut Vec<Value>) + Send + Sync + 'static) {
+        self.misbehave(move |request, recorded| {
+            if request.path != proxy_projects(1) {
+                return None;
+            }
+            let mut answer = recorded(request);
+            let mut projects: Vec<Value> = serde_json::from_slice(&answer.body).expect("a page of projects");
+            edit(&mut projects);
+            answer.body = Value::from(projects).to_string().into_bytes();
+            answer.headers.retain(|(name, _)| name != "x-total-count");
+            Some(answer)
+        });
+    }
+
     /// Removes the projects that have `part` in their name.
     pub fn remove_projects(&self, part: &'static str) {
-        self.misbehave(move |request, recorded| {
-            let mut answer = recorded(request);
-            let mut projects: Vec<Value> = serde_json::from_slice(&answer.body).ok()?;
-            projects.retain(|project| !project["name"].to_string().contains(part));
-            answer.body = Value::from(projects).to_string().into_bytes();
-            (request.path == proxy_projects(1)).then_some(answer)
+        self.edit_projects(move |projects| projects.retain(|project| !project["name"].to_string().contains(part)));
+    }
+
+    /// Gives projects a filter, as Harbor 2.16 reports it: each with its name, and the kind and the pattern of the filter. Harbor
+    /// leaves out an empty kind.
+    pub fn set_filters(&self, filters: &'static [(&'static str, &'static str, &'static str)]) {
+        self.edit_projects(|projects| {
+            for project in projects {
+                let name = project["name"].as_str().unwrap_or_default();
+                let Some((_, kind, pattern)) = filters.iter().find(|(filtered, ..)| *filtered == name) else {
+                    continue;
+                };
+                let metadata = &mut project["metadata"];
+                metadata["proxy_cache_filter_pattern"] = json!(pattern);
+                if !kind.is_empty() {
+                    metadata["proxy_cache_filter_kind"] = json!(kind);
+                }
+            }
         });
     }
 

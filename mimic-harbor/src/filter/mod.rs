@@ -53,7 +53,7 @@ impl Filter {
     /// The filter of a project, if it has one.
     pub(crate) fn of(metadata: &Metadata) -> Option<Self> {
         let pattern = metadata.proxy_cache_filter_pattern.as_deref()?.trim();
-        let kind = metadata.proxy_cache_filter_pattern_kind.as_ref().or(metadata.proxy_cache_filter_kind.as_ref());
+        let kind = metadata.proxy_cache_filter_kind.as_ref().or(metadata.proxy_cache_filter_pattern_kind.as_ref());
         let kind = match kind.map(String::as_str) {
             Some("regex") => FilterKind::Regex,
             _ => FilterKind::Doublestar,

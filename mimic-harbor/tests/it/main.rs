@@ -5,6 +5,7 @@ mod faults;
 mod filters;
 mod memory;
 mod pages;
+mod random_faults;
 mod shrinking;
 mod source;
 mod tls;

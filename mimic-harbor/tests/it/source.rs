@@ -99,7 +99,10 @@ async fn the_settings_select_the_projects() {
     assert!(names(mirrors(&report)).contains("42.dkr.ecr.eu-west-1.amazonaws.com harbor.example.com/zz-proxy-ecr-api"));
     assert!(names(mirrors(&report)).contains("artifactory.example.com/docker-remote harbor.example.com/zz-proxy-path"));
     let reasons = names(skipped(&report));
-    assert!(reasons.contains("proxy-gcr-us: its endpoint is `unhealthy`, and `harbor.unhealthy` is off"), "{reasons}");
+    assert!(
+        reasons.contains("proxy-gcr-us: its endpoint is `unhealthy`, and `harbor.unhealthy` excludes such projects"),
+        "{reasons}"
+    );
     assert!(reasons.contains("zz-proxy-slash: its name does not match `harbor.projects`"), "{reasons}");
     let problems: Vec<String> = report.problems().iter().map(|problem| problem.message().to_owned()).collect();
     assert_eq!(problems, ["override for `no`: no such proxy-cache project visible"]);

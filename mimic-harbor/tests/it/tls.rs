@@ -61,6 +61,11 @@ fn make(common: &str, issuer: Option<&Pair>, days: i64) -> Pair {
     Pair { certificate: builder.build(), key }
 }
 
+/// The PEM of a CA that no server uses.
+pub(crate) fn some_ca() -> Vec<u8> {
+    pem(&make("some CA", None, 1))
+}
+
 fn serve(pair: &Pair) -> Fake {
     let (chain, key) = (pair.certificate.to_pem().expect("PEM"), pair.key.private_key_to_pem_pkcs8().expect("PEM"));
     let acceptor = TlsAcceptor::new(Identity::from_pkcs8(&chain, &key).expect("an identity")).expect("an acceptor");

@@ -10,21 +10,6 @@ use serde_json::{Value, json};
 use super::{ROBOT, discover, harbor, message, mirrors, settings, skipped};
 use fake_harbor::{Answer, Fake, Request, proxy_projects};
 
-/// Lets a test edit the proxy-cache projects that the recordings have.
-fn edit_projects(fake: &Fake, edit: impl Fn(&mut Vec<Value>) + Send + Sync + 'static) {
-    fake.misbehave(move |request, recorded| {
-        let mut answer = recorded(request);
-        if request.path != proxy_projects(1) {
-            return None;
-        }
-        let mut projects: Vec<Value> = serde_json::from_slice(&answer.body).expect("a page of projects");
-        edit(&mut projects);
-        answer.body = Value::from(projects).to_string().into_bytes();
-        answer.headers.retain(|(name, _)| name != "x-total-count");
-        Some(answer)
-    });
-}
-
 fn as_anonymous(request: &Request, recorded: &dyn Fn(&Request) -> Answer) -> Answer {
     recorded(&Request { by: "robot-wrong-secret".to_owned(), ..request.clone() })
 }
@@ -49,7 +34,7 @@ async fn an_account_that_is_disabled_during_a_discovery_is_an_error() {
 #[tokio::test]
 async fn a_valid_account_that_sees_less_is_no_error() {
     let fake = Fake::start();
-    edit_projects(&fake, |projects| projects.truncate(1));
+    fake.edit_projects(|projects| projects.truncate(1));
     let report = discover(settings(&fake, ROBOT)).await.expect("the fake behaves");
     assert_eq!(mirrors(&report), ["docker.io harbor.example.com/proxy-dockerhub"]);
 }
@@ -172,7 +157,7 @@ async fn the_order_of_lists_changes_nothing() {
 #[tokio::test]
 async fn a_project_is_private_unless_it_is_marked_public() {
     let fake = Fake::start();
-    edit_projects(&fake, |projects| {
+    fake.edit_projects(|projects| {
         projects.truncate(3);
         projects[0]["metadata"] = json!({"public": "false"});
         projects[1]["metadata"] = json!(null);
@@ -186,24 +171,13 @@ async fn a_project_is_private_unless_it_is_marked_public() {
 #[tokio::test]
 async fn a_projects_filter_becomes_its_rules_filter() {
     let fake = Fake::start();
-    edit_projects(&fake, |projects| {
-        for project in projects.iter_mut() {
-            let metadata = match project["name"].as_str().unwrap_or_default() {
-                "proxy-dockerhub" => json!({"public": "true", "proxy_cache_filter_pattern": "library/**"}),
-                "proxy-dockerhub-registry" => {
-                    json!({"public": "true", "proxy_cache_filter_pattern": "acme/.*|bitnami/redis",
-                           "proxy_cache_filter_pattern_kind": "regex"})
-                }
-                "proxy-quay" => json!({"public": "true", "proxy_cache_filter_pattern": "{acme"}),
-                "zz-proxy-quay-typed" => json!({"public": "true", "proxy_cache_filter_pattern": "acme/*"}),
-                "proxy-gcr" => {
-                    json!({"public": "true", "proxy_cache_filter_pattern": "x/*", "proxy_cache_filter_kind": ""})
-                }
-                _ => continue,
-            };
-            project["metadata"] = metadata;
-        }
-    });
+    fake.set_filters(&[
+        ("proxy-dockerhub", "", "library/**"),
+        ("proxy-dockerhub-registry", "regex", "acme/.*|bitnami/redis"),
+        ("proxy-quay", "doublestar", "{acme"),
+        ("zz-proxy-quay-typed", "doublestar", "acme/*"),
+        ("proxy-gcr", "", "x/*"),
+    ]);
     let report = discover(settings(&fake, ROBOT)).await.expect("the fake behaves");
     let rewriter = Rewriter::new([("harbor", report.rule_list().rules.into())]);
     let rewrite = |image: &str| rewriter.rewrite(image, &Context::default()).rewritten().map(str::to_owned);
@@ -234,7 +208,7 @@ async fn a_projects_filter_becomes_its_rules_filter() {
 #[tokio::test]
 async fn a_project_without_a_filter_takes_precedence_over_those_with_one() {
     let fake = Fake::start();
-    edit_projects(&fake, |projects| {
+    fake.edit_projects(|projects| {
         for project in projects.iter_mut().filter(|project| project["name"] == "proxy-dockerhub") {
             project["metadata"] = json!({"public": "true", "proxy_cache_filter_pattern": "library/*"});
         }
@@ -274,7 +248,7 @@ async fn a_deleted_project_is_skipped_with_every_account() {
 #[tokio::test]
 async fn a_project_whose_name_is_a_number_is_requested_by_name() {
     let fake = Fake::start();
-    edit_projects(&fake, |projects| {
+    fake.edit_projects(|projects| {
         projects.truncate(1);
         projects[0]["name"] = json!("42");
     });
@@ -290,11 +264,16 @@ async fn a_project_whose_name_is_a_number_is_requested_by_name() {
 
 /// Trap 9.
 #[tokio::test]
-async fn the_registry_address_can_be_a_host_or_a_url() {
+async fn the_registry_address_can_be_a_host_or_a_url_and_have_a_path() {
     let fake = Fake::start();
     for (configured, reported, location) in [
         (None, "harbor.example.com", "harbor.example.com"),
         (None, "Harbor.Example.com:8443", "harbor.example.com:8443"),
+        (None, "harbor.example.com/", "harbor.example.com"),
+        (None, "https://harbor.example.com//", "harbor.example.com"),
+        // Harbor reports its external URL, which a proxy in front of it can serve below a path.
+        (None, "example.com:8443/harbor/", "example.com:8443/harbor"),
+        (Some("example.com/pull/harbor/"), "harbor.example.com", "example.com/pull/harbor"),
         (Some("https://pull.example.com/"), "harbor.example.com", "pull.example.com"),
         (Some("pull.example.com:5000"), "", "pull.example.com:5000"),
     ] {

@@ -86,7 +86,8 @@ impl CertificateFiles {
 
 /// Reads a PEM file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
-    files::read(path, LARGEST).map_err(|error| CertificateError::Read { path: path.display().to_string(), error })
+    mimic_config::files::read(path, LARGEST)
+        .map_err(|error| CertificateError::Read { path: path.display().to_string(), error })
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::web::{self, Bytes, BytesMut};
 use futures_core::Stream as _;
 
-use crate::config::value_type::duration;
+use mimic_config::value_type::duration;
+
 use crate::settings::Limits;
 
 /// Part of the API server's `?timeout=` that is kept for processing and for the response: a tenth, within these bounds.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::value_type::{Keyword, NAME, PATH, PERIOD, ValueType};
-use crate::config::{Layers, Row, Setting};
+use mimic_config::value_type::{Keyword, NAME, PATH, PERIOD, ValueType};
+use mimic_config::{Layers, Row, Setting};
 
 /// Short-lived certificates could not be renewed in time: they count whole seconds, and renewal takes a few.
 const SHORTEST_VALIDITY: Duration = Duration::from_secs(10);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::config::value_type::{DURATION, FLAG, GLOBS, HOST, NAME, OPTIONAL_COUNT, OPTIONAL_SIZE, PERIOD, PORT, SIZE};
-use crate::config::{Row, Setting};
+use mimic_config::value_type::{DURATION, FLAG, GLOBS, HOST, NAME, OPTIONAL_COUNT, OPTIONAL_SIZE, PERIOD, PORT, SIZE};
+use mimic_config::{Row, Setting};
 
 /// An address and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Settings of the log.
 
-use crate::config::value_type::{Keyword, ValueType};
-use crate::config::{Layers, Row, Setting};
+use mimic_config::value_type::{Keyword, ValueType};
+use mimic_config::{Layers, Row, Setting};
 
 /// Settings of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

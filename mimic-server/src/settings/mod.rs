@@ -3,15 +3,16 @@
 mod certificate;
 mod general;
 mod logging;
+mod page;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mimic_config::{Layers, Options, Schema};
 use mimic_core::Problem;
 
-use crate::config::{self, Layers, Schema};
 use crate::sources::{self, SourceSettings};
 pub use certificate::{Certificate, CertificateOrigin};
 pub use general::{Limits, Listen};
@@ -66,7 +67,7 @@ impl Settings {
         file: Option<&Path>,
         defaults: &[(&str, &str)],
     ) -> Loaded {
-        let mut layers = Layers::merge(schema(), environment, file, defaults);
+        let mut layers = Layers::merge(schema(), environment, file, defaults, Options::default());
         let settings = read(&mut layers);
         let (problems, warnings) = layers.finish();
         let settings = if problems.is_empty() { Ok(settings) } else { Err(problems) };
@@ -86,12 +87,13 @@ pub(crate) fn schema() -> Schema {
     Schema {
         rows: own.into_iter().chain(of_sources).flatten().collect(),
         lists: sources::KINDS.iter().filter_map(|kind| kind.list).collect(),
+        is_partial: false,
     }
 }
 
 /// `docs/configuration.md`.
 pub fn reference_page() -> String {
-    config::reference_page(&schema())
+    page::reference_page(&schema())
 }
 
 fn read(layers: &mut Layers) -> Settings {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use mimic_config::value_type::{FLAG, NAME};
+use mimic_config::{Layers, Row, Setting};
 use mimic_core::Problem;
 use mimic_k8s::cluster::ConfigMapSource;
 
 use super::kind::{ConfiguredSource, Host, SourceKind, SourceSettings};
-use crate::config::value_type::{FLAG, NAME};
-use crate::config::{Layers, Row, Setting};
 
 pub(super) const KIND: SourceKind = SourceKind { names: &["configmap:NAME"], rows: ROWS, list: None, read };
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use mimic_config::value_type::ValueType;
+use mimic_config::{Layers, Row, Setting};
 use mimic_core::{Problem, parse_short_form};
 
 use super::kind::{ConfiguredSource, Host, SourceKind, SourceSettings};
-use crate::config::value_type::ValueType;
-use crate::config::{Layers, Row, Setting};
 
 pub(super) const KIND: SourceKind = SourceKind { names: &[NAME], rows: ROWS, list: None, read };
 

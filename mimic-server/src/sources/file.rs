@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mimic_config::value_type::{FLAG, PATHS};
+use mimic_config::{Layers, Row, Setting};
 use mimic_core::internal::text::decode;
 use mimic_core::{MirrorSource, Problem, RuleList, SourceError, SourceErrorKind, async_trait};
 use mimic_k8s::mirrors::parse_document;
 
 use super::kind::{ConfiguredSource, Host, SourceKind, SourceSettings};
-use crate::config::value_type::{FLAG, PATHS};
-use crate::config::{Layers, Row, Setting};
 use crate::files;
 use crate::polling::PolledFiles;
 

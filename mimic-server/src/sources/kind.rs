@@ -3,10 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use mimic_config::{Layers, Row};
 use mimic_core::{MirrorSource, Problem, Rule};
 use mimic_k8s::cluster::Cluster;
-
-use crate::config::{Layers, Row};
 
 /// A kind of source, such as files or Harbors.
 pub(crate) struct SourceKind {

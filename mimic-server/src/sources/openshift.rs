@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use mimic_config::value_type::FLAG;
+use mimic_config::{Layers, Row, Setting};
+
 use super::kind::{SourceKind, SourceSettings};
-use crate::config::value_type::FLAG;
-use crate::config::{Layers, Row, Setting};
 
 pub(super) const KIND: SourceKind = SourceKind { names: &[], rows: ROWS, list: None, read };
 

@@ -117,7 +117,7 @@ impl Runner {
         let error = error.full_message();
         log::warn!(
             source = name, error:%, kind, failures, retry_in:? = pause;
-            "loading a mirror source failed; keeping its last rules"
+            "loading a mirror source failed; keeping its last good rules"
         );
         self.catalog.fail(name, error.to_string());
         self.metrics.source_failed(name);

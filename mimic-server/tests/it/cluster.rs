@@ -67,7 +67,7 @@ fn an_unreachable_api_server_is_waited_for() {
     ];
     let server = Process::start(&["--demo"], &variables);
     assert_eq!(server.line("using cluster")["namespace"], "shop");
-    let failure = server.line("loading a mirror source failed; keeping its last rules");
+    let failure = server.line("loading a mirror source failed; keeping its last good rules");
     let words = "cannot read configmap shop/mimic-mirrors: cannot reach the API server: tcp connect error: \
                  Connection refused (os error 111)";
     assert_eq!((&failure["error"], &failure["kind"]), (&words.into(), &"unavailable".into()));

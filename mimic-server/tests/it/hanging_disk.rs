@@ -108,6 +108,25 @@ fn sigterm_ends_the_server_while_a_certificate_file_hangs() {
 }
 
 #[test]
+fn sigterm_ends_the_server_while_a_password_file_of_a_harbor_hangs() {
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    fs::write(&password, fake_harbor::PASSWORD).unwrap();
+    let harbor = fake_harbor::Fake::start();
+    let server = start(&[
+        ("MIMIC_CERTIFICATE_SOURCE", "selfsigned"),
+        ("MIMIC_HARBOR_ENABLED", "true"),
+        ("MIMIC_HARBOR_API_HOST", &harbor.url()),
+        ("MIMIC_HARBOR_ROBOT_USERNAME", "robot$mimic"),
+        ("MIMIC_HARBOR_ROBOT_PASSWORDFILE", password.to_str().unwrap()),
+    ]);
+    server.line("webhook listening");
+    server.line("mirrors loaded");
+    let Some(hang) = Hang::at(&password) else { return };
+    end(server, hang, "shutdown complete");
+}
+
+#[test]
 fn sigterm_ends_the_server_while_a_file_hangs_at_startup() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mirrors.yaml");

@@ -107,7 +107,8 @@ fn what_cannot_work_together_stops_the_start() {
         ),
         (
             &[enabled, host, username],
-            "MIMIC_HARBOR_ROBOT_PASSWORD: an account is set, but neither a password nor a password file",
+            "MIMIC_HARBOR_ROBOT_PASSWORD: an account is set, but neither a password nor \
+             `MIMIC_HARBOR_ROBOT_PASSWORDFILE`",
         ),
         (
             &[enabled, host, password],

@@ -4,17 +4,19 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::layers::Layers;
-use super::setting::Setting;
 use crate::files;
+use crate::layers::Layers;
+use crate::setting::Setting;
 
 /// Largest file in bytes.
 const LARGEST: u64 = 1 << 20;
 
 /// A secret: its value, or the name of a file that contains it. The debug form shows neither.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Secret {
+pub enum Secret {
+    /// Neither is set.
     Absent,
+    /// The secret itself.
     Value(String),
     /// Read whenever the secret is needed, so that it can be changed.
     File(PathBuf),
@@ -31,11 +33,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Reads a secret that can be set by value or by file, and checks that the file is readable.
-pub(crate) fn read_secret(
-    layers: &mut Layers,
-    value_setting: &Setting<String>,
-    file_setting: &Setting<PathBuf>,
-) -> Secret {
+pub fn read_secret(layers: &mut Layers, value_setting: &Setting<String>, file_setting: &Setting<PathBuf>) -> Secret {
     let value = layers.read(value_setting);
     let file = layers.read(file_setting);
     match (value.is_empty(), file.as_os_str().is_empty()) {

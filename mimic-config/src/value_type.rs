@@ -6,20 +6,22 @@ use std::time::Duration;
 use mimic_core::internal::Globs;
 
 /// The type of a setting's value.
-pub(crate) struct ValueType<T> {
+pub struct ValueType<T> {
     /// Its name on the reference page; empty if the page need not say it.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// A value of it, with an article, for error messages: `a port`.
-    pub(crate) what: &'static str,
+    pub what: &'static str,
     /// The allowed values, for error messages and the reference page.
-    pub(crate) allowed: &'static str,
+    pub allowed: &'static str,
     /// Whether values are secrets that must not be shown.
-    pub(crate) secret: bool,
-    pub(crate) parse: fn(&str) -> Option<T>,
+    pub secret: bool,
+    /// Parses a value; `None` if it is invalid.
+    pub parse: fn(&str) -> Option<T>,
 }
 
 impl<T> ValueType<T> {
-    pub(crate) const fn new(
+    /// A type whose values are no secrets.
+    pub const fn new(
         name: &'static str,
         what: &'static str,
         allowed: &'static str,
@@ -36,22 +38,24 @@ impl<T> ValueType<T> {
 
 impl<T: Keyword> ValueType<T> {
     /// A closed set of keywords. `allowed` lists them, separated by commas.
-    pub(crate) const fn keyword(what: &'static str, allowed: &'static str) -> Self {
+    pub const fn keyword(what: &'static str, allowed: &'static str) -> Self {
         Self::new(allowed, what, allowed, T::from_keyword)
     }
 }
 
 /// A value that is written as one of a few keywords.
-pub(crate) trait Keyword: Sized + Copy + 'static {
+pub trait Keyword: Sized + Copy + 'static {
+    /// Every keyword with its value, in lower case.
     const KEYWORDS: &'static [(&'static str, Self)];
 
+    /// Parses a keyword in any case.
     fn from_keyword(text: &str) -> Option<Self> {
         Self::KEYWORDS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, value)| *value)
     }
 }
 
 /// The types that the reference page explains, by name. The names of other types are enough.
-pub(crate) static EXPLAINED: &[(&str, &str)] = &[
+pub static EXPLAINED: &[(&str, &str)] = &[
     FLAG.explained(),
     PORT.explained(),
     COUNT.explained(),
@@ -62,46 +66,59 @@ pub(crate) static EXPLAINED: &[(&str, &str)] = &[
     HOST.explained(),
 ];
 
-pub(crate) const FLAG: ValueType<bool> = ValueType::new("boolean", "a boolean", "true or false", flag);
-pub(crate) const PORT: ValueType<u16> = ValueType::new("port", "a port", "0 to 65535", |text| text.parse().ok());
-pub(crate) const HOST: ValueType<String> = ValueType::new("host", "a host", "an IP address or a host name", host);
-pub(crate) const NAME: ValueType<String> =
+/// `true`, `false`, or another common spelling of them.
+pub const FLAG: ValueType<bool> = ValueType::new("boolean", "a boolean", "true or false", flag);
+/// A port.
+pub const PORT: ValueType<u16> = ValueType::new("port", "a port", "0 to 65535", |text| text.parse().ok());
+/// An IP address, without brackets, or a host name.
+pub const HOST: ValueType<String> = ValueType::new("host", "a host", "an IP address or a host name", host);
+/// The name of a Kubernetes object, or nothing.
+pub const NAME: ValueType<String> =
     ValueType::new("name", "a Kubernetes name", "lower-case letters, digits, `-` and `.`", |text| {
         is_name(text).then(|| text.to_owned())
     });
-pub(crate) const TEXT: ValueType<String> = ValueType::new("", "a string", "any string", |text| Some(text.to_owned()));
-pub(crate) const SECRET: ValueType<String> =
+/// Any string.
+pub const TEXT: ValueType<String> = ValueType::new("", "a string", "any string", |text| Some(text.to_owned()));
+/// A string that must not be shown.
+pub const SECRET: ValueType<String> =
     ValueType { name: "", what: "a secret", allowed: "any string", secret: true, parse: |text| Some(text.to_owned()) };
-pub(crate) const PATH: ValueType<PathBuf> =
+/// The name of a file.
+pub const PATH: ValueType<PathBuf> =
     ValueType::new("", "a file name", "the name of a file", |text| Some(PathBuf::from(text)));
-pub(crate) const PATHS: ValueType<Vec<PathBuf>> =
+/// Names of files, separated by commas.
+pub const PATHS: ValueType<Vec<PathBuf>> =
     ValueType::new("files", "a list of files", "names of files, separated by commas", |text| {
         Some(items(text).map(PathBuf::from).collect())
     });
-pub(crate) const GLOBS: ValueType<Vec<String>> =
+/// Globs, separated by commas.
+pub const GLOBS: ValueType<Vec<String>> =
     ValueType::new("globs", "a list of globs", "globs, separated by commas", |text| {
         let globs: Vec<String> = items(text).map(str::to_owned).collect();
         Globs::new(&globs).is_ok().then_some(globs)
     });
-pub(crate) const DURATION: ValueType<Duration> = ValueType::new(
+/// A duration.
+pub const DURATION: ValueType<Duration> = ValueType::new(
     "duration",
     "a duration",
     "a number with ms, s, m or h, such as `500ms`, `30s` or `1m30s`",
     duration,
 );
-pub(crate) const PERIOD: ValueType<Duration> = ValueType::new(
+/// A duration above zero.
+pub const PERIOD: ValueType<Duration> = ValueType::new(
     "period",
     "a period",
     "a duration above zero with ms, s, m or h, such as `500ms`, `30s` or `1m30s`",
     |text| duration(text).filter(|duration| !duration.is_zero()),
 );
-pub(crate) const SIZE: ValueType<usize> = ValueType::new("size", SIZES.0, SIZES.1, allowed_size);
+/// A size in bytes, up to 1 GiB.
+pub const SIZE: ValueType<usize> = ValueType::new("size", SIZES.0, SIZES.1, allowed_size);
 /// A size, or nothing.
-pub(crate) const OPTIONAL_SIZE: ValueType<Option<usize>> =
+pub const OPTIONAL_SIZE: ValueType<Option<usize>> =
     ValueType::new("size", SIZES.0, SIZES.1, |text| optional(text, allowed_size));
-pub(crate) const COUNT: ValueType<usize> = ValueType::new("count", COUNTS.0, COUNTS.1, count);
+/// A number from 1.
+pub const COUNT: ValueType<usize> = ValueType::new("count", COUNTS.0, COUNTS.1, count);
 /// A count, or nothing.
-pub(crate) const OPTIONAL_COUNT: ValueType<Option<usize>> =
+pub const OPTIONAL_COUNT: ValueType<Option<usize>> =
     ValueType::new("count", COUNTS.0, COUNTS.1, |text| optional(text, count));
 
 const SIZES: (&str, &str) = ("a size", "1 to 1GiB, in bytes or with KiB, MiB or GiB, such as `8MiB`");
@@ -145,7 +162,7 @@ fn host(text: &str) -> Option<String> {
 }
 
 /// Parses Go's format of durations, such as `1h30m` or `500ms`, without fractions.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let mut total = Duration::ZERO;
     let mut rest = text;
     if rest.is_empty() {

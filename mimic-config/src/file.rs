@@ -9,8 +9,8 @@ use mimic_core::internal::nearest;
 use mimic_core::internal::text::decode;
 use mimic_core::internal::yaml::{self, Node};
 
-use super::schema::{Schema, suggest};
 use crate::files;
+use crate::schema::{Schema, suggest};
 
 /// Largest file, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
@@ -133,6 +133,9 @@ impl ConfigFile {
         let mut problems = self.problems.clone();
         let mut reported: Option<&str> = None;
         for (path, entry) in &self.entries {
+            if !schema.covers_key(path) {
+                continue;
+            }
             // Nothing below a reported key is reported again.
             if reported.is_some_and(|above| path.strip_prefix(above).is_some_and(|rest| rest.starts_with(['.', '[']))) {
                 continue;
@@ -217,7 +220,7 @@ mod tests {
     use mimic_core::Hint as _;
 
     use super::*;
-    use crate::settings::schema;
+    use crate::test_schema::schema;
 
     fn problems(text: &str) -> Vec<String> {
         let problems = match ConfigFile::parse("mimic.yaml".to_owned(), text) {

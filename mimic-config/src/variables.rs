@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use mimic_core::Problem;
 use mimic_core::internal::nearest;
 
-use super::schema::{CONFIG_VARIABLE, Schema, suggest};
+use crate::schema::{CONFIG_VARIABLE, Schema, suggest};
 
 /// The variables of the process that begin with `MIMIC_`, sorted.
 #[derive(Debug, Default)]
@@ -27,7 +27,10 @@ impl Variables {
             schema.rows.iter().map(|row| row.variable()).chain([CONFIG_VARIABLE.to_owned()]).collect();
         let mut sorted = Self::default();
         for (name, value) in all {
-            let Some(name) = name.to_str().filter(|name| name.starts_with("MIMIC_")) else { continue };
+            let Some(name) = name.to_str().filter(|name| name.starts_with("MIMIC_") && schema.covers_variable(name))
+            else {
+                continue;
+            };
             let known = names.iter().any(|known| known == name);
             let Some(value) = value.to_str() else {
                 if known {
@@ -76,7 +79,7 @@ mod tests {
     use mimic_core::Hint as _;
 
     use super::*;
-    use crate::settings::schema;
+    use crate::test_schema::schema;
 
     fn sort_out(variables: &[(&str, &str)]) -> Variables {
         Variables::sort_out(&schema(), variables.iter().map(|(name, value)| (name.into(), value.into())))

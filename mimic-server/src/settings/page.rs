@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::schema::{CONFIG_VARIABLE, Schema};
-use super::value_type::EXPLAINED;
+use mimic_config::value_type::EXPLAINED;
+use mimic_config::{CONFIG_VARIABLE, Schema};
 
 const INTRODUCTION: &str = "\
-<!-- Generated from the settings in mimic-server/src by `MIMIC_UPDATE_DOCS=1 cargo test -p mimic-server`. -->
+<!-- Generated from the settings in the code by `MIMIC_UPDATE_DOCS=1 cargo test -p mimic-server`. -->
 
 # Configuration
 
@@ -36,7 +36,7 @@ In variables, write lists with commas. The types below are:
 ";
 
 /// Every setting with its variable, type, default and meaning.
-pub(crate) fn reference_page(schema: &Schema) -> String {
+pub(super) fn reference_page(schema: &Schema) -> String {
     let mut page = INTRODUCTION.replace("CONFIG_VARIABLE", CONFIG_VARIABLE);
     for (name, allowed) in EXPLAINED {
         let _ = writeln!(page, "* *{name}*: {allowed}");

@@ -9,13 +9,14 @@ use config::{Config, ConfigError, Environment};
 use mimic_core::Problem;
 use mimic_core::internal::Printable;
 
-use super::file::{ConfigFile, Values};
-use super::schema::Schema;
-use super::setting::{Setting, variable};
-use super::variables::Variables;
+use crate::file::{ConfigFile, Values};
+use crate::options::Options;
+use crate::schema::Schema;
+use crate::setting::{Setting, variable};
+use crate::variables::Variables;
 
-/// The whole configuration, merged: defaults, then the file, then the environment.
-pub(crate) struct Layers {
+/// The whole configuration, merged: defaults, then the file, then the environment, then the options of a command.
+pub struct Layers {
     schema: Schema,
     merged: Config,
     /// The elements of each group that the file lists, each merged with the defaults.
@@ -23,23 +24,28 @@ pub(crate) struct Layers {
     /// The list and the element that settings are read from.
     element: Option<(&'static str, usize)>,
     file: Option<ConfigFile>,
+    /// Whether a file was named.
+    names_file: bool,
     variables: Variables,
+    options: Options,
     /// Every error found so far. They are reported together.
     problems: Vec<Problem>,
 }
 
 impl Layers {
     /// Merges. `defaults` replace those of the schema for some keys; `file` is that of the command line, which takes
-    /// precedence over the variable's.
-    pub(crate) fn merge(
+    /// precedence over the variable's. Options also take precedence over every element of a list.
+    pub fn merge(
         schema: Schema,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         file: Option<&Path>,
         defaults: &[(&str, &str)],
+        options: Options,
     ) -> Self {
         let mut variables = Variables::sort_out(&schema, environment);
         let mut problems = std::mem::take(&mut variables.problems);
         let path = file.map(Path::to_owned).or_else(|| variables.config.as_ref().map(PathBuf::from));
+        let names_file = path.is_some();
         let file = path.and_then(|path| ConfigFile::read(&path).map_err(|problem| problems.push(problem)).ok());
         problems.extend(file.iter().flat_map(|file| file.problems(&schema)));
 
@@ -49,7 +55,9 @@ impl Layers {
             lists: BTreeMap::new(),
             element: None,
             file,
+            names_file,
             variables,
+            options,
             problems,
         };
         // The layers are texts by path, so there is nothing in them that `config` could refuse.
@@ -66,6 +74,8 @@ impl Layers {
         let defaults = Values(defaults.map(|(path, value)| (path.to_owned(), value.to_owned())).collect());
         let known = self.variables.known.clone().into_iter().collect();
         let environment = Environment::with_prefix("MIMIC").separator("_").source(Some(known));
+        let options = self.options.given.iter().map(|(path, value)| ((*path).to_owned(), value.clone()));
+        let options = Values(options.collect());
         let mut builder = Config::builder().add_source(defaults.clone());
         if let Some(file) = &self.file {
             builder = builder.add_source(file.values(&self.schema));
@@ -76,7 +86,8 @@ impl Layers {
                 defaults.0.insert(format!("{group}.enabled"), true.to_string());
                 let element = |index| {
                     let values = file.element(&self.schema, group, index);
-                    Config::builder().add_source(defaults.clone()).add_source(values).build()
+                    let layers = [defaults.clone(), values, options.clone()];
+                    layers.into_iter().fold(Config::builder(), |builder, layer| builder.add_source(layer)).build()
                 };
                 self.lists.insert(group, (0..length).map(element).collect::<Result<_, _>>()?);
                 let prefix = variable(group) + "_";
@@ -87,28 +98,28 @@ impl Layers {
                 }));
             }
         }
-        builder.add_source(environment).build()
+        builder.add_source(environment).add_source(options).build()
     }
 
     /// How many entries the file lists for a group; `None` when the group is single.
-    pub(crate) fn list_length(&self, group: &str) -> Option<usize> {
+    pub fn list_length(&self, group: &str) -> Option<usize> {
         self.lists.get(group).map(Vec::len)
     }
 
     /// Reads the settings of `group` from this element of its list, until [`Layers::leave`].
-    pub(crate) fn enter(&mut self, group: &'static str, element: usize) {
+    pub fn enter(&mut self, group: &'static str, element: usize) {
         self.element = Some((group, element));
     }
 
-    pub(crate) fn leave(&mut self) {
+    /// Reads settings from the merged configuration again.
+    pub fn leave(&mut self) {
         self.element = None;
     }
 
     /// The value of a setting. An invalid value is noted as a problem, and the result is then a placeholder.
-    pub(crate) fn read<T: Default>(&mut self, setting: &Setting<T>) -> T {
+    pub fn read<T: Default>(&mut self, setting: &Setting<T>) -> T {
         debug_assert!(self.schema.is_setting(setting.path), "`{}` is not in the schema", setting.path);
-        let config = self.element.and_then(|(group, element)| self.lists.get(group)?.get(element));
-        let text = config.unwrap_or(&self.merged).get_string(setting.path).unwrap_or_default();
+        let text = self.text(setting);
         let value_type = setting.value_type;
         (value_type.parse)(&text).unwrap_or_else(|| {
             let shown = if value_type.secret { "the value".to_owned() } else { format!("`{}`", Printable(&text)) };
@@ -117,8 +128,14 @@ impl Layers {
         })
     }
 
+    /// The value of a setting as it is written; empty if it is not set.
+    pub fn text<T>(&self, setting: &Setting<T>) -> String {
+        let config = self.element.and_then(|(group, element)| self.lists.get(group)?.get(element));
+        config.unwrap_or(&self.merged).get_string(setting.path).unwrap_or_default()
+    }
+
     /// Notes a problem with the value of a setting, where it is set, and the allowed values, unless those are empty.
-    pub(crate) fn note<T>(&mut self, setting: &Setting<T>, message: impl fmt::Display, allowed: &str) {
+    pub fn note<T>(&mut self, setting: &Setting<T>, message: impl fmt::Display, allowed: &str) {
         let problem = match self.origin(setting) {
             (file, Some(line)) => Problem::new(&file, format!("`{}`: {message}", self.path(setting))).at_line(line),
             (variable, None) => Problem::new(&variable, message.to_string()),
@@ -128,7 +145,7 @@ impl Layers {
     }
 
     /// Notes that the value of a setting has no effect.
-    pub(crate) fn warn<T>(&mut self, setting: &Setting<T>, message: &str, hint: impl Into<String>) {
+    pub fn warn<T>(&mut self, setting: &Setting<T>, message: &str, hint: impl Into<String>) {
         let problem = match self.origin(setting) {
             (file, Some(line)) => Problem::new(&file, format!("`{}`: {message}", self.path(setting))).at_line(line),
             (variable, None) => Problem::new(&variable, message),
@@ -136,17 +153,32 @@ impl Layers {
         self.variables.warnings.push(problem.with_hint(hint));
     }
 
-    /// Where the value of a setting comes from: the variable, or the file and the line.
-    pub(crate) fn origin<T>(&self, setting: &Setting<T>) -> (String, Option<usize>) {
+    /// Where the value of a setting comes from: the option, the variable, or the file and the line.
+    pub fn origin<T>(&self, setting: &Setting<T>) -> (String, Option<usize>) {
         match self.line(setting) {
             Some((file, line)) => (file.to_owned(), Some(line)),
-            None => (setting.variable(), None),
+            None => (self.setter(setting), None),
         }
     }
 
-    /// What sets a setting: its variable, or its key if the file does.
-    pub(crate) fn setter<T>(&self, setting: &Setting<T>) -> String {
-        self.line(setting).map_or_else(|| setting.variable(), |_| self.path(setting))
+    /// What sets a setting, or what can set it: its key if the file does, its variable, or the option of a command.
+    pub fn setter<T>(&self, setting: &Setting<T>) -> String {
+        if self.line(setting).is_some() {
+            return self.path(setting);
+        }
+        let is_variable = self.variables.known.contains_key(&setting.variable());
+        let option = if is_variable { self.options.giving(setting.path) } else { self.options.of(setting.path) };
+        option.map_or_else(|| setting.variable(), ToOwned::to_owned)
+    }
+
+    /// Whether the file sets a setting, which something above it can set, too.
+    pub fn is_in_file<T>(&self, setting: &Setting<T>) -> bool {
+        self.file.as_ref().is_some_and(|file| file.line(setting.path).is_some())
+    }
+
+    /// Whether a file was named, but could not be read.
+    pub fn has_unreadable_file(&self) -> bool {
+        self.file.is_none() && self.names_file
     }
 
     /// The path of a setting in the file.
@@ -161,7 +193,8 @@ impl Layers {
     /// The file and line that set a setting, unless a variable or a default does.
     fn line<T>(&self, setting: &Setting<T>) -> Option<(&str, usize)> {
         let is_variable = self.element.is_none() && self.variables.known.contains_key(&setting.variable());
-        let file = self.file.as_ref().filter(|_| !is_variable)?;
+        let is_above = is_variable || self.options.giving(setting.path).is_some();
+        let file = self.file.as_ref().filter(|_| !is_above)?;
         // What an element lacks is reported on its first line.
         let element = || self.element.and_then(|(group, element)| file.line(&format!("{group}[{element}]")));
         let line = file.line(&self.path(setting)).or_else(element)?;
@@ -169,7 +202,7 @@ impl Layers {
     }
 
     /// All errors and all warnings.
-    pub(crate) fn finish(self) -> (Vec<Problem>, Vec<Problem>) {
+    pub fn finish(self) -> (Vec<Problem>, Vec<Problem>) {
         (self.problems, self.variables.warnings)
     }
 }
