@@ -59,6 +59,10 @@ pub fn assert_reads_back(rule: &Rule) {
     let upstream = rule.upstream().to_string();
     for mirror in rule.mirrors() {
         let location = mirror.location().as_str();
+        // As above.
+        if !location.split('/').next().unwrap_or_default().contains(['.', ':']) {
+            continue;
+        }
         let again = Rule::mirror(&upstream, location).unwrap_or_else(|error| panic!("{upstream}: {location}: {error}"));
         assert_eq!(again.upstream().to_string(), upstream);
         assert_eq!(again.mirrors()[0].location().as_str(), location);
