@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use crate::text::without_mark;
 
 /// Most memory of the tree of one document, in bytes. Anchors and aliases count as the copies that they are.
-pub const MAX_BYTES: usize = 40 << 20;
+pub(crate) const MAX_BYTES: usize = 40 << 20;
 /// Deepest nesting, with aliases expanded; the format itself needs seven.
 const MAX_DEPTH: usize = 64;
 /// Memory of a node in bytes. A list or mapping that grows has room for twice as many.
