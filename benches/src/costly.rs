@@ -103,8 +103,8 @@ fn random(n: usize) -> String {
 const HUB: &str = "mirrors: {docker.io: harbor.example.com/hub}\n";
 
 fn rules(count: usize, rule: impl Fn(usize) -> String) -> String {
-    let lines: String = (0..count).map(|n| format!("  - {{name: rule-{n}, {}}}\n", rule(n))).collect();
-    format!("rules:\n{lines}")
+    let lines: Vec<String> = (0..count).map(|n| format!("  - {{name: rule-{n}, {}}}\n", rule(n))).collect();
+    format!("rules:\n{}", lines.concat())
 }
 
 fn list_of(count: usize, entry: impl Fn(usize) -> String) -> String {

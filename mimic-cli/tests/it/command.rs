@@ -235,13 +235,13 @@ fn help_with_a_closed_pipe_does_not_panic() {
 
 #[test]
 fn a_pod_that_is_too_costly_has_the_answer_of_the_server() {
-    let mut rules = "rules: [{upstream: docker.io, mirrors: [harbor.example.com/hub]}".to_owned();
-    for n in 0..64 {
-        rules += &format!(", {{pattern: '.*[ab].{{30}}/{n}', mirrors: [harbor.example.com/p{n}/x]}}");
-    }
+    let rule = |n: usize| format!("{{pattern: '.*[ab].{{30}}/{n}', mirrors: [harbor.example.com/p{n}/x]}}");
+    let patterns: Vec<String> = (0..64).map(rule).collect();
+    let hub = "{upstream: docker.io, mirrors: [harbor.example.com/hub]}";
+    let rules = format!("rules: [{hub}, {}]", patterns.join(", "));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("mirrors.yaml");
-    fs::write(&file, rules + "]").unwrap();
+    fs::write(&file, rules).unwrap();
     let review = |count: usize| {
         let images = (0..count).map(|n| format!("registry-{n}.example.com/team/app:{n}")).chain(["nginx".to_owned()]);
         let containers: Vec<_> = images.map(|image| json!({"name": "a", "image": image})).collect();

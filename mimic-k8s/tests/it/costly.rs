@@ -35,7 +35,7 @@ fn a_pod_that_is_too_costly_is_unchanged_as_a_whole() {
     let few = answer(&create(&different(3)));
     assert_eq!((few.skipped, few.patch().len()), (None, 4), "three images and the annotation");
 
-    for request in [create(&different(2_000)), update(&pod(&["a"; 2_000]), &different(2_000))] {
+    for request in [create(&different(2_000)), update(&pod(&vec!["a"; 2_000]), &different(2_000))] {
         let many = answer(&request);
         assert_eq!((many.skipped, many.evaluated), (Some("too_costly"), 0));
         let warning = "mimic: pod too costly to evaluate; images not rewritten";
@@ -83,10 +83,10 @@ fn a_selector_is_evaluated_once_for_all_images() {
 fn equal_images_are_decided_once() {
     let rewriter = patterns();
     let one = steps(&create(&pod(&["registry.example.org/team/app:1"])), &rewriter);
-    let many = steps(&create(&pod(&["registry.example.org/team/app:1"; 10_000])), &rewriter);
+    let many = steps(&create(&pod(&vec!["registry.example.org/team/app:1"; 10_000])), &rewriter);
     assert!(many < one + 10_000 * 300, "{one} {many}");
     let answer = Answer::to(
-        create(&pod(&["registry.example.org/team/app:1"; 10_000])).to_string().as_bytes(),
+        create(&pod(&vec!["registry.example.org/team/app:1"; 10_000])).to_string().as_bytes(),
         &rewriter,
         &ReviewSettings::default(),
     );
@@ -108,7 +108,7 @@ fn an_equal_image_that_is_never_pulled_has_its_own_outcome() {
 #[test]
 fn an_invalid_result_is_paid_for_each_time() {
     let rewriter = rewriter_of("rules: [{upstream: '*', mirrors: ['h.example.com/{namespace}/{repository}']}]");
-    let mut request = create(&pod(&["nginx"; 1_000]));
+    let mut request = create(&pod(&vec!["nginx"; 1_000]));
     request["request"]["namespace"] = json!("a".repeat(100_000));
     let answer = Answer::to(request.to_string().as_bytes(), &rewriter, &ReviewSettings::default());
     assert_eq!(answer.skipped, Some("too_costly"), "its memory is bounded, too");
@@ -118,7 +118,7 @@ fn an_invalid_result_is_paid_for_each_time() {
 fn the_record_of_an_earlier_review_is_part_of_the_work() {
     let originals: serde_json::Map<String, Value> =
         (0..2_000).map(|n| (format!("c{n}"), json!(format!("registry-{n}.example.org/team/app")))).collect();
-    let mut pod = pod(&["registry.example.org/team/app:1"; 2_000]);
+    let mut pod = pod(&vec!["registry.example.org/team/app:1"; 2_000]);
     let without = steps(&create(&pod), &patterns());
     pod["metadata"]["annotations"] = json!({ORIGINAL_IMAGES: Value::Object(originals).to_string()});
     let request = create(&pod);
@@ -142,7 +142,7 @@ fn a_long_namespace_is_too_costly_for_globs() {
 
 #[test]
 fn the_audit_annotation_is_cut_at_10_kib_and_says_how_many_images_are_missing() {
-    let answer = Answer::to_value(&create(&pod(&["nginx"; 1_000])));
+    let answer = Answer::to_value(&create(&pod(&vec!["nginx"; 1_000])));
     let audit = answer.audit("original-images").unwrap();
     assert!((9 << 10..=10 << 10).contains(&audit.len()), "{}", audit.len());
     let originals: serde_json::Map<String, Value> = serde_json::from_str(audit).unwrap();
