@@ -100,7 +100,7 @@ mod tests {
     }
 
     fn rules() -> Vec<Rule> {
-        let exclude = vec!["docker.io/*/b*".to_owned(), "quay.io/x/**:1*".to_owned()];
+        let exclude = ["docker.io/*/b*".to_owned(), "quay.io/x/**:1*".to_owned()];
         vec![
             rule("docker.io", RuleSpec { exclude: exclude[..1].to_vec(), ..RuleSpec::default() }),
             rule("quay.io", RuleSpec { exclude: exclude[1..].to_vec(), ..RuleSpec::default() }),
@@ -150,16 +150,12 @@ mod tests {
             let mut steps = 1;
             loop {
                 let batch = Batch::new(&rewriter, Context::default(), 1, steps);
-                match batch.rewrite(image) {
-                    Ok(outcome) => {
-                        assert_eq!(outcome.to_string(), expected, "{image} in {steps}");
-                        break;
-                    }
-                    Err(TooCostly) => {
-                        assert_eq!(batch.spent(), steps);
-                        assert_eq!(batch.rewrite("auto").err(), Some(TooCostly), "later images have none either");
-                    }
+                if let Ok(outcome) = batch.rewrite(image) {
+                    assert_eq!(outcome.to_string(), expected, "{image} in {steps}");
+                    break;
                 }
+                assert_eq!(batch.spent(), steps);
+                assert_eq!(batch.rewrite("auto").err(), Some(TooCostly), "later images have none either");
                 steps += 1 + steps / 8;
                 assert!(steps < 1_000_000, "{image}");
             }
