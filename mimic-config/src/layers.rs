@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use config::{Config, ConfigError, Environment};
+use config::builder::DefaultState;
+use config::{Config, ConfigBuilder, ConfigError, Environment};
 use mimic_core::Problem;
 use mimic_core::internal::Printable;
 
@@ -87,7 +88,7 @@ impl Layers {
                 let element = |index| {
                     let values = file.element(&self.schema, group, index);
                     let layers = [defaults.clone(), values, options.clone()];
-                    layers.into_iter().fold(Config::builder(), |builder, layer| builder.add_source(layer)).build()
+                    layers.into_iter().fold(Config::builder(), ConfigBuilder::<DefaultState>::add_source).build()
                 };
                 self.lists.insert(group, (0..length).map(element).collect::<Result<_, _>>()?);
                 let prefix = variable(group) + "_";

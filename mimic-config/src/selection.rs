@@ -144,6 +144,7 @@ mod tests {
         harbors.map_err(|problems| problems.iter().chain(&selected.warnings).map(problem).collect())
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what `load` returns")]
     fn listed(sources: &[&str]) -> Result<Vec<String>, Vec<String>> {
         Ok(sources.iter().map(|source| (*source).to_owned()).collect())
     }
