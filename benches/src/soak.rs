@@ -2,8 +2,10 @@
 //! and connections are idle. Every response is checked.
 
 mod clients;
+mod counts;
 mod expected;
 mod files;
+mod plan;
 mod report;
 mod sources;
 
@@ -20,11 +22,14 @@ use futures_util::stream::{FuturesUnordered, TryStreamExt as _};
 use hdrhistogram::Histogram;
 
 use crate::client::{self, Channel, Opener, Transport};
-use crate::load::{Exchange, Memory, PRECISION, Process, Requests};
+use crate::load::{Exchange, Memory, PRECISION, Process};
 use crate::serve::{BASELINE, MUTATE};
 use clients::Clients;
+use counts::Counts;
 use files::Files;
+pub use plan::Plan;
 pub use report::Report;
+use report::Steady;
 pub(crate) use sources::sources;
 
 /// Requests in flight at any time, at most.
@@ -38,59 +43,6 @@ const CLOSED: Duration = Duration::from_secs(5);
 
 /// How long the server can take to use its rules.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What to run.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The review that is sent.
-    pub review: &'static [u8],
-    /// How long.
-    pub duration: Duration,
-    /// Requests per second; `None` for 70 % of what the server can do, which is measured first.
-    pub rate: Option<f64>,
-    /// Idle connections.
-    pub idle: usize,
-}
-
-/// What was counted.
-#[derive(Default)]
-struct Counts {
-    requests: Cell<u64>,
-    wrong: Cell<u64>,
-    refused: Cell<u64>,
-    /// The first wrong or missing response.
-    fault: Cell<Option<String>>,
-}
-
-impl Counts {
-    /// Sends a request. Without a response the channel cannot be used any more.
-    async fn send(&self, requests: &mut Requests<'_>, channel: &mut Channel) -> bool {
-        add(&self.requests);
-        let (counter, fault) = match requests.send(channel).await {
-            Ok(true) => return true,
-            Ok(false) => (&self.wrong, "wrong response".to_owned()),
-            Err(error) => (&self.refused, format!("{error:#}")),
-        };
-        add(counter);
-        self.note(fault);
-        false
-    }
-
-    fn refuse(&self, error: &anyhow::Error) {
-        add(&self.requests);
-        add(&self.refused);
-        self.note(format!("{error:#}"));
-    }
-
-    fn note(&self, fault: String) {
-        let first = self.fault.take();
-        self.fault.set(first.or(Some(fault)));
-    }
-}
-
-fn add(counter: &Cell<u64>) {
-    counter.set(counter.get() + 1);
-}
 
 /// Runs `plan` against `command`, the `baseline-server` with sources that change.
 ///
@@ -157,23 +109,6 @@ async fn sample(server: &Process, samples: &Cell<Vec<Memory>>, duration: Duratio
         samples.set(all);
     }
     std::future::pending().await
-}
-
-/// Requests and latencies of a phase.
-#[derive(Debug)]
-struct Steady {
-    wall: Duration,
-    /// In nanoseconds, of the constant handler and of reviews.
-    latency: [Histogram<u64>; 2],
-}
-
-impl Steady {
-    fn throughput(&self) -> f64 {
-        let [baseline, mutate] = self.latency.each_ref().map(Histogram::len);
-        #[expect(clippy::cast_precision_loss, reason = "there are not that many requests")]
-        let requests = (baseline + mutate) as f64;
-        requests / self.wall.as_secs_f64()
-    }
 }
 
 /// Sends requests to both routes: with a `rate` each when it is due, otherwise each as soon as a channel is free. Latencies

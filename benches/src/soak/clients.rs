@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::io::AsyncWriteExt as _;
 
-use super::{Counts, add};
+use super::counts::{Counts, add};
 use crate::client::{Channel, Opener};
 use crate::load::Exchange;
 

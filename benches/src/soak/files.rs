@@ -19,7 +19,7 @@ use openssl::x509::extension::SubjectAlternativeName;
 use openssl::x509::{X509, X509NameBuilder};
 use tempfile::TempDir;
 
-use super::add;
+use super::counts::add;
 
 /// Time between two changes.
 const CHANGE: Duration = Duration::from_secs(1);

@@ -1,10 +1,14 @@
 //! The result of a run.
 
 use std::fmt;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
 
 use super::clients::Clients;
+use super::counts::Counts;
 use super::files::Files;
-use super::{Counts, Plan, Steady};
+use super::plan::Plan;
 use crate::load::{Exchange, Memory};
 use crate::serve::{BASELINE, MUTATE};
 
@@ -30,6 +34,23 @@ pub struct Report {
     idle: usize,
     /// How many certificates there were, and how many of them clients saw.
     certificates: [u64; 2],
+}
+
+/// Requests and latencies of a phase.
+#[derive(Debug)]
+pub(super) struct Steady {
+    pub(super) wall: Duration,
+    /// In nanoseconds, of the constant handler and of reviews.
+    pub(super) latency: [Histogram<u64>; 2],
+}
+
+impl Steady {
+    pub(super) fn throughput(&self) -> f64 {
+        let [baseline, mutate] = self.latency.each_ref().map(Histogram::len);
+        #[expect(clippy::cast_precision_loss, reason = "there are not that many requests")]
+        let requests = (baseline + mutate) as f64;
+        requests / self.wall.as_secs_f64()
+    }
 }
 
 impl Report {
