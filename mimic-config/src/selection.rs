@@ -135,7 +135,7 @@ mod tests {
         let file = file.map(|_| path.as_path());
         let selected = Selection { file, harbor, options: &options }.load(&environment);
         let shown = |harbor: &ConfiguredHarbor| {
-            let account = harbor.settings.credentials.as_ref().map_or("nobody", Credentials::username);
+            let account = harbor.settings.credentials.as_ref().map_or("anonymous", Credentials::username);
             format!("{} {} {account} {}", harbor.source_name(), harbor.settings.address, harbor.settings.private)
         };
         let place = format!("{}/", folder.path().display());
@@ -173,7 +173,7 @@ harbor:
         assert_eq!(load(&[], Some(SINGLE), None, &[]), listed(&["harbor https://harbor.example.com r false"]));
         assert_eq!(load(&[("MIMIC_HARBOR_API_HOST", "a.example.com")], None, None, &[]), listed(&[]));
         let variables = [("MIMIC_HARBOR_API_HOST", "a.example.com"), ("MIMIC_HARBOR_ENABLED", "true")];
-        assert_eq!(load(&variables, None, None, &[]), listed(&["harbor https://a.example.com nobody false"]));
+        assert_eq!(load(&variables, None, None, &[]), listed(&["harbor https://a.example.com anonymous false"]));
         // The environment takes precedence over the file, an option over both.
         let variables = [("MIMIC_HARBOR_API_HOST", "a.example.com"), ("MIMIC_HARBOR_PRIVATE", "false")];
         let option = [("harbor.private", "true")];
@@ -188,7 +188,7 @@ harbor:
         for named in ["lab", "http://lab.example.com:8080", "http://LAB.example.com:8080/"] {
             assert_eq!(load(&[], Some(SEVERAL), Some(named), &[]), lab, "{named}");
         }
-        let old = listed(&["harbor:old https://old.example.com nobody false"]);
+        let old = listed(&["harbor:old https://old.example.com anonymous false"]);
         assert_eq!(load(&[], Some(SEVERAL), Some("old.example.com"), &[]), old, "although it is not enabled");
     }
 
@@ -197,7 +197,10 @@ harbor:
         let variables = [("MIMIC_HARBOR_ROBOT_USERNAME", "v"), ("MIMIC_HARBOR_ROBOT_PASSWORD", "p")];
         let other = Some("other.example.com");
         for file in [SEVERAL, SINGLE] {
-            assert_eq!(load(&[], Some(file), other, &[]), listed(&["harbor https://other.example.com nobody false"]));
+            assert_eq!(
+                load(&[], Some(file), other, &[]),
+                listed(&["harbor https://other.example.com anonymous false"])
+            );
             assert_eq!(load(&variables, Some(file), other, &[]), listed(&["harbor https://other.example.com v false"]));
         }
         let file = "harbor: {private: true}";

@@ -1,4 +1,4 @@
-//! Other clients: those that vanish, those that connect anew, and idle connections.
+//! Other clients: those that vanish, those that open new connections, and idle connections.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use crate::load::Exchange;
 /// Time between two clients that vanish.
 const VANISH: Duration = Duration::from_millis(20);
 
-/// Time between two clients that connect anew.
+/// Time between two new connections.
 const RECONNECT: Duration = Duration::from_millis(100);
 
 /// How often each idle connection is used: the server closes those that are idle for two minutes.
