@@ -128,9 +128,9 @@ pub(crate) fn glob(text: &str, name: &str) -> Advice {
         } else {
             format!("write `**/{name}{rest}` or `{DOCKER_HUB}/{LIBRARY}{name}{rest}`")
         };
-        return Advice::new("matches no `/`", hint);
+        return Advice::new("cannot match a `/`, which every name has,", hint);
     }
-    Advice::new("names a registry alone", format!("write `{name}/**{rest}`"))
+    Advice::new("names only a registry", format!("write `{name}/**{rest}`"))
 }
 
 /// For a pattern that can match no image.

@@ -85,7 +85,7 @@ impl ParseErrorKind {
         match self {
             Self::Empty => ("empty", "empty image"),
             Self::ImageId => ("image_id", "image ID where a reference is expected:"),
-            Self::Scheme => ("scheme", "an image has no scheme:"),
+            Self::Scheme => ("scheme", "an image reference must not have a scheme:"),
             Self::RegistryInvalid => ("registry_invalid", "invalid registry in"),
             Self::RepositoryInvalid => ("repository_invalid", "invalid repository in"),
             Self::RepositoryUppercase => ("repository_uppercase", "upper-case letter in the repository of"),
@@ -123,7 +123,7 @@ mod tests {
         for scheme in ["docker", "https", "http", "oci", "HTTPS", "docker-pullable", "containers-storage", "a+b"] {
             for rest in ["nginx", "quay.io/acme/app:1", "", "/nginx"] {
                 let image = format!("{scheme}://{rest}");
-                assert_eq!(message(&image), format!("an image has no scheme: `{image}` at byte 0"));
+                assert_eq!(message(&image), format!("an image reference must not have a scheme: `{image}` at byte 0"));
             }
         }
         assert_eq!(message("docker:/nginx"), "invalid registry in `docker:/nginx` at byte 7");

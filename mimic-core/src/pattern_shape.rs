@@ -64,20 +64,23 @@ pub(crate) fn never_matches(pattern: &str) -> Option<(String, String)> {
     let hir = parse(pattern)?;
     let whole = "a pattern matches the whole `registry/repository`";
     if !can_contain_slash(&hir) {
-        return Some(("matches no `/` and so no image".to_owned(), format!("{whole}: write `{pattern}/.+`")));
+        return Some((
+            "cannot match a `/`, which every name has, and never matches".to_owned(),
+            format!("{whole}: write `{pattern}/.+`"),
+        ));
     }
     if let Some((_, rest)) = pattern.split_once("://") {
-        return Some(("has a scheme and so matches no image".to_owned(), format!("{whole}: write `{rest}`")));
+        return Some(("has a scheme and never matches".to_owned(), format!("{whole}: write `{rest}`")));
     }
     if pattern.contains(":443/") {
         let hint = format!("{whole}, where port 443 is left out: write `{}`", pattern.replace(":443/", "/"));
-        return Some(("names port 443 and so matches no image".to_owned(), hint));
+        return Some(("names port 443 and never matches".to_owned(), hint));
     }
     let registries = registries(pattern).unwrap_or_default();
     let all_are = |is: fn(&str) -> bool| !registries.is_empty() && registries.iter().all(|registry| is(registry));
     if all_are(|registry| docker_hub_alias(registry).is_some()) {
-        let hint = format!("{whole}, where it is `{DOCKER_HUB}`");
-        return Some((format!("names an alias of `{DOCKER_HUB}` and so matches no image"), hint));
+        let hint = format!("{whole}, where Docker Hub is `{DOCKER_HUB}`");
+        return Some((format!("names an alias of `{DOCKER_HUB}` and never matches"), hint));
     }
     match required(&hir, &mut false) {
         None => {
@@ -85,20 +88,20 @@ pub(crate) fn never_matches(pattern: &str) -> Option<(String, String)> {
             (most == Some(1) && all_are(|registry| registry == DOCKER_HUB)).then(|| {
                 let official = pattern.replacen('/', &format!("/{LIBRARY}"), 1);
                 let hint = format!("{whole}: for an official image write `{official}`");
-                (format!("has one component on `{DOCKER_HUB}` and so matches no image"), hint)
+                (format!("has one component on `{DOCKER_HUB}` and never matches"), hint)
             })
         }
         Some(b':' | b'@') => Some((
-            "has a tag or digest and so matches no image".to_owned(),
+            "has a tag or digest and never matches".to_owned(),
             format!("{whole}: use `include` for tags and digests, as in `include: [\"**:1.*\"]`"),
         )),
         Some(letter) if letter.is_ascii_uppercase() => {
             let hint = format!("{whole}, in lower case");
-            Some(("has an upper-case letter and so matches no image".to_owned(), hint))
+            Some(("has an upper-case letter and never matches".to_owned(), hint))
         }
         Some(other) => {
             let text = char::from(other).to_string();
-            Some((format!("requires `{}` and so matches no image", Printable(&text)), whole.to_owned()))
+            Some((format!("requires `{}` and never matches", Printable(&text)), whole.to_owned()))
         }
     }
 }

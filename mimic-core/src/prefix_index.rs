@@ -76,6 +76,15 @@ impl Deref for RuleIds {
 }
 
 impl Registry {
+    /// The entry of this prefix of a repository. An empty one is the whole registry.
+    pub(crate) fn entry(&mut self, prefix: &str) -> &mut PrefixEntry {
+        if prefix.is_empty() {
+            return &mut self.whole;
+        }
+        self.longest = self.longest.max(prefix.len());
+        self.paths.entry(prefix.as_bytes().into()).or_default()
+    }
+
     /// The longest prefix of a repository, which is given in two parts, that `wanted` accepts.
     pub(crate) fn prefixes<'t>(
         &'t self,

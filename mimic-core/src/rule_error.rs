@@ -43,7 +43,8 @@ impl RuleError {
 
     /// `what` says what the value `text` of the key `field` is.
     pub(crate) fn advised(field: &'static str, what: &str, text: &str, advice: &Advice) -> Self {
-        Self::new(field, format!("{what} `{text}` {}", advice.reason), &advice.hint)
+        let value = if text.is_empty() { String::new() } else { format!(" `{text}`") };
+        Self::new(field, format!("{what}{value} {}", advice.reason), &advice.hint)
     }
 
     /// A glob that can match no image.
@@ -52,7 +53,7 @@ impl RuleError {
     }
 
     pub(crate) fn alias(text: &str, reason: &str) -> Self {
-        let hint = "an alias is a `host` or `host:port` with another one, as in `k8s.gcr.io: registry.k8s.io`";
+        let hint = "write a `host` or `host:port` on both sides, as in `k8s.gcr.io: registry.k8s.io`";
         Self::new("aliases", format!("alias `{text}` {reason}"), hint)
     }
 

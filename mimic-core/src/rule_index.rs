@@ -106,9 +106,10 @@ impl RuleIndex {
         self.https_port |= upstream.names_https_port();
         match upstream {
             Upstream::Prefix { registry, path } => {
-                self.entry(registry, path).rules.push(id);
+                let registry = self.registry_mut(registry);
+                registry.entry(path).rules.push(id);
                 if upstream.is_official() {
-                    self.entry(registry, &format!("{LIBRARY}{path}")).rules.push(id);
+                    registry.entry(&format!("{LIBRARY}{path}")).rules.push(id);
                 }
             }
             Upstream::Wildcard(domain) => self.domain(domain).rules.push(id),
@@ -119,8 +120,9 @@ impl RuleIndex {
             let location_id = LocationId { rule: id, mirror };
             let entry = match content.location().claim() {
                 Claim::Prefix { registry, path } => {
-                    self.registry_mut(registry).has_locations = true;
-                    self.entry(registry, path)
+                    let registry = self.registry_mut(registry);
+                    registry.has_locations = true;
+                    registry.entry(path)
                 }
                 Claim::Stem { registry, stem } => {
                     let key = self.canonical(registry).as_bytes().into();
@@ -148,15 +150,6 @@ impl RuleIndex {
             None => self.domains.entry(without_https_port(domain).as_bytes().into()),
         }
         .or_default()
-    }
-
-    fn entry(&mut self, registry: &str, path: &str) -> &mut PrefixEntry {
-        let registry = self.registry_mut(registry);
-        if path.is_empty() {
-            return &mut registry.whole;
-        }
-        registry.longest = registry.longest.max(path.len());
-        registry.paths.entry(path.as_bytes().into()).or_default()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -52,8 +52,8 @@ fn the_short_form_is_read_and_its_mistakes_are_reported() {
         [
             "MIMIC_MIRRORS: entry `docker.io` has no `=` (hint: an entry is `upstream=mirror`, as in \
              `docker.io=harbor.example.com/dockerhub`)",
-            "MIMIC_MIRRORS: upstream `` is empty (hint: write a registry such as `docker.io`)",
-            "MIMIC_MIRRORS: location `` is empty (hint: write `host/path`, as in `harbor.example.com/dockerhub`)",
+            "MIMIC_MIRRORS: upstream is empty (hint: write a registry such as `docker.io`)",
+            "MIMIC_MIRRORS: location is empty (hint: write `host/path`, as in `harbor.example.com/dockerhub`)",
             "MIMIC_MIRRORS: location `http://h.example.com` has a scheme (hint: write `h.example.com`)",
         ]
     );
