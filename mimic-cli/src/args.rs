@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use mimic_core::internal::{GlobError, Globs};
 use mimic_core::{Context, Hint as _, Problem, Rule, RuleList, parse_short_form};
 use mimic_k8s::admission::ReviewSettings;
+use mimic_k8s::policy::ApiVersion;
 
 use crate::harbor::HarborArgs;
 use crate::output::Format;
@@ -79,6 +80,14 @@ pub(crate) enum Command {
   mimic mirrors -f mirrors.yaml
   mimic mirrors --harbor http://harbor.example.com --username 'robot$mimic' --password-file password")]
     Mirrors(MirrorsArgs),
+    /// Print the rules as a MutatingAdmissionPolicy, which the API server evaluates without Mimic.
+    ///
+    /// Prints the policy and its binding for `kubectl apply`. Rules that a policy cannot express are listed on standard
+    /// error; they need the webhook.
+    #[command(after_help = "Examples:
+  mimic policy -f mirrors.yaml
+  mimic policy -m docker.io=harbor.example.com/dockerhub --api-version v1beta1")]
+    Policy(PolicyArgs),
     /// Query the Harbors and report what works, what the accounts see, and which permissions are missing.
     ///
     /// Prints `ok`, `note` (a warning) or `problem` for each check. With a problem, the exit status is 1.
@@ -112,6 +121,35 @@ pub(crate) enum Subject {
 
 #[derive(Args, Debug)]
 pub(crate) struct MirrorsArgs {
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    pub(crate) harbor: HarborArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyArgs {
+    /// Version of the API: `v1` since Kubernetes 1.36, `v1beta1` in 1.34 and 1.35.
+    #[arg(long, value_name = "VERSION", default_value = "v1", value_parser = api_version)]
+    pub(crate) api_version: ApiVersion,
+    /// Name of the policy and of its binding.
+    #[arg(long, value_name = "NAME", default_value = "mimic", value_parser = object_name)]
+    pub(crate) name: String,
+    /// Namespace of Mimic, which is excluded.
+    #[arg(long, value_name = "NS", default_value = "mimic")]
+    pub(crate) namespace: String,
+    /// Exclude these namespaces; replaces the default (`MIMIC_EXCLUDE_NAMESPACES`). Repeatable, or separated by commas.
+    #[arg(
+        long = "exclude-namespaces",
+        value_name = "GLOB",
+        value_delimiter = ',',
+        default_values_t = ReviewSettings::default().excluded_namespaces.patterns().to_vec(),
+        value_parser = glob,
+    )]
+    pub(crate) excluded_namespaces: Vec<String>,
+    /// Do not record the original images in an annotation (`MIMIC_ANNOTATE=false`).
+    #[arg(long)]
+    pub(crate) no_annotate: bool,
     #[command(flatten)]
     pub(crate) rules: RuleArgs,
     #[command(flatten)]
@@ -208,6 +246,7 @@ impl Cli {
             Command::Rewrite(args) | Command::Explain(args) => (&args.rules, args.images.uses_stdin()),
             Command::Review(args) => (&args.rules, args.file == Path::new(STDIN)),
             Command::Mirrors(args) => (&args.rules, false),
+            Command::Policy(args) => (&args.rules, false),
             Command::Parse(_) | Command::Doctor(_) | Command::Completions { .. } => return Ok(self),
         };
         let files = rules.files.iter().filter(|file| *file == Path::new(STDIN)).count();
@@ -291,4 +330,24 @@ fn label(text: &str) -> Result<(String, String), &'static str> {
 
 fn glob(text: &str) -> Result<String, GlobError> {
     Globs::new([text]).map(|_| text.to_owned())
+}
+
+fn api_version(text: &str) -> Result<ApiVersion, &'static str> {
+    let version = ApiVersion::ALL.iter().find(|version| version.as_str() == text);
+    version.copied().ok_or("expected `v1` or `v1beta1`")
+}
+
+/// Checks a name as the API server checks the names of policies.
+fn object_name(text: &str) -> Result<String, &'static str> {
+    let is_alphanumeric =
+        |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_valid = |label: &str| {
+        let (first, last) = (label.bytes().next(), label.bytes().last());
+        is_alphanumeric(first) && is_alphanumeric(last) && label.bytes().all(|b| b == b'-' || is_alphanumeric(Some(b)))
+    };
+    if text.len() <= 253 && text.split('.').all(is_valid) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a name of lower-case letters, digits, `-` and `.`")
+    }
 }

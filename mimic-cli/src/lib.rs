@@ -11,9 +11,11 @@ mod input;
 mod mirrors;
 mod output;
 mod parse;
+mod policy;
 mod review;
 mod rewrite;
 mod rules;
+mod yaml;
 
 use std::io;
 use std::process::ExitCode;
@@ -65,6 +67,7 @@ fn run(command: Command, out: &mut Output) -> anyhow::Result<()> {
         Command::Explain(args) => explain::run(args, out),
         Command::Review(args) => review::run(args, out),
         Command::Mirrors(args) => mirrors::run(args, out),
+        Command::Policy(args) => policy::run(args, out),
         Command::Doctor(args) => doctor::run(&args, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "mimic", out.results());

@@ -80,6 +80,11 @@ impl Output {
         append(&mut self.messages, format_args!("warning: {message}\n"));
     }
 
+    /// Reports something that is neither an error nor a warning.
+    pub(crate) fn notice(&mut self, message: impl Display) {
+        append(&mut self.messages, format_args!("{message}\n"));
+    }
+
     /// Writes the buffers if they are full.
     pub(crate) fn flush_if_full(&mut self) -> io::Result<()> {
         if self.results.len() + self.messages.len() < BUFFER_SIZE { Ok(()) } else { self.flush() }

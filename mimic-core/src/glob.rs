@@ -71,6 +71,14 @@ impl Globs {
         &self.patterns
     }
 
+    /// The globs as regular expressions in the syntax of the crate `regex`, which match whole texts. Requires the feature
+    /// `table`.
+    #[cfg(feature = "table")]
+    pub fn expressions(&self) -> Vec<String> {
+        let matchers = self.patterns.iter().filter_map(|glob| Self::matcher(glob).ok());
+        matchers.map(|matcher| matcher.glob().regex().to_owned()).collect()
+    }
+
     /// Whether there are no globs.
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()

@@ -27,6 +27,12 @@ pub(crate) fn docker_hub_alias(registry: &str) -> Option<&'static str> {
     is.then_some(DOCKER_HUB)
 }
 
+/// The hosts of [`docker_hub_alias`].
+#[cfg(feature = "table")]
+pub(crate) fn docker_hub_names() -> &'static [&'static str] {
+    &["hub.docker.com", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"]
+}
+
 /// The host of a `host[:port]`.
 pub(crate) fn without_port(registry: &str) -> &str {
     // An IPv6 address is in brackets.

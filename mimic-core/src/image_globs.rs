@@ -79,6 +79,21 @@ impl ImageGlobs {
         names.filter_map(|(name, &entry)| Some((&*self.entries[entry].text, name.split_once('/')?.0)))
     }
 
+    /// The expression of each name, with the index of its entry.
+    #[cfg(feature = "table")]
+    pub(crate) fn name_expressions(&self) -> Vec<(usize, String)> {
+        let matchers = self.names.patterns().iter().map(|name| Globs::matcher(name).ok());
+        let names = matchers.zip(&self.entry_of);
+        names.filter_map(|(matcher, &entry)| Some((entry, matcher?.glob().regex().to_owned()))).collect()
+    }
+
+    /// The expressions over tag and digest of each entry.
+    #[cfg(feature = "table")]
+    pub(crate) fn part_expressions(&self) -> impl Iterator<Item = (Option<String>, Option<String>)> {
+        let text = |part: &Option<GlobMatcher>| part.as_ref().map(|glob| glob.glob().regex().to_owned());
+        self.entries.iter().map(move |entry| (text(&entry.tag), text(&entry.digest)))
+    }
+
     /// Steps of [`find`](Self::find).
     pub(crate) fn steps(&self, name: &str, image: &ImageRef<'_>) -> u64 {
         let (globs, states) = self.parts;

@@ -29,7 +29,7 @@
 //!
 //! # Features
 //!
-//! All are on by default. Without them the crate needs only `regex`, `globset`, `foldhash` and `thiserror`.
+//! All but `table` are on by default. Without them the crate needs only `regex`, `globset`, `foldhash` and `thiserror`.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -38,6 +38,7 @@
 //! | `lint` | `Rewriter::warnings`: rules that never apply, or that give different images the same name; errors for globs and patterns that can never match, and in all errors what is wrong and how to write it |
 //! | `sources` | `MirrorSource`, `Catalog`, and counters of how often each rule is used; includes `lint` |
 //! | `oci` | conversions from and to the references of the crate `oci-spec` |
+//! | `table` | `Rewriter::table`: the compiled rules as data, for a translation into another language |
 //!
 //! # What this crate does not do
 //!
@@ -96,6 +97,8 @@ mod short_form;
 #[cfg(feature = "sources")]
 mod source;
 mod subject;
+#[cfg(feature = "table")]
+mod table;
 #[cfg(feature = "file")]
 mod text;
 mod unmet;
@@ -137,6 +140,8 @@ pub use selector::{Labels, Operator, PodSelector, Requirement};
 pub use short_form::parse_short_form;
 #[cfg(feature = "sources")]
 pub use source::{MirrorSource, SourceError, SourceErrorKind};
+#[cfg(feature = "table")]
+pub use table::{Entry, EntryKey, Fixed, ImageExpression, Table};
 pub use unmet::Unmet;
 pub use upstream::{Pattern, Upstream};
 #[cfg(feature = "lint")]

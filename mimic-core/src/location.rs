@@ -142,8 +142,13 @@ impl Location {
             && without_port(registry).len() < registry.len()
     }
 
+    /// The part before the first placeholder, or the end of the host.
+    pub(crate) fn fixed_text(&self) -> &str {
+        self.template.as_ref().map_or(&*self.text, |template| &*template.fixed)
+    }
+
     pub(crate) fn claim(&self) -> Claim<'_> {
-        let fixed = self.template.as_ref().map_or(&*self.text, |template| &*template.fixed);
+        let fixed = self.fixed_text();
         if fixed.starts_with('.') {
             return Claim::Domain(fixed);
         }

@@ -16,6 +16,8 @@ use crate::work::Work;
 
 #[cfg(feature = "lint")]
 mod lint;
+#[cfg(feature = "table")]
+mod table;
 #[cfg(feature = "file")]
 pub(crate) use lint::NamesAlias;
 

@@ -18,6 +18,8 @@ use crate::work::{DOMAIN_BYTE, RULE, Work};
 
 #[cfg(feature = "lint")]
 mod lint;
+#[cfg(feature = "table")]
+mod table;
 
 /// Expressions per automaton. With more of them, building it is slow.
 const PATTERN_GROUP: usize = 64;

@@ -156,6 +156,11 @@ impl Pattern {
         &self.text
     }
 
+    #[cfg(feature = "table")]
+    pub(crate) fn start(&self) -> &str {
+        &self.start
+    }
+
     pub(crate) fn regex(&self) -> &Regex {
         &self.regex
     }

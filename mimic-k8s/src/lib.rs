@@ -4,6 +4,8 @@
 //!   bytes out.
 //! * `mirrors` reads mirrors from a `mirrors.yaml`, a ConfigMap manifest or the chart's values. It needs the feature `mirrors`,
 //!   which is off by default.
+//! * `policy` compiles rules to a `MutatingAdmissionPolicy`, which the API server evaluates itself. It needs the feature
+//!   `policy`, which is off by default.
 //! * `cluster` connects to an API server, watches single objects and reads mirrors from a ConfigMap. It needs the feature
 //!   `cluster`, which is off by default, includes `mirrors`, and depends on `kube` and `tokio`.
 //!
@@ -52,3 +54,5 @@ pub mod admission;
 pub mod cluster;
 #[cfg(feature = "mirrors")]
 pub mod mirrors;
+#[cfg(feature = "policy")]
+pub mod policy;
