@@ -1,4 +1,4 @@
-//! Custom resource definitions of other projects, from their own files.
+//! Custom resource definitions and charts of other projects, from their own files.
 
 use std::{
     path::PathBuf,
@@ -17,23 +17,22 @@ struct Module {
     files: &'static [&'static str],
 }
 
-const MODULES: [Module; 2] = [
-    Module {
-        path: "github.com/cert-manager/cert-manager",
-        version: "v1.21.2",
-        sum: "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=",
-        files: &["deploy/crds/cert-manager.io_certificates.yaml", "deploy/crds/cert-manager.io_issuers.yaml"],
-    },
-    Module {
-        path: "github.com/prometheus-operator/prometheus-operator",
-        version: "v0.85.0",
-        sum: "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
-        files: &[
-            "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
-            "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
-        ],
-    },
-];
+const CERT_MANAGER: Module = Module {
+    path: "github.com/cert-manager/cert-manager",
+    version: "v1.21.2",
+    sum: "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=",
+    files: &["deploy/crds/cert-manager.io_certificates.yaml", "deploy/crds/cert-manager.io_issuers.yaml"],
+};
+
+const PROMETHEUS_OPERATOR: Module = Module {
+    path: "github.com/prometheus-operator/prometheus-operator",
+    version: "v0.85.0",
+    sum: "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+    files: &[
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+    ],
+};
 
 /// The definitions of the chart's objects for cert-manager and the Prometheus Operator, to be applied. They are downloaded the
 /// first time.
@@ -42,11 +41,16 @@ const MODULES: [Module; 2] = [
 /// If Go cannot download them, or a checksum differs.
 pub fn definitions() -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for module in &MODULES {
+    for module in [&CERT_MANAGER, &PROMETHEUS_OPERATOR] {
         let directory = download(module)?;
         files.extend(module.files.iter().map(|file| directory.join(file)));
     }
     Ok(files)
+}
+
+/// The folder of cert-manager's chart.
+pub(crate) fn cert_manager_chart() -> Result<PathBuf> {
+    Ok(download(&CERT_MANAGER)?.join("deploy/charts/cert-manager"))
 }
 
 fn download(module: &Module) -> Result<PathBuf> {

@@ -52,7 +52,29 @@ pub(crate) static HELM: GoProgram = GoProgram {
     announcement: "building Helm for end-to-end tests with Go; the first time takes about a minute",
 };
 
+/// The three programs of cert-manager.
+pub(crate) static CERT_MANAGER: [GoProgram; 3] = [
+    cert_manager("controller", "./controller"),
+    cert_manager("cainjector", "./cainjector"),
+    cert_manager("webhook", "./webhook"),
+];
+
+const fn cert_manager(name: &'static str, package: &'static str) -> GoProgram {
+    GoProgram {
+        name,
+        module: concat!(env!("CARGO_MANIFEST_DIR"), "/neighbours/cert-manager"),
+        package,
+        linker_flags: "-s -w",
+        announcement: "building a program of cert-manager with Go; the first time takes 3 to 8 minutes for all three",
+    }
+}
+
 impl GoProgram {
+    /// Its name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Whether it is already built, or Go is available to build it.
     pub(crate) fn is_available(&self) -> Result<bool> {
         Ok(self.is_built()? || tools::runs("go", &["version"]))

@@ -61,7 +61,12 @@ impl NodeCluster {
 
     /// The same for a test that takes long: only with `MIMIC_E2E_NODE=required`.
     pub async fn nightly() -> Result<Option<Self>> {
-        if requirements::is_too_slow() { Ok(None) } else { Self::own().await }
+        Self::nightly_with(&[]).await
+    }
+
+    /// The same with additional flags of kube-apiserver.
+    pub async fn nightly_with(flags: &'static [&'static str]) -> Result<Option<Self>> {
+        if requirements::is_too_slow() { Ok(None) } else { Self::own_with(flags).await }
     }
 
     /// Starts one with so many nodes, at most nine, and waits until they are ready.

@@ -82,6 +82,33 @@ async fn only_always_needs_the_mirror_at_each_start() -> Result<()> {
     waits(&mimic.shop, "always", &NOT_PULLED).await
 }
 
+/// The API server's plugin turns the other pull policies into `Always`, and Mimic sees the pod afterwards.
+#[tokio::test]
+async fn with_always_pull_images_every_start_needs_the_mirror() -> Result<()> {
+    let Some(nodes) = NodeCluster::nightly_with(&["--enable-admission-plugins=AlwaysPullImages"]).await? else {
+        return Ok(());
+    };
+    let mirror = nodes.another_registry(5001, false).await?;
+    let options = format!("--set 'mirrors.quay\\.io={}'", mirror.host());
+    let Some(mimic) = by_helm(&nodes, &options).await? else { return Ok(()) };
+    let image = Image::running("pulled")?;
+    nodes.push_to(&mirror, false, &image, "app:1")?;
+    let expected = format!("{}/app@{}", mirror.host(), image.content().digest());
+    for policy in ["IfNotPresent", "Never"] {
+        let name = format!("first-{}", policy.to_lowercase());
+        mimic.shop.kubectl_create(&pod(&name, "quay.io/app:1", policy))?;
+        assert_eq!(runs(&mimic.shop, &name).await?, expected, "{policy}");
+    }
+    // The mirror is down.
+    drop(mirror);
+    for policy in ["IfNotPresent", "Never"] {
+        let name = format!("second-{}", policy.to_lowercase());
+        mimic.shop.kubectl_create(&pod(&name, "quay.io/app:1", policy))?;
+        waits(&mimic.shop, &name, &NOT_PULLED).await?;
+    }
+    Ok(())
+}
+
 /// The Secret of a mirror's user.
 fn credentials(mimic: &Mimic<'_>, namespace: &Namespace<'_>, registry: &str) -> Result<()> {
     let server = format!("--docker-server={registry}");

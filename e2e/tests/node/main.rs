@@ -2,6 +2,7 @@
 //!
 //! Each test has its own cluster. One runs at a time.
 
+mod cert_manager;
 mod getting_started;
 mod install;
 mod kinds;
