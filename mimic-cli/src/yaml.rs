@@ -102,13 +102,13 @@ mod tests {
     fn values_are_written_as_blocks() {
         let value = json!({
             "kind": "Thing",
-            "list": [{"a": "x", "b": ["1", "true", ""], "name": "n"}, "word"],
+            "list": [{"a": "x", "b": ["1", "true", ""], "name": "web"}, "word"],
             "none": {"empty": {}, "list": [], "number": 1, "off": false},
             "text": "a: b\n\n  c",
         });
         let text = "kind: Thing
 list:
-  - name: n
+  - name: web
     a: x
     b:
       - \"1\"
