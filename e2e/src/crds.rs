@@ -53,6 +53,11 @@ pub(crate) fn cert_manager_chart() -> Result<PathBuf> {
     Ok(download(&CERT_MANAGER)?.join("deploy/charts/cert-manager"))
 }
 
+/// The folder with all definitions of the Prometheus Operator.
+pub(crate) fn prometheus_operator_definitions() -> Result<PathBuf> {
+    Ok(download(&PROMETHEUS_OPERATOR)?.join("example/prometheus-operator-crd"))
+}
+
 fn download(module: &Module) -> Result<PathBuf> {
     let name = format!("{}@{}", module.path, module.version);
     let output = Command::new("go")

@@ -69,6 +69,14 @@ const fn cert_manager(name: &'static str, package: &'static str) -> GoProgram {
     }
 }
 
+pub(crate) static PROMETHEUS_OPERATOR: GoProgram = GoProgram {
+    name: "prometheus-operator",
+    module: concat!(env!("CARGO_MANIFEST_DIR"), "/neighbours/prometheus-operator"),
+    package: "github.com/prometheus-operator/prometheus-operator/cmd/operator",
+    linker_flags: "-s -w",
+    announcement: "building the Prometheus Operator with Go; the first time takes 2 to 6 minutes",
+};
+
 impl GoProgram {
     /// Its name.
     pub(crate) fn name(&self) -> &'static str {

@@ -35,7 +35,10 @@ fn the_image_is_built_with_the_toolchain_of_the_repository() -> Result<()> {
 
 #[test]
 fn the_programs_of_neighbours_are_built_from_the_modules_whose_charts_are_installed() -> Result<()> {
-    for (name, module) in [("cert-manager", "github.com/cert-manager/cert-manager")] {
+    for (name, module) in [
+        ("cert-manager", "github.com/cert-manager/cert-manager"),
+        ("prometheus-operator", "github.com/prometheus-operator/prometheus-operator"),
+    ] {
         let built = find(&format!("e2e/neighbours/{name}/go.mod"), &format!("{module} v"), "\n")?;
         let installed = find("e2e/src/crds.rs", &format!("path: \"{module}\",\n    version: \"v"), "\"")?;
         assert_eq!(built.trim_end_matches(" // indirect"), installed, "{name}");

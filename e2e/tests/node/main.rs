@@ -9,6 +9,7 @@ mod kinds;
 mod kubelet;
 mod node_mirrors;
 mod operation;
+mod prometheus;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
