@@ -34,6 +34,13 @@ const PROMETHEUS_OPERATOR: Module = Module {
     ],
 };
 
+const ISTIO: Module = Module {
+    path: "istio.io/istio",
+    version: "v0.0.0-20260827124520-eed52ebb66ad",
+    sum: "h1:ui9TJjRMAV/hb5ehQaZDq7IUGxuQP6dra9lapT/VjHI=",
+    files: &[],
+};
+
 /// The definitions of the chart's objects for cert-manager and the Prometheus Operator, to be applied. They are downloaded the
 /// first time.
 ///
@@ -56,6 +63,11 @@ pub(crate) fn cert_manager_chart() -> Result<PathBuf> {
 /// The folder with all definitions of the Prometheus Operator.
 pub(crate) fn prometheus_operator_definitions() -> Result<PathBuf> {
     Ok(download(&PROMETHEUS_OPERATOR)?.join("example/prometheus-operator-crd"))
+}
+
+/// The folder of Istio's chart for istiod.
+pub(crate) fn istio_chart() -> Result<PathBuf> {
+    Ok(download(&ISTIO)?.join("manifests/charts/istio-control/istio-discovery"))
 }
 
 fn download(module: &Module) -> Result<PathBuf> {

@@ -37,6 +37,7 @@ fn the_image_is_built_with_the_toolchain_of_the_repository() -> Result<()> {
 fn the_programs_of_neighbours_are_built_from_the_modules_whose_charts_are_installed() -> Result<()> {
     for (name, module) in [
         ("cert-manager", "github.com/cert-manager/cert-manager"),
+        ("istio", "istio.io/istio"),
         ("prometheus-operator", "github.com/prometheus-operator/prometheus-operator"),
     ] {
         let built = find(&format!("e2e/neighbours/{name}/go.mod"), &format!("{module} v"), "\n")?;

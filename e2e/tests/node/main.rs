@@ -10,6 +10,7 @@ mod kubelet;
 mod node_mirrors;
 mod operation;
 mod prometheus;
+mod sidecars;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
