@@ -1,5 +1,7 @@
 //! What a rule does with an image, as a value in the policy's table.
 
+use std::collections::BTreeSet;
+
 use mimic_core::{ImageExpression, Library, References, Rule, Upstream};
 
 use super::expression::{SEPARATOR, is_short, rewrite_part};
@@ -26,6 +28,7 @@ pub(super) struct Alternative {
     /// `strip` if official images have no `library/` at the mirror.
     pub(super) library: &'static str,
     pub(super) secret: String,
+    /// [`Priorities::text`] of the rule's priority.
     pub(super) priority: String,
 }
 
@@ -56,14 +59,38 @@ impl Alternative {
     }
 
     /// Leaves all images of a key to the webhook.
-    pub(super) fn unchanged(priority: i32) -> Self {
-        Self { location: UNCHANGED.to_owned(), priority: priority_text(priority), ..Self::default() }
+    pub(super) fn unchanged(priority: String) -> Self {
+        Self { location: UNCHANGED.to_owned(), priority, ..Self::default() }
+    }
+}
+
+/// The priorities of all rules, as strings that sort in the same order.
+#[derive(Debug, Default)]
+pub(super) struct Priorities(Vec<i32>);
+
+impl Priorities {
+    pub(super) fn new(priorities: impl Iterator<Item = i32>) -> Self {
+        Self(priorities.collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    /// Whether there are different ones.
+    pub(super) fn differ(&self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// The rank of a priority. Empty for the lowest one.
+    pub(super) fn text(&self, priority: i32) -> String {
+        let digits = self.0.len().to_string().len();
+        match self.0.partition_point(|&other| other < priority) {
+            0 => String::new(),
+            rank => format!("{rank:0digits$}"),
+        }
     }
 }
 
 /// Compiles one rule.
-pub(super) fn compile(rule: &Rule) -> Compiled {
-    let mut alternative = Alternative::unchanged(rule.priority());
+pub(super) fn compile(rule: &Rule, priorities: &Priorities) -> Compiled {
+    let mut alternative = Alternative::unchanged(priorities.text(rule.priority()));
     let mut left = left_by_conditions(rule).or_else(|| left_by_locations(rule));
     match rule.include().map(|globs| expression(&globs)) {
         None => {}
@@ -90,7 +117,7 @@ pub(super) fn compile(rule: &Rule) -> Compiled {
             Some(location) => location.clone_into(&mut alternative.location),
             None => {
                 let Alternative { include, priority, .. } = alternative;
-                alternative = Alternative { references: name, include, priority, ..Alternative::unchanged(0) };
+                alternative = Alternative { references: name, include, ..Alternative::unchanged(priority) };
             }
         }
         alternative
@@ -128,11 +155,6 @@ fn left_by_locations(rule: &Rule) -> Option<&'static str> {
     let is_pattern = matches!(rule.upstream(), Upstream::Pattern(_));
     let groups = is_pattern && rule.mirrors().iter().any(|mirror| uses_groups(mirror.location().as_str()));
     groups.then_some("its location uses groups of its pattern, which CEL does not have")
-}
-
-/// The priority as in the policy: empty for the default.
-pub(super) fn priority_text(priority: i32) -> String {
-    if priority == 0 { String::new() } else { priority.to_string() }
 }
 
 /// One expression for globs of which one must match. Its text is the name, the tag and the digest.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// Largest map in one variable, in bytes. CEL allows 100,000 characters for an expression.
-const MAX_MAP: usize = 90_000;
+/// Largest map or list in one variable, in bytes. CEL allows 100,000 characters for an expression.
+const MAX_LITERAL: usize = 75_000;
 
 /// A string.
 pub(super) fn string(text: &str) -> String {
@@ -23,20 +23,32 @@ pub(super) fn list<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
 
 /// Maps with these entries, as many as are needed. There is always one.
 pub(super) fn maps<'t>(entries: impl IntoIterator<Item = (&'t str, String)>) -> Vec<String> {
-    let mut maps = Vec::new();
-    let mut map = String::from("{");
-    for (key, value) in entries {
-        let key = string(key);
-        if map.len() + key.len() + value.len() > MAX_MAP {
-            map.push_str("\n}");
-            maps.push(std::mem::replace(&mut map, String::from("{")));
+    literals(('{', '}'), entries.into_iter().map(|(key, value)| format!("{}: {value}", string(key))))
+}
+
+/// Lists of these strings, as many as are needed. There is always one.
+pub(super) fn lists<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+    literals(('[', ']'), texts.into_iter().map(string))
+}
+
+fn literals((open, close): (char, char), entries: impl Iterator<Item = String>) -> Vec<String> {
+    let mut literals = Vec::new();
+    let mut literal = String::from(open);
+    for entry in entries {
+        if literal.len() > 1 && literal.len() + entry.len() > MAX_LITERAL {
+            literal.push('\n');
+            literal.push(close);
+            literals.push(std::mem::replace(&mut literal, String::from(open)));
         }
-        let comma = if map.len() == 1 { "" } else { "," };
-        let _ = write!(map, "{comma}\n  {key}: {value}");
+        let comma = if literal.len() == 1 { "" } else { "," };
+        let _ = write!(literal, "{comma}\n  {entry}");
     }
-    map.push_str(if map.len() == 1 { "}" } else { "\n}" });
-    maps.push(map);
-    maps
+    if literal.len() > 1 {
+        literal.push('\n');
+    }
+    literal.push(close);
+    literals.push(literal);
+    literals
 }
 
 #[cfg(test)]
@@ -58,7 +70,7 @@ mod tests {
         assert_eq!(maps([("a", "true".to_owned()), ("b", "true".to_owned())]), ["{\n  'a': true,\n  'b': true\n}"]);
         let texts: Vec<String> = (0..10_000).map(|number| format!("registry-{number:05}.example.com")).collect();
         let many = maps(texts.iter().map(|text| (&**text, string(text))));
-        assert_eq!(many.len(), 7);
+        assert_eq!(many.len(), 9);
         assert!(many.iter().all(|map| map.len() < 95_000));
         assert_eq!(many.iter().map(|map| map.lines().count() - 2).sum::<usize>(), 10_000);
     }

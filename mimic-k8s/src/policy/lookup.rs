@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mimic_core::{EntryKey, Rewriter, RuleRef, Table, Upstream};
 
-use super::alternative::{ALTERNATIVE, Alternative, Compiled, compile, priority_text};
+use super::alternative::{ALTERNATIVE, Alternative, Compiled, Priorities, compile};
 use super::expression::{beginning, rewrite};
 use super::left::LeftRule;
 
@@ -14,6 +14,9 @@ pub(super) const EVERYTHING: &str = "*";
 pub(super) const DOMAIN: &str = "*";
 /// How the key of a domain ends that matches hosts with any port.
 pub(super) const ANY_PORT: &str = ":*";
+
+/// Longest value of a key, in bytes. Each image that has the key costs a step for each.
+const MAX_VALUE: usize = 20_000;
 
 /// The table of the policy.
 #[derive(Debug, Default)]
@@ -32,8 +35,7 @@ pub(super) struct Lookup {
     pub(super) patterns: Vec<String>,
     /// Whether a key is a domain, and whether one is a domain with any port.
     pub(super) domains: (bool, bool),
-    /// All priorities as in the alternatives, the highest first.
-    pub(super) priorities: Vec<String>,
+    pub(super) priorities: Priorities,
     /// Pull secrets, sorted.
     pub(super) secrets: BTreeSet<String>,
     /// Whether a location has placeholders.
@@ -51,10 +53,12 @@ pub(super) struct Lookup {
 impl Lookup {
     pub(super) fn new(rewriter: &Rewriter) -> Self {
         let table = rewriter.table();
-        let mut builder = Builder { lookup: Self::default(), left: BTreeMap::new(), priorities: BTreeSet::new() };
+        // An alias has no priority.
+        let rules = rewriter.rules().filter(|rule| rule.rule.alias_of().is_none());
+        let priorities = Priorities::new(rules.map(|rule| rule.rule.priority()));
+        let mut builder = Builder { lookup: Self { priorities, ..Self::default() }, left: BTreeMap::new() };
         builder.fill(table);
-        let Builder { mut lookup, left, priorities } = builder;
-        lookup.priorities = priorities.iter().rev().map(|&priority| priority_text(priority)).collect();
+        let Builder { mut lookup, left } = builder;
         lookup.claimed = table.rules() - left.len();
         lookup.left = left.into_values().collect();
         lookup
@@ -65,7 +69,6 @@ struct Builder {
     lookup: Lookup,
     /// By the number of the rule.
     left: BTreeMap<usize, LeftRule>,
-    priorities: BTreeSet<i32>,
 }
 
 impl Builder {
@@ -94,12 +97,7 @@ impl Builder {
                 self.lookup.domains.1 |= any_port;
             }
             if entry.depends_on_port {
-                for &rule in &entry.rules {
-                    self.leave(rule, "other rules have the same upstream with or without port 443");
-                }
-                let priority = entry.rules.iter().map(|rule| rule.rule.priority()).max().unwrap_or_default();
-                self.priorities.insert(priority);
-                self.add(key, &[Alternative::unchanged(priority)]);
+                self.leave_all(key, &entry.rules, "other rules have the same upstream with or without port 443");
             } else {
                 self.rules(key, &entry.rules);
             }
@@ -121,9 +119,21 @@ impl Builder {
                 alternatives.extend(compiled.alternatives);
             }
         }
-        if !alternatives.is_empty() {
+        let length: usize = alternatives.iter().map(|alternative| alternative.text().len() + 1).sum();
+        if length > MAX_VALUE {
+            self.leave_all(key, rules, "the rules for its upstream are too many, or have conditions that are too long");
+        } else if !alternatives.is_empty() {
             self.add(key, &alternatives);
         }
+    }
+
+    /// Leaves all images of a key to the webhook, unless a rule with a higher priority matches.
+    fn leave_all(&mut self, key: String, rules: &[RuleRef<'_>], reason: &'static str) {
+        for &rule in rules {
+            self.leave(rule, reason);
+        }
+        let priority = rules.iter().map(|rule| rule.rule.priority()).max().unwrap_or_default();
+        self.add(key, &[Alternative::unchanged(self.lookup.priorities.text(priority))]);
     }
 
     fn pattern(&mut self, rule: RuleRef<'_>) {
@@ -134,7 +144,10 @@ impl Builder {
             // Some images that match the beginning do not match the pattern, but none that matches it is lost.
             None => {
                 self.leave(rule, "its pattern is too long, or has no equivalent in CEL");
-                (beginning(pattern.literal_start()), vec![Alternative::unchanged(rule.rule.priority())])
+                (
+                    beginning(pattern.literal_start()),
+                    vec![Alternative::unchanged(self.lookup.priorities.text(rule.rule.priority()))],
+                )
             }
         };
         // Two rules can have the same pattern, with another one in between.
@@ -146,11 +159,10 @@ impl Builder {
     }
 
     fn compile(&mut self, rule: RuleRef<'_>) -> Compiled {
-        let compiled = compile(rule.rule);
+        let compiled = compile(rule.rule, &self.lookup.priorities);
         if let Some(reason) = compiled.left {
             self.leave(rule, reason);
         }
-        self.priorities.insert(rule.rule.priority());
         compiled
     }
 

@@ -1,9 +1,11 @@
 //! The stages of the policy: one variable each, so that each has a budget of its own.
 
+use std::fmt::Write as _;
+
 use mimic_core::REPOSITORY_MAX;
 
 use super::alternative::{ALTERNATIVE, Alternative, FIELD, UNCHANGED};
-use super::literal::{list, maps, string};
+use super::literal::{lists, maps, string};
 use super::lookup::{ANY_PORT, DOMAIN, EVERYTHING, Lookup};
 use crate::admission::ORIGINAL_IMAGES;
 
@@ -33,9 +35,9 @@ pub(super) fn variables(lookup: &Lookup, annotate: bool) -> Vec<Variable> {
     let locations = lookup.locations.iter().map(|location| (&**location, "true".to_owned())).collect();
     let locations = stages.maps("locations", locations);
     let aliases = lookup.aliases.iter().map(|(host, of)| (&**host, string(of))).collect();
-    stages.maps("aliases", aliases);
+    let aliases = stages.maps("aliases", aliases);
     stages.pod();
-    stages.names();
+    stages.names(&aliases);
     stages.keys();
     stages.selection(&rules, &locations);
     stages.results();
@@ -81,20 +83,25 @@ impl Stages<'_> {
             // An empty map would have no type. No image has this key.
             entries.push(("", string("")));
         }
-        let maps = maps(entries);
-        let is_one = maps.len() == 1;
-        let named = maps.into_iter().enumerate().map(|(number, map)| {
+        self.literals(name, maps(entries))
+    }
+
+    /// Adds a list, in several variables if it is large. Returns whether `test` is true of one of its entries.
+    fn exists(&mut self, name: &str, texts: &[String], test: &str) -> String {
+        let lists = self.literals(name, lists(texts.iter().map(String::as_str)));
+        let tests: Vec<String> = lists.iter().map(|list| format!("{list}.exists({test})")).collect();
+        tests.join(" || ")
+    }
+
+    fn literals(&mut self, name: &str, literals: Vec<String>) -> Vec<String> {
+        let is_one = literals.len() == 1;
+        let mut names = Vec::new();
+        for (number, literal) in literals.into_iter().enumerate() {
             let name = if is_one { name.to_owned() } else { format!("{name}{number}") };
-            (name, map)
-        });
-        let named: Vec<_> = named.collect();
-        named
-            .into_iter()
-            .map(|(name, map)| {
-                self.add(&name, map);
-                format!("variables.{name}")
-            })
-            .collect()
+            self.add(&name, literal);
+            names.push(format!("variables.{name}"));
+        }
+        names
     }
 
     /// The images of the pod.
@@ -163,7 +170,7 @@ impl Stages<'_> {
     }
 
     /// The parts of the images.
-    fn names(&mut self) {
+    fn names(&mut self, aliases: &[String]) {
         let host = string(&format!("^{HOST}/$"));
         let rest = string(&format!("^{REPOSITORY}{TAG}{DIGEST}$"));
         self.add(
@@ -196,8 +203,11 @@ impl Stages<'_> {
         );
         self.add(
             "normalised",
-            "variables.parts.map(t, {'path': t.path, 'name': t.name, 'image': t.image, 'written': t.registry, 'registry': \
-             variables.aliases[?t.registry].orValue(t.registry), 'repository': t.repository, 'suffix': t.suffix})",
+            format!(
+                "variables.parts.map(t, {{'path': t.path, 'name': t.name, 'image': t.image, 'written': t.registry, 'registry': \
+                 {}.orValue(t.registry), 'repository': t.repository, 'suffix': t.suffix}})",
+                entry(aliases, "t.registry")
+            ),
         );
     }
 
@@ -206,8 +216,11 @@ impl Stages<'_> {
         let patterns = if self.lookup.patterns.is_empty() {
             String::new()
         } else {
-            self.add("patterns", list(self.lookup.patterns.iter().map(String::as_str)));
-            "\n  + variables.patterns.filter(p, (t.registry + '/' + t.repository).matches(p))".to_owned()
+            let patterns = self.literals("patterns", lists(self.lookup.patterns.iter().map(String::as_str)));
+            let matching = patterns
+                .iter()
+                .map(|patterns| format!("\n  + {patterns}.filter(p, (t.registry + '/' + t.repository).matches(p))"));
+            matching.collect()
         };
         let suffix = |host: &str, of: &str| {
             // What follows the dot with this number, counted from the end.
@@ -242,18 +255,18 @@ impl Stages<'_> {
     fn selection(&mut self, rules: &[String], locations: &[String]) {
         let is_location: Vec<String> = locations.iter().map(|map| format!("k in {map}")).collect();
         let mut open = format!("!variables.keys[i].exists(k, {})", is_location.join(" || "));
-        if !self.lookup.stems.is_empty() {
-            let stems = list(self.lookup.stems.iter().map(String::as_str));
-            open.push_str(&format!("\n  && !{stems}.exists(s, (t.registry + '/' + t.repository).startsWith(s))"));
+        let lookup = self.lookup;
+        if !lookup.stems.is_empty() {
+            let begins = "s, (t.registry + '/' + t.repository).startsWith(s)";
+            let stems = self.exists("stems", &lookup.stems, begins);
+            let _ = write!(open, "\n  && !({stems})");
         }
-        if !self.lookup.domain_locations.is_empty() {
-            let domains = list(self.lookup.domain_locations.iter().map(String::as_str));
-            open.push_str(&format!("\n  && !{domains}.exists(d, t.registry.endsWith(d) || t.written.endsWith(d))"));
+        if !lookup.domain_locations.is_empty() {
+            let ends = "d, t.registry.endsWith(d) || t.written.endsWith(d)";
+            let domains = self.exists("domains", &lookup.domain_locations, ends);
+            let _ = write!(open, "\n  && !({domains})");
         }
-        let mut of_key = String::new();
-        for (number, map) in rules.iter().enumerate() {
-            of_key.push_str(&if number == 0 { format!("{map}[?k]") } else { format!(".or({map}[?k])") });
-        }
+        let of_key = entry(rules, "k");
         let empty = FIELD.to_string().repeat(Alternative::FIELDS - 1);
         let image = if self.lookup.has_conditions || self.lookup.has_excludes {
             // Name, tag and digest, which globs match.
@@ -283,12 +296,11 @@ impl Stages<'_> {
             ),
         );
         let most_specific = "c[c.size() - 1]".to_owned();
-        let selected = if self.lookup.priorities.len() > 1 {
-            let priorities = list(self.lookup.priorities.iter().map(String::as_str));
+        let selected = if self.lookup.priorities.differ() {
+            let priority = Alternative::FIELDS;
             format!(
-                "{priorities}.map(p, c.filter(a, a.size() > {priority} && a[{priority}] == p)).filter(a, a.size() > 0)\
-                 .map(a, a[a.size() - 1])[0]",
-                priority = Alternative::FIELDS
+                "[c.filter(a, a.size() > {priority})].map(c, [c.map(a, a[{priority}]).max()].map(p, c.filter(a, a[{priority}] \
+                 == p))[0]).map(c, {most_specific})[0]"
             )
         } else {
             most_specific
@@ -356,12 +368,13 @@ impl Stages<'_> {
     /// Pull secrets and the annotation.
     fn metadata(&mut self) {
         if !self.lookup.secrets.is_empty() {
-            let secrets = list(self.lookup.secrets.iter().map(String::as_str));
+            let all = self.literals("pullSecrets", lists(self.lookup.secrets.iter().map(String::as_str)));
             self.add(
                 "secrets",
                 format!(
-                    "variables.operation != 'CREATE' ? [] : {secrets}.filter(s, variables.rewritten.exists(t, t.secret == s) \
-                     && !object.spec.?imagePullSecrets.orValue([]).exists(o, o.?name.orValue('') == s))"
+                    "variables.operation != 'CREATE' ? [] : ({}).filter(s, variables.rewritten.exists(t, t.secret == s) \
+                     && !object.spec.?imagePullSecrets.orValue([]).exists(o, o.?name.orValue('') == s))",
+                    all.join(" + ")
                 ),
             );
         }
@@ -388,6 +401,15 @@ impl Stages<'_> {
                 ORIGINAL_IMAGES.len()
             ),
         );
+    }
+}
+
+/// The entry of a key in a map that is in several variables, as an optional value.
+fn entry(maps: &[String], key: &str) -> String {
+    let entries: Vec<String> = maps.iter().map(|map| format!("{map}[?{key}]")).collect();
+    match &entries[..] {
+        [first, others @ ..] => others.iter().fold(first.clone(), |all, other| format!("{all}.or({other})")),
+        [] => "optional.none()".to_owned(),
     }
 }
 
