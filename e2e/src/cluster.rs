@@ -40,10 +40,24 @@ impl Cluster {
     /// If the cluster does not start or, with `MIMIC_E2E=required`, a tool is missing.
     pub fn shared() -> Result<Option<&'static Self>> {
         static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
+        Self::shared_in(&SHARED, &[])
+    }
+
+    /// The same with the API of mutating admission policies, which Kubernetes 1.35 does not serve by default.
+    pub fn shared_with_policies() -> Result<Option<&'static Self>> {
+        static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
+        let flags = [
+            "--feature-gates=MutatingAdmissionPolicy=true",
+            "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
+        ];
+        Self::shared_in(&SHARED, &flags)
+    }
+
+    fn shared_in(shared: &'static OnceLock<Result<Self, String>>, flags: &[&str]) -> Result<Option<&'static Self>> {
         if is_skipped()? {
             return Ok(None);
         }
-        match SHARED.get_or_init(|| Self::start(Options::default()).map_err(|error| format!("{error:#}"))) {
+        match shared.get_or_init(|| Self::start(Options::with_flags(flags)).map_err(|error| format!("{error:#}"))) {
             Ok(cluster) => Ok(Some(cluster)),
             Err(error) => bail!("no cluster: {error}"),
         }
@@ -56,12 +70,7 @@ impl Cluster {
 
     /// The same with additional flags of kube-apiserver.
     pub fn own_with(flags: &[&str]) -> Result<Option<Self>> {
-        if is_skipped()? {
-            Ok(None)
-        } else {
-            Self::start(Options { flags: flags.iter().map(|&flag| flag.to_owned()).collect(), ..Options::default() })
-                .map(Some)
-        }
+        if is_skipped()? { Ok(None) } else { Self::start(Options::with_flags(flags)).map(Some) }
     }
 
     /// Starts an empty one.

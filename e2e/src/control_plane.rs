@@ -22,6 +22,13 @@ pub(crate) struct Options {
     pub(crate) flags: Vec<String>,
 }
 
+impl Options {
+    /// On loopback, with additional flags of kube-apiserver.
+    pub(crate) fn with_flags(flags: &[&str]) -> Self {
+        Self { flags: flags.iter().map(|&flag| flag.to_owned()).collect(), ..Self::default() }
+    }
+}
+
 /// A running control plane. It stops on drop, and when the process that started it ends, because it watches its standard
 /// input.
 #[derive(Debug)]
