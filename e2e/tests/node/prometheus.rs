@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Mimic;
 
-/// A Prometheus that uses the ServiceMonitors and rules of all namespaces. The operator writes its configuration; no pod runs.
+/// A Prometheus that uses the monitors and rules of all namespaces. The operator writes its configuration; no pod runs.
 fn prometheus() -> Value {
     json!({
         "apiVersion": "monitoring.coreos.com/v1",
