@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use crate::problem::Problem;
 use crate::yaml::{Node, Value};
 
-/// How to use the mirrors of another tool.
-const HINT: &str = "write its mirrors as `upstream: mirror` under `mirrors`";
+/// What a document is, and the format that `mimic import` reads it as; `None` if it does not.
+type Found = (Cow<'static, str>, Option<&'static str>);
 
 /// The problem with a document that another tool reads. `root` is the document as YAML, `None` if it is not YAML; `known`
 /// are the keys of a rules file. A ConfigMap is not such a document: it can hold a rules file.
 pub(crate) fn problem(name: &str, text: &str, root: Option<&Node>, known: &[&str]) -> Option<Problem> {
-    let what = match root.map(|root| &root.value) {
+    let (what, format) = match root.map(|root| &root.value) {
         Some(Value::Null) => return None,
         Some(Value::Map(entries)) => in_mapping(entries).or_else(|| {
             let is_known = |key: &str| known.contains(&key) || key == "kind";
@@ -20,7 +20,11 @@ pub(crate) fn problem(name: &str, text: &str, root: Option<&Node>, known: &[&str
         }),
         _ => in_lines(text),
     }?;
-    Some(Problem::new(name, format!("{what}, not a rules file")).with_hint(HINT))
+    let hint = match format {
+        Some(format) => format!("convert it with `mimic import --from {format}`"),
+        None => "write its mirrors as `upstream: mirror` under `mirrors`".to_owned(),
+    };
+    Some(Problem::new(name, format!("{what}, not a rules file")).with_hint(hint))
 }
 
 /// The problem with a Kubernetes object in place of a rules file.
@@ -32,51 +36,51 @@ pub(crate) fn kubernetes_object(name: &str, root: &Node) -> Option<Problem> {
 }
 
 /// What a document is that another tool reads.
-fn in_mapping(entries: &[(Node, Node)]) -> Option<Cow<'static, str>> {
+fn in_mapping(entries: &[(Node, Node)]) -> Option<Found> {
     let get = |name| entries.iter().find(|(key, _)| text_of(key) == Some(name)).map(|(_, value)| value);
     if let Some(kind) = get("kind").and_then(text_of) {
         let is_mirror_set = matches!(kind, "ImageDigestMirrorSet" | "ImageTagMirrorSet" | "ImageContentSourcePolicy");
-        return is_mirror_set.then(|| format!("an OpenShift `{kind}`").into());
+        return is_mirror_set.then(|| (format!("an OpenShift `{kind}`").into(), Some("idms")));
     }
     if let Some(Value::Map(mirrors)) = get("mirrors").map(|mirrors| &mirrors.value) {
         let of_k3s = |mirror: &Node| mirror.get("endpoint").is_some() || mirror.get("rewrite").is_some();
         if mirrors.iter().any(|(_, mirror)| of_k3s(mirror)) {
-            return Some("a `registries.yaml` of k3s or RKE2".into());
+            return Some(("a `registries.yaml` of k3s or RKE2".into(), Some("registries.yaml")));
         }
     }
     if get("registry-mirrors").is_some() {
-        return Some("a `daemon.json` of Docker".into());
+        return Some(("a `daemon.json` of Docker".into(), None));
     }
     if get("machine").is_some_and(|machine| machine.get("registries").is_some()) {
-        return Some("a machine configuration of Talos".into());
+        return Some(("a machine configuration of Talos".into(), None));
     }
     None
 }
 
 /// Formats that are not YAML.
-fn in_lines(text: &str) -> Option<Cow<'static, str>> {
+fn in_lines(text: &str) -> Option<Found> {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let of_line = |line: &str| {
         let key = line.split('=').next().unwrap_or_default().trim_end();
         if line.starts_with("[host.") || (key == "server" && line.contains('=')) {
-            Some("a `hosts.toml` of containerd")
+            Some(("a `hosts.toml` of containerd", Some("hosts.toml")))
         } else if line.starts_with("[[registry")
             || line.starts_with("[registries.")
             || key == "unqualified-search-registries"
         {
-            Some("a `registries.conf`")
+            Some(("a `registries.conf`", Some("registries.conf")))
         } else if line.starts_with("[plugins.") {
-            Some("a `config.toml` of containerd")
+            Some(("a `config.toml` of containerd", None))
         } else {
             None
         }
     };
-    if let Some(what) = lines().find_map(of_line) {
-        return Some(what.into());
+    if let Some((what, format)) = lines().find_map(of_line) {
+        return Some((what.into(), format));
     }
     // Lines such as `docker.io::harbor.example.com/dockerhub`.
     let is_map = lines().all(|line| line.contains(':') && !line.contains(char::is_whitespace));
-    (is_map && lines().any(|line| line.contains("::"))).then(|| "a map file of imageswap".into())
+    (is_map && lines().any(|line| line.contains("::"))).then(|| ("a map file of imageswap".into(), Some("imageswap")))
 }
 
 fn text_of(node: &Node) -> Option<&str> {

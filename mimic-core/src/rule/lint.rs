@@ -18,6 +18,21 @@ impl Rule {
             })
     }
 
+    /// The keys of `mirrors.yaml` that limit the rule to some images of its upstream, or to some namespaces or pods;
+    /// `{namespace}` if a location contains it. Requires the feature `lint`.
+    pub fn condition_keys(&self) -> Vec<&'static str> {
+        let Some(conditions) = self.conditions.as_deref() else { return Vec::new() };
+        let has_namespaces = conditions.include_namespaces.is_some() || !conditions.exclude_namespaces.is_empty();
+        let all = [
+            ("include", conditions.include.is_some()),
+            ("exclude", !conditions.exclude.is_empty()),
+            ("namespaces", has_namespaces),
+            ("podSelector", conditions.pod_selector.is_some()),
+            ("{namespace}", conditions.needs_namespace),
+        ];
+        all.into_iter().filter(|(_, has)| *has).map(|(key, _)| key).collect()
+    }
+
     /// Whether the rule does not rewrite images of this registry, by `include` or `exclude`.
     pub(crate) fn excludes(&self, registry: &str) -> bool {
         let name = format!("{registry}/a/a");
