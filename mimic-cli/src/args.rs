@@ -8,9 +8,11 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mimic_core::internal::{GlobError, Globs};
 use mimic_core::{Context, Hint as _, Problem, Rule, RuleList, parse_short_form};
+use mimic_formats::{ExportFormat, ImportFormat};
 use mimic_k8s::admission::ReviewSettings;
 use mimic_k8s::policy::ApiVersion;
 
+use crate::formats;
 use crate::harbor::HarborArgs;
 use crate::output::Format;
 
@@ -95,6 +97,21 @@ pub(crate) enum Command {
   mimic doctor --config mimic.yaml
   mimic doctor --harbor http://harbor.example.com --username 'robot$mimic' --password-file password")]
     Doctor(DoctorArgs),
+    /// Turn the mirror configuration of another tool into a `mirrors.yaml`.
+    ///
+    /// A warning names the line of everything that changes which image is pulled. Credentials and TLS settings are never
+    /// imported.
+    #[command(after_help = "Examples:
+  mimic import --from hosts.toml certs.d
+  mimic import --from idms --strict idms.yaml")]
+    Import(ImportArgs),
+    /// Write the rules in the format of another tool, for nodes.
+    ///
+    /// A warning names each rule that the format cannot express.
+    #[command(after_help = "Examples:
+  mimic export --to hosts.toml -f mirrors.yaml
+  mimic export --to registries.conf -m quay.io=harbor.example.com/quay")]
+    Export(ExportArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Examples:
   mimic completions bash")]
@@ -102,6 +119,40 @@ pub(crate) enum Command {
         /// Shell.
         shell: Shell,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportArgs {
+    /// Format of the files.
+    #[arg(long, value_name = "FORMAT", value_parser = formats::imported())]
+    pub(crate) from: ImportFormat,
+    /// Exit with status 1 if there is a warning.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Files and directories; `-` for standard input. `hosts.toml` files must be in directories named after registries. A
+    /// `registries.conf` takes its `registries.conf.d` along.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// Format to write.
+    #[arg(long, value_name = "FORMAT", value_parser = formats::exported())]
+    pub(crate) to: ExportFormat,
+    /// Write the files into this directory, which is created, instead of to standard output.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace existing files.
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
+    /// Exit with status 1, and write nothing, if there is a warning.
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    pub(crate) harbor: HarborArgs,
 }
 
 #[derive(Args, Debug)]
@@ -247,7 +298,10 @@ impl Cli {
             Command::Review(args) => (&args.rules, args.file == Path::new(STDIN)),
             Command::Mirrors(args) => (&args.rules, false),
             Command::Policy(args) => (&args.rules, false),
-            Command::Parse(_) | Command::Doctor(_) | Command::Completions { .. } => return Ok(self),
+            Command::Export(args) => (&args.rules, false),
+            Command::Parse(_) | Command::Doctor(_) | Command::Import(_) | Command::Completions { .. } => {
+                return Ok(self);
+            }
         };
         let files = rules.files.iter().filter(|file| *file == Path::new(STDIN)).count();
         if files + usize::from(more) > 1 {

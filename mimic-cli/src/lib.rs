@@ -6,7 +6,10 @@
 mod args;
 mod doctor;
 mod explain;
+mod export;
+mod formats;
 mod harbor;
+mod import;
 mod input;
 mod mirrors;
 mod output;
@@ -69,6 +72,8 @@ fn run(command: Command, out: &mut Output) -> anyhow::Result<()> {
         Command::Mirrors(args) => mirrors::run(args, out),
         Command::Policy(args) => policy::run(args, out),
         Command::Doctor(args) => doctor::run(&args, out),
+        Command::Export(args) => export::run(args, out),
+        Command::Import(args) => import::run(&args, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "mimic", out.results());
             Ok(())

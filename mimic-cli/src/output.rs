@@ -85,6 +85,11 @@ impl Output {
         append(&mut self.messages, format_args!("{message}\n"));
     }
 
+    /// Reports what needs no action.
+    pub(crate) fn note(&mut self, message: impl Display) {
+        append(&mut self.messages, format_args!("note: {message}\n"));
+    }
+
     /// Writes the buffers if they are full.
     pub(crate) fn flush_if_full(&mut self) -> io::Result<()> {
         if self.results.len() + self.messages.len() < BUFFER_SIZE { Ok(()) } else { self.flush() }

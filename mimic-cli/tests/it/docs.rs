@@ -36,6 +36,13 @@ fn the_example_of_the_page_on_decisions_agrees_with_the_command() {
 }
 
 #[test]
+fn the_page_on_other_tools_agrees_with_the_command() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/import-export.md");
+    let page = replay_examples(&fs::read_to_string(&path).unwrap());
+    transcript::hold(&path, &page, "MIMIC_UPDATE_DOCS");
+}
+
+#[test]
 fn examples_in_the_help_work() {
     let mut count = 0;
     for command in leaves(&mimic_cli::command()) {
