@@ -48,8 +48,12 @@ impl Skopeo {
 
     /// Redirects `docker.io` to a registry: skopeo pulls images of `docker.io` from there.
     pub fn take_for_docker_hub(&self, registry: &Registry) -> Result<()> {
-        let entry = format!("[[registry]]\nprefix = \"docker.io\"\nlocation = \"{}\"\n", registry.host());
-        Ok(fs::write(self.registries(), entry)?)
+        self.configure(&format!("[[registry]]\nprefix = \"docker.io\"\nlocation = \"{}\"\n", registry.host()))
+    }
+
+    /// Replaces the registry configuration.
+    pub fn configure(&self, text: &str) -> Result<()> {
+        Ok(fs::write(self.registries(), text)?)
     }
 
     /// Pushes an image unchanged.

@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use anyhow::Result;
-use mimic_e2e::{Image, Registry, Skopeo, rewritten};
+use anyhow::{Context as _, Result};
+use mimic_e2e::{Image, Registry, Skopeo, rewritten, run_mimic};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Repository, pushed tag, and the reference of the pull. Each has its own image, so that no mirror has it cached for another
@@ -148,4 +149,53 @@ async fn names_of_docker_hub_give_its_content_on_a_mirror_that_has_no_library() 
     check_docker_hub(&skopeo, &["-f", &rules], &location, |repository| {
         repository.strip_prefix("library/").unwrap_or(repository)
     })
+}
+
+/// An image that nodes pull through an exported `registries.conf`, and its name at the mirror. `DIGEST` is its digest.
+const EXPORTED: [(&str, &str); 7] = [
+    ("nginx:1", "hub/library/nginx"),
+    ("acme/app:1", "hub/acme/app"),
+    ("redis:1", "redis"),
+    ("redis/redis-stack:1", "redis/redis-stack"),
+    ("quay.io/a/b@DIGEST", "digests/a/b"),
+    ("quay.io/acme/b:1", "acme/b"),
+    ("a.example.com/x:1", "domain/x"),
+];
+
+#[tokio::test]
+async fn skopeo_pulls_through_an_exported_registries_conf() -> Result<()> {
+    let Some(skopeo) = Skopeo::available()? else { return Ok(()) };
+    let mirror = Registry::start().await?;
+    let directory = TempDir::new()?;
+    let file = directory.path().join("mirrors.yaml");
+    let rules = "mirrors:
+  docker.io: HOST/hub
+  docker.io/redis: HOST/redis
+  quay.io/acme: HOST/acme
+  a.example.com: HOST/domain
+rules:
+  - {upstream: quay.io, references: digest, mirrors: [HOST/digests]}
+";
+    fs::write(&file, rules.replace("HOST", mirror.host()))?;
+    let file = file.to_str().context("the path is UTF-8")?;
+    let exported: Value =
+        serde_json::from_str(&run_mimic(&["-o", "json", "export", "--to", "registries.conf", "-f", file])?)?;
+    assert_eq!(exported["warnings"], serde_json::json!([]));
+    skopeo.configure(exported["files"][0]["text"].as_str().context("there is one file")?)?;
+
+    for (reference, name) in EXPORTED {
+        let image = Image::new(name)?;
+        skopeo.push(&image, &format!("{}/{name}:1", mirror.host()))?;
+        let written = reference.replace("DIGEST", &image.content().digest());
+        // skopeo wants the registry to be written.
+        let full = if written.split('/').next().is_some_and(|first| first.contains('.')) {
+            written.clone()
+        } else {
+            format!("docker.io/{written}")
+        };
+        assert_eq!(&skopeo.pull(&full)?, image.content(), "{written}");
+        let rewritten = rewritten(&["-f", file], &written)?;
+        assert_eq!(&skopeo.pull(&rewritten)?, image.content(), "{rewritten}");
+    }
+    Ok(())
 }
