@@ -11,9 +11,8 @@ pub(crate) fn imported() -> impl TypedValueParser<Value = ImportFormat> {
         ImportFormat::RegistriesConf => "CRI-O, Podman",
         ImportFormat::Idms => "OpenShift's mirror sets and `ImageContentSourcePolicy`",
         ImportFormat::Imageswap => "map file of imageswap-webhook, or its ConfigMap",
-        ImportFormat::ContainerWebhook => "configuration",
+        ImportFormat::ContainerWebhook | ImportFormat::ImageSwapper => "configuration",
         ImportFormat::ImageMapper => "mapping file of SAP's image-mapper",
-        ImportFormat::ImageSwapper => "configuration",
         ImportFormat::Kyverno => "policies that replace the registry",
     };
     let value = move |format: &ImportFormat| PossibleValue::new(format.as_str()).help(about(format));

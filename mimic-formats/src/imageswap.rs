@@ -27,7 +27,7 @@ pub(crate) fn import(files: &[SourceFile<'_>], report: &mut Report) {
             Ok(maps) => {
                 for (text, first_line) in maps {
                     let entries = entries(file.name, &text, first_line, report);
-                    add(file.name, entries, report);
+                    add(file.name, &entries, report);
                 }
             }
             Err(problem) => report.problem(problem),
@@ -90,13 +90,13 @@ fn split_once_only<'t>(text: &'t str, separator: &str) -> Option<(&'t str, &'t s
     text.split_once(separator).filter(|(_, rest)| !rest.contains(separator))
 }
 
-fn add(file: &str, entries: Vec<Entry>, report: &mut Report) {
+fn add(file: &str, entries: &[Entry], report: &mut Report) {
     let has_default = entries.iter().any(|entry| entry.key == DEFAULT);
     let no_swap = entries.iter().find(|entry| entry.key == NO_SWAP).map_or("", |entry| entry.value.as_str());
     let no_swap: Vec<String> = no_swap.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect();
     let has_hub = entries.iter().any(|entry| entry.key == "docker.io");
     let mut warned_library = false;
-    for entry in &entries {
+    for entry in entries {
         let Entry { key, value, line } = entry;
         let warning = |message: String| Problem::new(file, message).at_line(*line);
         if key == NO_SWAP {

@@ -1,6 +1,7 @@
 //! Rewrites of repositories by regular expressions in Go's syntax.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use regex_syntax::ast::parse::Parser;
 use regex_syntax::ast::{AssertionKind, Ast};
@@ -53,7 +54,7 @@ impl Rewrite {
         let mut path = if shape.is_start { String::new() } else { format!("{{{BEFORE}}}") };
         path.push_str(&template(&self.replacement, &groups, shift)?);
         if !ends {
-            path.push_str(&format!("{{{AFTER}}}"));
+            path = format!("{path}{{{AFTER}}}");
         }
         Ok(Rewritten {
             pattern: format!("{registry}/{before}{inner}{after}"),
@@ -169,9 +170,9 @@ pub(crate) fn template(replacement: &str, groups: &[Option<String>], shift: usiz
         });
         let number = name.parse::<usize>().ok();
         if let Some(number) = number.filter(|number| (1..=groups.len()).contains(number)) {
-            out.push_str(&format!("{{{}}}", number + shift));
+            let _ = write!(out, "{{{}}}", number + shift);
         } else if names.contains(name) {
-            out.push_str(&format!("{{{name}}}"));
+            let _ = write!(out, "{{{name}}}");
         } else {
             let reason = "which is no group of its pattern and stands for nothing";
             return Err(format!("has `${name}` in its replacement, {reason}"));

@@ -11,7 +11,7 @@ pub(crate) struct Reader<'a> {
     pub(crate) file: &'a str,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     pub(crate) fn problem(self, line: usize, message: impl Into<String>) -> Problem {
         Problem::new(self.file, message).at_line(line)
     }

@@ -46,7 +46,11 @@ fn mutated(text: &str, random: &mut Random) -> String {
 fn samples(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() { samples(&path, found) } else { found.push(path) }
+        if path.is_dir() {
+            samples(&path, found);
+        } else {
+            found.push(path);
+        }
     }
 }
 

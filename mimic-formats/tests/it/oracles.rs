@@ -167,8 +167,8 @@ fn holds_in_k3s(program: &Path, text: &str, rules: Vec<Rule>, images: &[&str]) {
     // The program sees plain HTTP only, and answers it.
     let files = BTreeMap::from([("registries.yaml".to_owned(), text.replace("https://", "http://"))]);
     let rewriter = Rewriter::new([("rules", rules.into())]);
-    let lines =
-        ask(program, &files, "registries.yaml", &images.iter().map(|image| format!("{image}:1\n")).collect::<String>());
+    let input: String = images.iter().flat_map(|image| [*image, ":1\n"]).collect();
+    let lines = ask(program, &files, "registries.yaml", &input);
     assert_eq!(lines.len(), images.len());
     for line in lines {
         let (image, asked) = line.split_once(' ').unwrap_or((&line, ""));
