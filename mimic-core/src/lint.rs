@@ -174,10 +174,17 @@ fn ports(index: &RuleIndex) -> impl Iterator<Item = Warning> {
 /// Aliases that are not used, and rules that name an alias. Within one file these are errors.
 fn aliases(index: &RuleIndex) -> impl Iterator<Item = Warning> {
     let alias_of = |host: &str| index.aliases().get(host.as_bytes()).map(|of| &**of);
-    let rules = (!index.aliases().is_empty()).then(|| index.rules()).into_iter().flatten();
+    let has_aliases = !index.aliases().is_empty();
+    let rules = has_aliases.then(|| index.rules()).into_iter().flatten();
+    // Of two with the same name, the first is used.
+    let mut used_by_name: HashMap<&str, RuleRef<'_>, FixedState> = HashMap::default();
+    if has_aliases {
+        for rule in index.rules().filter(|rule| rule.rule.alias_of().is_some()) {
+            used_by_name.entry(rule.rule.name()).or_insert(rule);
+        }
+    }
     rules.filter_map(move |rule| {
-        let find =
-            |name: &str| index.rules().find(|other| other.rule.alias_of().is_some() && other.rule.name() == name);
+        let find = |name: &str| used_by_name.get(name).copied();
         if let Some(of) = rule.rule.alias_of() {
             let used = find(rule.rule.name())?;
             if used.rule.alias_of() != Some(of) {
