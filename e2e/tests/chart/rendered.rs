@@ -26,6 +26,13 @@ fn rendered(helm: &Helm, options: &[&str]) -> Result<Objects> {
     by_name(&helm.template("mimic", &[&["--namespace", "mimic"], options].concat())?)
 }
 
+fn kustomized(folder: &str) -> Result<Objects> {
+    let output =
+        Command::new("kubectl").args(["kustomize", "--load-restrictor=LoadRestrictionsNone", folder]).output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    by_name(&String::from_utf8(output.stdout)?)
+}
+
 fn object<'o>(objects: &'o Objects, kind: &str, name: &str) -> Result<&'o Value> {
     objects.get(&(kind.to_owned(), name.to_owned())).with_context(|| format!("there is a {kind} `{name}`"))
 }
@@ -46,9 +53,7 @@ fn without_labels_of_releases(value: &mut Value) {
 #[test]
 fn the_default_objects_equal_those_of_kustomize() -> Result<()> {
     let Some(helm) = Helm::available()? else { return Ok(()) };
-    let kustomized = Command::new("kubectl").args(["kustomize", &format!("{CHART}/../kustomize")]).output()?;
-    ensure!(kustomized.status.success(), "{}", String::from_utf8_lossy(&kustomized.stderr));
-    let mut kustomized = by_name(&String::from_utf8(kustomized.stdout)?)?;
+    let mut kustomized = kustomized(&format!("{CHART}/../kustomize"))?;
     let mut chart = rendered(&helm, &[])?;
 
     // `helm install --create-namespace` creates it.
@@ -204,18 +209,80 @@ fn only_the_given_addresses_of_api_servers_can_reach_the_webhook() -> Result<()>
     Ok(())
 }
 
-#[test]
-fn the_ca_of_clients_is_mounted_where_the_setting_points() -> Result<()> {
-    let Some(helm) = Helm::available()? else { return Ok(()) };
-    let options = ["--set", "certificate.clientCAConfigMap=api,certificate.clientCAKey=client.crt"];
-    let objects = rendered(&helm, &options)?;
-    let pod = &object(&objects, "Deployment", "mimic")?["spec"]["template"]["spec"];
+/// Checks that the setting points to the file of this ConfigMap.
+fn assert_client_ca(objects: &Objects, config_map: &Value) -> Result<()> {
+    let pod = &object(objects, "Deployment", "mimic")?["spec"]["template"]["spec"];
     let has = |list: &Value, item: &Value| list.as_array().is_some_and(|list| list.contains(item));
     let container = &pod["containers"][0];
     assert!(has(&container["env"], &json!({"name": "MIMIC_CLIENTCA", "value": "/client-ca/ca.crt"})), "{container}");
     let mount = json!({"name": "client-ca", "mountPath": "/client-ca", "readOnly": true});
     assert!(has(&container["volumeMounts"], &mount), "{container}");
+    assert!(has(&pod["volumes"], &json!({"name": "client-ca", "configMap": config_map})), "{pod}");
+    Ok(())
+}
+
+#[test]
+fn the_ca_of_clients_is_mounted_where_the_setting_points() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    let options = ["--set", "certificate.clientCAConfigMap=api,certificate.clientCAKey=client.crt"];
     let source = json!({"name": "api", "items": [{"key": "client.crt", "path": "ca.crt"}]});
-    assert!(has(&pod["volumes"], &json!({"name": "client-ca", "configMap": source})), "{pod}");
+    assert_client_ca(&rendered(&helm, &options)?, &source)
+}
+
+/// The file of kustomize has the patches in a comment.
+#[test]
+fn an_overlay_with_the_commented_patches_serves_only_api_servers() -> Result<()> {
+    // Tools are missing together.
+    if Helm::available()?.is_none() {
+        return Ok(());
+    }
+    let base = std::fs::canonicalize(format!("{CHART}/../kustomize"))?;
+    let shipped = std::fs::read_to_string(base.join("kustomization.yaml"))?;
+    let (_, comment) = shipped.split_once("# An overlay with these patches").context("the comment exists")?;
+    let patches =
+        comment.lines().skip_while(|line| *line != "#   patches:").map_while(|line| line.strip_prefix("#   "));
+    let patches: Vec<&str> = patches.collect();
+    ensure!(patches.len() > 10, "{patches:?}");
+    let folder = tempfile::tempdir()?;
+    // A base cannot be an absolute path.
+    std::os::unix::fs::symlink(base.parent().context("it has a parent")?, folder.path().join("deploy"))?;
+    let overlay = folder.path().join("overlay");
+    std::fs::create_dir(&overlay)?;
+    std::fs::write(
+        overlay.join("kustomization.yaml"),
+        format!("resources: [../deploy/kustomize]\n{}\n", patches.join("\n")),
+    )?;
+    let before = kustomized(&base.display().to_string())?;
+    let after = kustomized(&overlay.display().to_string())?;
+    assert_client_ca(&after, &json!({"name": "client-ca"}))?;
+    let policy = |objects: &Objects| Ok::<_, anyhow::Error>(object(objects, "NetworkPolicy", "mimic")?["spec"].clone());
+    let (mut expected, patched) = (policy(&before)?, policy(&after)?);
+    expected["ingress"][0]["from"] = json!([{"ipBlock": {"cidr": "10.0.0.1/32"}}]);
+    assert_eq!(patched, expected);
+    // Other settings stay.
+    let env = |objects: &Objects| -> Result<usize> {
+        let env = &object(objects, "Deployment", "mimic")?["spec"]["template"]["spec"]["containers"][0]["env"];
+        Ok(env.as_array().context("it is a list")?.len())
+    };
+    assert_eq!(env(&after)?, env(&before)? + 1);
+    Ok(())
+}
+
+/// The chart's policy equals that of the manifests, as another test checks.
+#[test]
+fn egress_is_limited_to_dns_api_servers_and_harbor() -> Result<()> {
+    let policies = by_name(&std::fs::read_to_string(format!("{CHART}/../manifests/networkpolicy.yaml"))?)?;
+    let spec = &object(&policies, "NetworkPolicy", "mimic")?["spec"];
+    assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
+    let rules = spec["egress"].as_array().context("it is a list")?;
+    let mut ports = Vec::new();
+    for rule in rules {
+        // A rule without ports would admit all of them.
+        for port in rule["ports"].as_array().context("each rule has ports")? {
+            ports.push(format!("{} {}", port["protocol"].as_str().context("a protocol")?, port["port"]));
+        }
+    }
+    ports.sort();
+    assert_eq!(ports, ["TCP 16443", "TCP 443", "TCP 53", "TCP 5353", "TCP 6443", "TCP 8443", "UDP 53", "UDP 5353"]);
     Ok(())
 }

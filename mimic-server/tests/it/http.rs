@@ -1,10 +1,13 @@
 //! The webhook's port and the admin port, as clients see them.
 
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslVerifyMode, SslVersion};
+
 use crate::common::client::{Connection, Response, plain_get, plain_request};
+use crate::common::process::{Process, free_port};
 use crate::common::{REVIEW, TestServer};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -252,4 +255,62 @@ fn the_admin_port_reports_health_and_readiness() {
     assert_eq!(plain_get(server.admin, "/mutate").0, 404);
     let response = plain_request(server.admin, "POST", "/readyz").unwrap();
     assert_eq!((response.status, response.header("allow")), (405, Some("GET, HEAD")));
+}
+
+#[test]
+fn admin_port_0_leaves_the_webhook_port_as_the_only_one() {
+    let on = free_port();
+    for (port, count) in [(on, 2), (0, 1)] {
+        let server = Process::start(&["--demo"], &[("MIMIC_ADMIN_LISTENPORT", &port.to_string())]);
+        let webhook = server.address();
+        assert_eq!(Connection::open(webhook).unwrap().review(REVIEW).unwrap().status, 200);
+        let listening = server.listening();
+        assert!(listening.contains(&webhook.port()), "{listening:?}");
+        assert_eq!((listening.len(), listening.contains(&on)), (count, port == on), "{listening:?}");
+    }
+}
+
+#[test]
+fn tls_before_version_1_2_is_refused() {
+    let server = TestServer::start(&[MIRRORS]);
+    let review = |version: SslVersion| {
+        let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
+        context.set_verify(SslVerifyMode::NONE);
+        // Without this, the client itself refuses the old versions.
+        context.set_security_level(0);
+        context.set_min_proto_version(Some(version)).unwrap();
+        context.set_max_proto_version(Some(version)).unwrap();
+        let ssl = Ssl::new(&context.build()).unwrap();
+        Connection::with(server.address, ssl)?.review(REVIEW).map(|response| response.status)
+    };
+    for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        assert_eq!(review(version).unwrap(), 200);
+    }
+    for version in [SslVersion::TLS1, SslVersion::TLS1_1] {
+        let error = review(version).unwrap_err().to_string();
+        assert!(error.contains("alert protocol version"), "{error}");
+    }
+}
+
+#[test]
+fn neither_upstreams_nor_mirrors_are_contacted() {
+    let listen = || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        (listener, address)
+    };
+    let ((upstream, image), (mirror, location)) = (listen(), listen());
+    let server = TestServer::start(&[("MIMIC_MIRRORS", &format!("{image}={location}/cache"))]);
+    for number in 0..20 {
+        let review = REVIEW.replace("nginx:1.27", &format!("{image}/team/app:{number}"));
+        let answer = once(&server, "POST", "/mutate", &[JSON], review.as_bytes()).json();
+        let patch = openssl::base64::decode_block(answer["response"]["patch"].as_str().unwrap()).unwrap();
+        let patch = String::from_utf8(patch).unwrap();
+        assert!(patch.contains(&format!("{location}/cache/team/app:{number}")), "{patch}");
+    }
+    drop(server);
+    for listener in [upstream, mirror] {
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
 }

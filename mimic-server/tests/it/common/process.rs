@@ -71,6 +71,34 @@ impl Process {
         self.line("admin port listening")["address"].as_str().expect("an address").parse().expect("an address")
     }
 
+    /// The TCP ports on which the process listens.
+    pub(crate) fn listening(&self) -> Vec<u16> {
+        let folder = format!("/proc/{}", self.child.id());
+        let files = std::fs::read_dir(format!("{folder}/fd")).expect("Linux lists open files");
+        let open: Vec<String> = files
+            .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
+            .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+            .collect();
+        let mut ports = Vec::new();
+        for table in ["tcp", "tcp6"] {
+            let table = std::fs::read_to_string(format!("{folder}/net/{table}")).unwrap_or_default();
+            for line in table.lines() {
+                // Local address, state (0A is listening) and the number of the socket.
+                let fields: Vec<&str> = line.split_whitespace().collect();
+                if let [_, local, _, "0A", _, _, _, _, _, socket, ..] = fields[..]
+                    && open.iter().any(|open| open == socket)
+                {
+                    let (_, port) = local.rsplit_once(':').expect("an address and a port");
+                    ports.push(u16::from_str_radix(port, 16).expect("a port"));
+                }
+            }
+        }
+        ports.sort_unstable();
+        // Each worker can have a socket of its own.
+        ports.dedup();
+        ports
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
