@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mimic_core::{Context, ReasonCode, Rewriter, Step, parse_rules_file};
+use mimic_core::{Context, ReasonCode, Rewriter, Rule, Step, parse_rules_file};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -332,4 +332,12 @@ fn earlier_sources_take_precedence() {
     let outcome = rewriter.rewrite("nginx", &Context::default());
     assert_eq!(outcome.to_string(), "rewritten to `a.example.com/library/nginx` by rule `a` of first");
     assert_eq!(rewriter.len(), 2);
+}
+
+#[test]
+fn a_rewriter_without_rules_is_empty() {
+    assert!(Rewriter::new([]).is_empty());
+    assert!(Rewriter::new([("none", Vec::new().into())]).is_empty());
+    let rules = vec![Rule::mirror("docker.io", "m.example.com").unwrap()];
+    assert!(!Rewriter::new([("one", rules.into())]).is_empty());
 }
