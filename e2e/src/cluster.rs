@@ -21,6 +21,10 @@ use crate::{
     tools,
 };
 
+/// Flags for the API of mutating admission policies, which Kubernetes 1.34 and 1.35 do not serve by default.
+const POLICIES: [&str; 2] =
+    ["--feature-gates=MutatingAdmissionPolicy=true", "--runtime-config=admissionregistration.k8s.io/v1beta1=true"];
+
 /// A control plane and its credentials.
 #[derive(Debug)]
 pub struct Cluster {
@@ -46,11 +50,7 @@ impl Cluster {
     /// The same with the API of mutating admission policies, which Kubernetes 1.35 does not serve by default.
     pub fn shared_with_policies() -> Result<Option<&'static Self>> {
         static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
-        let flags = [
-            "--feature-gates=MutatingAdmissionPolicy=true",
-            "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
-        ];
-        Self::shared_in(&SHARED, &flags)
+        Self::shared_in(&SHARED, &POLICIES)
     }
 
     fn shared_in(shared: &'static OnceLock<Result<Self, String>>, flags: &[&str]) -> Result<Option<&'static Self>> {
@@ -66,6 +66,11 @@ impl Cluster {
     /// A cluster for one test, which can restart it; otherwise as [`Cluster::shared`].
     pub fn own() -> Result<Option<Self>> {
         Self::own_with(&[])
+    }
+
+    /// The same with the API of mutating admission policies.
+    pub fn own_with_policies() -> Result<Option<Self>> {
+        Self::own_with(&POLICIES)
     }
 
     /// The same with additional flags of kube-apiserver.

@@ -11,7 +11,9 @@ use mimic_core::{Catalog, Hint as _, Problem};
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
 
+use crate::counted::counted;
 use crate::heartbeat::{self, Heartbeats};
+use crate::policy_status::PolicyStatus;
 
 /// The state that the admin port reports.
 pub struct Health {
@@ -25,6 +27,8 @@ pub struct Health {
     problems: Mutex<BTreeMap<String, Vec<Problem>>>,
     /// Why a source's list is not quite what the source listed.
     degraded: Mutex<BTreeMap<String, Problem>>,
+    /// The admission policy, if Mimic keeps one.
+    policy: Mutex<Option<PolicyStatus>>,
 }
 
 #[derive(Default)]
@@ -52,7 +56,7 @@ pub struct Report {
 /// One line of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What is checked: `certificate`, `source …`, `shutdown`.
+    /// What is checked: `certificate`, `source …`, `policy`, `shutdown`.
     pub name: String,
     /// The result.
     pub state: CheckState,
@@ -83,6 +87,7 @@ impl Health {
             certificate: Mutex::default(),
             problems: Mutex::default(),
             degraded: Mutex::default(),
+            policy: Mutex::default(),
         }
     }
 
@@ -151,6 +156,16 @@ impl Health {
         self.certificate().client_ca = error;
     }
 
+    /// Records the state of the admission policy.
+    pub(crate) fn policy_reported(&self, status: PolicyStatus) {
+        *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    }
+
+    /// The state of the admission policy; `None` if Mimic keeps none.
+    pub(crate) fn policy(&self) -> Option<PolicyStatus> {
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How many certificates were loaded since the start, and how many were rejected.
     pub(crate) fn certificate_loads(&self) -> (u64, u64) {
         self.certificate().loads
@@ -199,6 +214,11 @@ impl Health {
                 let _ = write!(detail, "; {entries} skipped, first: {}", first.full_message());
             }
             checks.push(Check { name: format!("source {}", source.name), state, detail });
+        }
+        if let Some(policy) = self.policy() {
+            // Mimic serves without the policy, so this never makes it unready.
+            let state = if policy.is_degraded() { CheckState::Degraded } else { CheckState::Good };
+            checks.push(Check { name: "policy".to_owned(), state, detail: policy.detail() });
         }
         checks.push(if self.is_draining() {
             Check { name: "shutdown".to_owned(), state: CheckState::Failed, detail: "draining".to_owned() }
@@ -280,12 +300,6 @@ impl fmt::Display for Report {
     }
 }
 
-/// A number and the noun in its singular or plural.
-fn counted<N: Copy + PartialEq + From<u8> + fmt::Display>(number: N, one: &str, many: &str) -> String {
-    let noun = if number == N::from(1) { one } else { many };
-    format!("{number} {noun}")
-}
-
 #[cfg(test)]
 mod tests {
     use mimic_core::Rule;
@@ -317,6 +331,22 @@ mod tests {
         assert_eq!(health.report().to_string(), "ready, degraded: certificate, source harbor\n");
         health.drain();
         assert_eq!(health.report().to_string(), "not ready: shutdown\n");
+    }
+
+    #[test]
+    fn a_problem_with_the_policy_never_makes_it_unready() {
+        let health = Health::new(Arc::new(Catalog::new([""; 0])), Duration::ZERO);
+        health.certificate_served(certificate(1));
+        assert_eq!(health.report().to_string(), "ready\n");
+        let mut status =
+            PolicyStatus { rules: Some((3, 1)), stored: Some("0123".to_owned()), ..PolicyStatus::default() };
+        health.policy_reported(status.clone());
+        assert!(health.report().verbose().contains("[+] policy: hash 0123; 3 rules, 1 left to the webhook\n"));
+        status.problem = Some("permission denied".to_owned());
+        health.policy_reported(status);
+        assert_eq!(health.report().to_string(), "ready, degraded: policy\n");
+        let expected = "[!] policy: hash 0123; 3 rules, 1 left to the webhook; not up to date: permission denied\n";
+        assert!(health.report().verbose().contains(expected));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use mimic_core::internal::Globs;
 use mimic_core::{Catalog, Hint, MirrorSource, Problem};
 use mimic_k8s::admission::ReviewSettings;
 use mimic_k8s::cluster::{Cluster, ConnectError, in_pod, own_namespace};
+use mimic_k8s::policy::PolicySettings;
 use openssl::error::ErrorStack;
 
 use crate::certificate::{
@@ -24,6 +25,7 @@ use crate::heartbeat;
 use crate::http::stack::{self, Stack};
 use crate::http::{self, State};
 use crate::metrics::Metrics;
+use crate::policy::{Compiler, PolicyKeeper};
 use crate::resources::{self, Allowance};
 use crate::settings::{CertificateOrigin, Listen, Settings};
 use crate::signals::Signals;
@@ -174,7 +176,15 @@ impl Server {
         let admin_listener = settings.admin.as_ref().map(listen).transpose()?;
         let admin_address = admin_listener.as_ref().map(TcpListener::local_addr).transpose()?;
 
-        Runner::new(Arc::clone(&catalog), Arc::clone(&health), Arc::clone(&metrics)).run(sources);
+        let runner = Runner::new(Arc::clone(&catalog), Arc::clone(&health), Arc::clone(&metrics));
+        if let (Some(policy), Some(cluster)) = (&settings.policy, &cluster) {
+            let ReviewSettings { annotate, excluded_namespaces, .. } = review_settings(&settings);
+            let compiler = Compiler::new(PolicySettings { name: policy.name.clone(), annotate, excluded_namespaces });
+            let (catalog, health) = (Arc::clone(&catalog), Arc::clone(&health));
+            let keeper = PolicyKeeper::new(cluster, &settings, policy, compiler, catalog, health, runner.published());
+            tokio::task::spawn_local(keeper.run());
+        }
+        runner.run(sources);
         tokio::task::spawn_local(announce_degradation(Arc::clone(&health), settings.startup));
 
         let reviews = review_settings(&settings);

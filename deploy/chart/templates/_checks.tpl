@@ -13,6 +13,17 @@
 {{- fail "certificate.caBundle must be PEM, not base64: --set-file certificate.caBundle=ca.crt" -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.policy.enabled -}}
+{{- if eq (toString .Values.config.MIMIC_DRYRUN) "true" -}}
+{{- fail "policy.enabled is true, but config.MIMIC_DRYRUN is to leave pods unchanged: choose one of them" -}}
+{{- end -}}
+{{- if .Values.webhook.matchConditions -}}
+{{- fail "policy.enabled is true, but webhook.matchConditions are not conditions of the policy: express them as webhook.namespaceSelector or webhook.objectSelector" -}}
+{{- end -}}
+{{- if and (.Capabilities.APIVersions.Has "v1/Pod") (not (include "mimic.policyVersion" .)) -}}
+{{- fail "policy.enabled is true, but the API server has no API for mutating admission policies: Kubernetes 1.36 and later have it; 1.34 and 1.35 need the feature gate MutatingAdmissionPolicy and --runtime-config=admissionregistration.k8s.io/v1beta1=true" -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.harbor.enabled -}}
 {{- $names := list -}}
 {{- range (include "mimic.harbors" . | fromYaml).list -}}

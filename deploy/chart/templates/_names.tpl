@@ -56,3 +56,12 @@ labels:
 {{- define "mimic.mounts" -}}
 {{- or (eq .Values.certificate.mode "file") (ne .Values.certificate.clientCAConfigMap "") .Values.harbor.enabled (gt (len .Values.extraVolumeMounts) 0) (gt (len .Values.extraVolumes) 0) -}}
 {{- end -}}
+
+{{/* The version of the API for mutating admission policies that the API server has; empty if it has none. */}}
+{{- define "mimic.policyVersion" -}}
+{{- if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" -}}
+v1
+{{- else if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy" -}}
+v1beta1
+{{- end -}}
+{{- end -}}

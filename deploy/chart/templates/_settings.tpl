@@ -15,6 +15,12 @@ default are omitted.
 {{- $_ := set $settings "MIMIC_CONFIG" "/etc/mimic/config.yaml" -}}
 {{- end -}}
 {{- $name := include "mimic.name" . -}}
+{{- if .Values.policy.enabled -}}
+{{- $_ := set $settings "MIMIC_POLICY_ENABLED" "true" -}}
+{{- if ne $name "mimic" -}}
+{{- $_ := set $settings "MIMIC_POLICY_NAME" $name -}}
+{{- end -}}
+{{- end -}}
 {{- range list
   (list "MIMIC_CERTIFICATE_SERVICE" $name "mimic")
   (list "MIMIC_CERTIFICATE_WEBHOOK" $name "mimic")

@@ -129,7 +129,7 @@ fn the_schema_has_the_same_values() -> Result<()> {
 }
 
 /// Variables that other values set, or that this version rejects.
-const NOT_IN_CONFIG: [&str; 16] = [
+const NOT_IN_CONFIG: [&str; 18] = [
     "MIMIC_ADMIN_LISTENPORT",
     "MIMIC_CERTIFICATE_CERTFILE",
     "MIMIC_CERTIFICATE_KEYFILE",
@@ -146,6 +146,8 @@ const NOT_IN_CONFIG: [&str; 16] = [
     "MIMIC_LOGLEVEL",
     "MIMIC_MIRRORS",
     "MIMIC_OPENSHIFT_ENABLED",
+    "MIMIC_POLICY_ENABLED",
+    "MIMIC_POLICY_NAME",
 ];
 
 #[test]

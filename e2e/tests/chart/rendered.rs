@@ -78,6 +78,56 @@ fn the_default_objects_equal_those_of_kustomize() -> Result<()> {
 }
 
 #[test]
+fn the_policy_adds_what_its_folder_adds_to_kustomize() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    let built = |folder: &str| -> Result<Objects> {
+        let output = Command::new("kubectl").args(["kustomize", &format!("{CHART}/../{folder}")]).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        by_name(&String::from_utf8(output.stdout)?)
+    };
+    for (version, kubernetes) in [("v1", "1.36.0"), ("v1beta1", "1.35.0")] {
+        let kustomized = built(&format!("policy/{version}"))?;
+        let chart = rendered(&helm, &["--set", "policy.enabled=true", "--kube-version", kubernetes])?;
+        let added = kustomized.len() - built("kustomize")?.len();
+        assert_eq!(added, 3, "a binding, a role and a binding of the role");
+        for (name, object) in &kustomized {
+            match name.0.as_str() {
+                // `helm install --create-namespace` creates it.
+                "Namespace" => {}
+                "Deployment" => {
+                    let variable = r#"{"name":"MIMIC_POLICY_ENABLED","value":"true"}"#;
+                    for deployment in [object, &chart[name]] {
+                        assert!(deployment.to_string().contains(variable), "{deployment}");
+                    }
+                }
+                _ => {
+                    let mut of_chart = chart.get(name).with_context(|| format!("the chart has {name:?}"))?.clone();
+                    without_labels_of_releases(&mut of_chart);
+                    assert_eq!(&of_chart, object, "{name:?}");
+                }
+            }
+        }
+        let binding = object(&chart, "MutatingAdmissionPolicyBinding", "mimic")?;
+        assert_eq!(binding["apiVersion"], format!("admissionregistration.k8s.io/{version}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn the_policy_applies_to_the_pods_of_the_webhook() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    let objects = rendered(&helm, &["--values", &format!("{CHART}/ci/policy-values.yaml")])?;
+    let webhook = &object(&objects, "MutatingWebhookConfiguration", "mimic")?["webhooks"][0];
+    let bound = &object(&objects, "MutatingAdmissionPolicyBinding", "mimic")?["spec"]["matchResources"];
+    for selector in ["namespaceSelector", "objectSelector"] {
+        assert_eq!(webhook[selector], bound[selector]);
+        assert_ne!(bound[selector]["matchLabels"], Value::Null, "the values add labels");
+    }
+    assert_eq!(webhook["rules"], bound["resourceRules"]);
+    Ok(())
+}
+
+#[test]
 fn helm_lint_passes() -> Result<()> {
     let Some(helm) = Helm::available()? else { return Ok(()) };
     helm.lint(&[])?;
@@ -122,6 +172,11 @@ fn invalid_values_are_rejected_with_a_helpful_message() -> Result<()> {
         ("harbor.others[0].name=a,harbor.others[0].url=i", "harbor.enabled is false"),
         ("networkPolicy.apiServer[0]=10.0.0.1", "at '/networkPolicy/apiServer/0': '10.0.0.1' does not match pattern"),
         ("excludeNamespaces[0]=a b", "at '/excludeNamespaces/0': 'a b' does not match pattern"),
+        ("policy.enabled=true,config.MIMIC_DRYRUN=true", "config.MIMIC_DRYRUN is to leave pods unchanged"),
+        (
+            "policy.enabled=true,webhook.matchConditions[0].name=a,webhook.matchConditions[0].expression=a",
+            "webhook.matchConditions are not conditions of the policy",
+        ),
         ("ports.admin=8443", "must differ"),
         ("autoscaling.enabled=true,autoscaling.minReplicas=9", "must not be above"),
         ("priorityClassName=a,priorityClass.create=true", "choose one of them"),

@@ -59,7 +59,7 @@ impl ClusterError {
         };
         let reason = [&status.message, &status.reason].into_iter().find(|text| !text.is_empty());
         let message = match reason {
-            Some(reason) => format!("{what}: {}", reason.trim_end_matches('.')),
+            Some(reason) => format!("{what}: {}", first_part(reason.trim_end_matches('.'))),
             None => format!("{what}: status {}", status.code),
         };
         let hint = match kind {
@@ -83,6 +83,19 @@ impl ClusterError {
     fn invalid_response(error: &(dyn Error + 'static)) -> Self {
         Self::caused(ClusterErrorKind::Invalid, "cannot parse the API server's response", error)
     }
+}
+
+/// The longest part of an API server's message that is repeated, in bytes. Messages about an invalid object can quote all of
+/// it.
+const LONGEST_REASON: usize = 600;
+
+/// The first line of a message, up to a limit.
+fn first_part(message: &str) -> Cow<'_, str> {
+    let line = message.lines().next().unwrap_or_default();
+    if line.len() <= LONGEST_REASON {
+        return line.into();
+    }
+    format!("{}…", &line[..line.floor_char_boundary(LONGEST_REASON)]).into()
 }
 
 impl Hint for ClusterError {
@@ -196,6 +209,14 @@ mod tests {
         fn source(&self) -> Option<&(dyn Error + 'static)> {
             self.1.as_deref().map(|link| link as &(dyn Error + 'static))
         }
+    }
+
+    #[test]
+    fn a_message_that_quotes_an_object_is_cut() {
+        assert_eq!(first_part("not found"), "not found");
+        assert_eq!(first_part("invalid: a\n | a\n | ^"), "invalid: a");
+        let long = first_part(&"€".repeat(400)).into_owned();
+        assert!(long.len() <= LONGEST_REASON + '…'.len_utf8() && long.ends_with("€…"), "{long}");
     }
 
     #[test]

@@ -17,6 +17,9 @@ const MAX_EVENTS: usize = 10;
 /// (<https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>).
 const LONGEST_NOTE: usize = 1024;
 
+/// The name of Mimic in Events.
+pub(super) const REPORTER: &str = "mimic.cryptkcoding.com/mimic-server";
+
 /// Publishes Events in the background.
 pub(super) struct Events {
     client: Client,
@@ -66,7 +69,7 @@ impl Drop for Events {
 async fn publish(client: Client, regarding: ObjectReference, notes: Vec<String>) {
     for note in notes {
         // A recorder merges Events that differ only in their notes, so each Event gets its own.
-        let recorder = Recorder::new(client.clone(), Reporter::from("mimic.cryptkcoding.com/mimic-server"));
+        let recorder = Recorder::new(client.clone(), Reporter::from(REPORTER));
         let event = Event {
             type_: EventType::Warning,
             reason: "InvalidMirror".to_owned(),
@@ -92,7 +95,8 @@ fn notes(problems: &[Problem]) -> Vec<String> {
     notes
 }
 
-fn shortened(mut note: String) -> String {
+/// A note that the API server accepts.
+pub(super) fn shortened(mut note: String) -> String {
     if note.len() > LONGEST_NOTE {
         note.truncate(note.floor_char_boundary(LONGEST_NOTE - '…'.len_utf8()));
         note.push('…');

@@ -1,5 +1,5 @@
-//! Mimic's access to a cluster: the API server client, watches of single objects, mirrors from a ConfigMap, and the objects
-//! that certificates need.
+//! Mimic's access to a cluster: the API server client, watches of single objects, mirrors from a ConfigMap, the objects
+//! that certificates need, and the admission policy.
 //!
 //! ```no_run
 //! use k8s_openapi::api::core::v1::ConfigMap;
@@ -24,6 +24,10 @@ mod connect;
 mod error;
 mod events;
 mod namespace;
+mod policy_api;
+mod policy_content;
+mod policy_object;
+mod replica_events;
 mod secret;
 mod watch;
 mod webhook;
@@ -33,6 +37,10 @@ pub use configmap_source::ConfigMapSource;
 pub use connect::{Cluster, ConnectError, request_limit};
 pub use error::{Cause, ClusterError, ClusterErrorKind};
 pub use namespace::{in_pod, own_namespace};
+pub use policy_api::PolicyApi;
+pub use policy_content::PolicyContent;
+pub use policy_object::{OtherPolicyBound, PolicyObject, PolicyState, StoredObject};
+pub use replica_events::ReplicaEvents;
 pub use secret::{CertificateSecret, IncompleteSecret, MANAGED, PemPair, SecretOwner, pem_pair, secret_owner};
 pub use watch::ObjectWatch;
-pub use webhook::{BundlePatch, CaBundleState, WebhookConfiguration};
+pub use webhook::{ALWAYS, CONDITION, CaBundleState, ConditionState, WebhookConfiguration, WebhookPatch};

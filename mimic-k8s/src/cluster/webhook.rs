@@ -1,4 +1,5 @@
-//! The webhook configuration, whose `caBundle` has the CAs that the API server trusts when it calls Mimic.
+//! The webhook configuration: `caBundle`, with the CAs that the API server trusts when it calls Mimic, and a condition that spares
+//! calls.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
@@ -21,7 +22,7 @@ pub enum CaBundleState {
         /// The names of these webhooks.
         webhooks: Vec<String>,
         /// The patch that updates them.
-        patch: BundlePatch,
+        patch: WebhookPatch,
     },
     /// No webhook calls Mimic's Service.
     NoWebhook,
@@ -29,9 +30,29 @@ pub enum CaBundleState {
     CertManager(String),
 }
 
-/// A patch of `caBundle`. It fails with a conflict if the configuration was changed since it was read.
+/// The condition of the webhook that Mimic keeps up to date, if the configuration has it.
+pub const CONDITION: &str = "an-image-is-not-on-a-mirror";
+
+/// The expression of [`CONDITION`] in the shipped files. Then the API server calls Mimic for every pod.
+pub const ALWAYS: &str = "true";
+
+/// How a condition compares with the expected one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BundlePatch(Value);
+pub enum ConditionState {
+    /// Every webhook that calls Mimic's Service and has the condition has this expression.
+    UpToDate,
+    /// Some have another expression.
+    Outdated {
+        /// Whether all of them have the one of the shipped files.
+        is_initial: bool,
+        /// The patch that updates them.
+        patch: WebhookPatch,
+    },
+}
+
+/// A patch of a webhook configuration. It fails with a conflict if the configuration was changed since it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WebhookPatch(Value);
 
 /// The `MutatingWebhookConfiguration` whose `caBundle` Mimic keeps up to date.
 #[derive(Clone)]
@@ -60,15 +81,58 @@ impl WebhookConfiguration {
         ca_bundle_state(configuration, &self.namespace, &self.service, bundle)
     }
 
+    /// Compares the condition with the expected expression. Webhooks without the condition do not get it.
+    pub fn condition_state(&self, configuration: &MutatingWebhookConfiguration, expression: &str) -> ConditionState {
+        condition_state(configuration, &self.namespace, &self.service, expression)
+    }
+
     /// Applies the patch.
     ///
     /// # Errors
     /// [`ClusterError`]. A conflict if the configuration was changed since it was read.
-    pub async fn apply(&self, patch: &BundlePatch) -> Result<(), ClusterError> {
+    pub async fn apply(&self, patch: &WebhookPatch) -> Result<(), ClusterError> {
         let parameters = PatchParams { field_manager: Some("mimic".to_owned()), ..PatchParams::default() };
         self.api.patch_metadata(&self.name, &parameters, &Patch::Strategic(&patch.0)).await?;
         Ok(())
     }
+}
+
+/// The webhooks that call this Service.
+fn callers<'c>(
+    configuration: &'c MutatingWebhookConfiguration,
+    namespace: &str,
+    service: &str,
+) -> impl Iterator<Item = &'c MutatingWebhook> {
+    configuration.webhooks.iter().flatten().filter(move |webhook| {
+        let called = webhook.client_config.service.as_ref();
+        called.is_some_and(|called| called.name == service && called.namespace == namespace)
+    })
+}
+
+fn condition_state(
+    configuration: &MutatingWebhookConfiguration,
+    namespace: &str,
+    service: &str,
+    expression: &str,
+) -> ConditionState {
+    let conditions = callers(configuration, namespace, service).filter_map(|webhook| {
+        let mut conditions = webhook.match_conditions.iter().flatten();
+        Some((&webhook.name, &conditions.find(|condition| condition.name == CONDITION)?.expression))
+    });
+    let outdated: Vec<_> = conditions.filter(|(_, current)| *current != expression).collect();
+    if outdated.is_empty() {
+        return ConditionState::UpToDate;
+    }
+    // A strategic merge patch identifies webhooks and conditions by name, and keeps the others.
+    let changed = outdated
+        .iter()
+        .map(|(name, _)| json!({"name": name, "matchConditions": [{"name": CONDITION, "expression": expression}]}));
+    let patch = json!({
+        "metadata": {"resourceVersion": configuration.metadata.resource_version},
+        "webhooks": changed.collect::<Vec<_>>(),
+    });
+    let is_initial = outdated.iter().all(|(_, current)| *current == ALWAYS);
+    ConditionState::Outdated { is_initial, patch: WebhookPatch(patch) }
 }
 
 fn ca_bundle_state(
@@ -82,11 +146,7 @@ fn ca_bundle_state(
     if let Some(name) = annotations.find(|name| name.starts_with(&injected)) {
         return CaBundleState::CertManager(name.clone());
     }
-    let calls_mimic = |webhook: &&MutatingWebhook| {
-        let called = webhook.client_config.service.as_ref();
-        called.is_some_and(|called| called.name == service && called.namespace == namespace)
-    };
-    let callers: Vec<&MutatingWebhook> = configuration.webhooks.iter().flatten().filter(calls_mimic).collect();
+    let callers: Vec<&MutatingWebhook> = callers(configuration, namespace, service).collect();
     if callers.is_empty() {
         return CaBundleState::NoWebhook;
     }
@@ -102,7 +162,7 @@ fn ca_bundle_state(
         "metadata": {"resourceVersion": configuration.metadata.resource_version},
         "webhooks": changed.collect::<Vec<_>>(),
     });
-    CaBundleState::Outdated { webhooks, patch: BundlePatch(patch) }
+    CaBundleState::Outdated { webhooks, patch: WebhookPatch(patch) }
 }
 
 #[cfg(test)]
@@ -150,7 +210,40 @@ mod tests {
                 "webhooks": [{"name": "pods.example.com", "clientConfig": {"caBundle": ByteString(OURS.to_vec())}}],
             });
             let webhooks = vec!["pods.example.com".to_owned()];
-            assert_eq!(compared(&with(bundle), &none), CaBundleState::Outdated { webhooks, patch: BundlePatch(patch) });
+            assert_eq!(
+                compared(&with(bundle), &none),
+                CaBundleState::Outdated { webhooks, patch: WebhookPatch(patch) }
+            );
+        }
+    }
+
+    #[test]
+    fn only_an_existing_condition_of_mimics_webhooks_is_updated() {
+        let condition = |name: &str, expression: &str| json!({"name": name, "expression": expression});
+        let state = |webhooks: &[(&str, &str, Value)]| {
+            let webhooks = webhooks.iter().map(|(name, service, conditions)| {
+                let mut webhook = webhook(name, &calling("system", service, None));
+                webhook["matchConditions"] = conditions.clone();
+                webhook
+            });
+            let configuration = json!({
+                "metadata": {"name": "mimic", "resourceVersion": "7"},
+                "webhooks": webhooks.collect::<Vec<_>>(),
+            });
+            let configuration = serde_json::from_value(configuration).expect("it is a configuration");
+            condition_state(&configuration, "system", "mimic", "new")
+        };
+        let other = condition("not-a-mirror-pod", "old");
+        let with = |expression: &str| json!([other, condition(CONDITION, expression)]);
+        assert_eq!(state(&[("a", "mimic", json!([other])), ("b", "other", with("old"))]), ConditionState::UpToDate);
+        assert_eq!(state(&[("a", "mimic", with("new"))]), ConditionState::UpToDate);
+        for (current, is_initial) in [("old", false), (ALWAYS, true)] {
+            let patch = WebhookPatch(json!({
+                "metadata": {"resourceVersion": "7"},
+                "webhooks": [{"name": "a", "matchConditions": [condition(CONDITION, "new")]}],
+            }));
+            let all = [("a", "mimic", with(current)), ("b", "mimic", with("new")), ("c", "other", with("old"))];
+            assert_eq!(state(&all), ConditionState::Outdated { is_initial, patch });
         }
     }
 

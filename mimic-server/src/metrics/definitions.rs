@@ -86,6 +86,10 @@ pub(crate) static TABLE: &[&Metric] = &[
     &SOURCE_LAST_SUCCESS,
     &CERTIFICATE_EXPIRY,
     &CERTIFICATE_LOADS,
+    &POLICY_RULES,
+    &POLICY_UP_TO_DATE,
+    &POLICY_LAST_WRITE,
+    &POLICY_INFO,
     &READY,
     &LOG_LOST,
     &BUILD,
@@ -204,6 +208,37 @@ pub(crate) static CERTIFICATE_LOADS: Metric = Metric {
     labels: &[Label { name: "outcome", values: Values::Closed(&["used", "refused"]) }],
     help: "Certificate loads, by result.",
     about: "`refused`: the previous one stays in use. A persistent error is counted once.",
+};
+pub(crate) static POLICY_RULES: Metric = Metric {
+    name: "mimic_policy_rules",
+    kind: Kind::Gauge,
+    labels: &[Label { name: "place", values: Values::Closed(&["policy", "webhook"]) }],
+    help: "Rules that the admission policy has, and rules that it leaves to the webhook.",
+    about: "No series of `mimic_policy_…` without `MIMIC_POLICY_ENABLED`.",
+};
+pub(crate) static POLICY_UP_TO_DATE: Metric = Metric {
+    name: "mimic_policy_up_to_date",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "1 if the stored admission policy has this replica's rules, 0 otherwise.",
+    about: "`/readyz?verbose` shows the reason for 0.",
+};
+pub(crate) static POLICY_LAST_WRITE: Metric = Metric {
+    name: "mimic_policy_last_write_timestamp_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Unix time at which this replica last wrote the admission policy.",
+    about: "No series until then: another replica may have written it.",
+};
+pub(crate) static POLICY_INFO: Metric = Metric {
+    name: "mimic_policy_info",
+    kind: Kind::Gauge,
+    labels: &[Label {
+        name: "hash",
+        values: Values::Configured("hash of the stored policy, as `mimic policy` prints it"),
+    }],
+    help: "Always 1; the label identifies the content of the stored admission policy.",
+    about: "It is equal on all replicas.",
 };
 pub(crate) static READY: Metric = Metric {
     name: "mimic_ready",

@@ -11,6 +11,7 @@ use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, Result};
 use super::definitions::{self, Label, Metric};
 use crate::health::{CheckState, Health};
 use crate::logging;
+use crate::policy_status::PolicyStatus;
 
 /// Metrics that are read from the catalog and the health when Prometheus scrapes.
 pub(super) struct Observer {
@@ -27,6 +28,10 @@ impl Observer {
             &definitions::SOURCE_SKIPPED,
             &definitions::CERTIFICATE_EXPIRY,
             &definitions::CERTIFICATE_LOADS,
+            &definitions::POLICY_RULES,
+            &definitions::POLICY_UP_TO_DATE,
+            &definitions::POLICY_LAST_WRITE,
+            &definitions::POLICY_INFO,
             &definitions::READY,
             &definitions::LOG_LOST,
         ];
@@ -82,8 +87,35 @@ impl Observer {
             expiry.set(end);
             families.extend(expiry.collect());
         }
+        if let Some(policy) = self.health.policy() {
+            families.extend(policy_families(&policy)?);
+        }
         Ok(families)
     }
+}
+
+fn policy_families(policy: &PolicyStatus) -> Result<Vec<MetricFamily>> {
+    let mut families = Vec::new();
+    let mut set = |metric: &Metric, label: Option<&str>, value: f64| -> Result<()> {
+        let gauge = GaugeVec::new(metric.opts(), &metric.label_names())?;
+        gauge.with_label_values(&Vec::from_iter(label)).set(value);
+        families.extend(gauge.collect());
+        Ok(())
+    };
+    set(&definitions::POLICY_UP_TO_DATE, None, f64::from(u8::from(policy.problem.is_none())))?;
+    if let Some(time) = policy.last_write {
+        set(&definitions::POLICY_LAST_WRITE, None, time)?;
+    }
+    if let Some(hash) = &policy.stored {
+        set(&definitions::POLICY_INFO, Some(hash), 1.0)?;
+    }
+    if let Some((rules, left)) = policy.rules {
+        let gauge = GaugeVec::new(definitions::POLICY_RULES.opts(), &definitions::POLICY_RULES.label_names())?;
+        gauge.with_label_values(&["policy"]).set(number(rules));
+        gauge.with_label_values(&["webhook"]).set(number(left));
+        families.extend(gauge.collect());
+    }
+    Ok(families)
 }
 
 impl Collector for Observer {
@@ -103,4 +135,36 @@ impl Collector for Observer {
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn number(count: usize) -> f64 {
     count as f64
+}
+
+#[test]
+fn the_metrics_of_the_policy_exist_only_if_there_is_one() {
+    let catalog = Arc::new(Catalog::new([""; 0]));
+    let health = Arc::new(Health::new(Arc::clone(&catalog), std::time::Duration::ZERO));
+    let metrics = super::Metrics::new(&catalog, &health).expect("the names differ");
+    let lines = || {
+        let text = metrics.text().expect("it is text");
+        let samples = text.lines().filter(|line| line.starts_with("mimic_policy_"));
+        samples.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(), [""; 0]);
+    let status = PolicyStatus {
+        rules: Some((3, 1)),
+        stored: Some("0123".to_owned()),
+        last_write: Some(1.5),
+        ..PolicyStatus::default()
+    };
+    health.policy_reported(status.clone());
+    let expected = [
+        "mimic_policy_info{hash=\"0123\"} 1",
+        "mimic_policy_last_write_timestamp_seconds 1.5",
+        "mimic_policy_rules{place=\"policy\"} 3",
+        "mimic_policy_rules{place=\"webhook\"} 1",
+        "mimic_policy_up_to_date 1",
+    ];
+    assert_eq!(lines(), expected);
+    let documented = definitions::TABLE.iter().filter(|metric| metric.name.starts_with("mimic_policy_"));
+    assert_eq!(documented.count(), 4);
+    health.policy_reported(PolicyStatus { problem: Some("no permission".to_owned()), ..status });
+    assert_eq!(lines().pop().as_deref(), Some("mimic_policy_up_to_date 0"));
 }

@@ -4,6 +4,7 @@ mod certificate;
 mod general;
 mod logging;
 mod page;
+mod policy;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,6 +18,7 @@ use crate::sources::{self, SourceSettings};
 pub use certificate::{Certificate, CertificateOrigin};
 pub use general::{Limits, Listen};
 pub use logging::{Log, LogFormat, LogLevel};
+pub use policy::Policy;
 
 /// The whole configuration, checked and typed.
 #[derive(Debug, Clone)]
@@ -38,6 +40,10 @@ pub struct Settings {
     pub annotate: bool,
     /// Whether pods are left unchanged.
     pub dry_run: bool,
+    /// The admission policy; `None` if Mimic keeps none.
+    pub policy: Option<Policy>,
+    /// Whether problems are also reported as Events.
+    pub events: bool,
     /// Limits of requests and connections.
     pub limits: Limits,
     /// How long Mimic keeps serving after a signal to stop.
@@ -74,15 +80,17 @@ impl Settings {
         Loaded { settings, warnings }
     }
 
-    /// Whether a source or the certificate comes from the cluster.
+    /// Whether a source or the certificate comes from the cluster, or Mimic keeps a policy in it.
     pub(crate) fn needs_cluster(&self) -> bool {
-        self.certificate.needs_cluster() || self.sources.iter().any(|source| source.needs_cluster())
+        self.policy.is_some()
+            || self.certificate.needs_cluster()
+            || self.sources.iter().any(|source| source.needs_cluster())
     }
 }
 
 /// Every setting, in the order of the reference page.
 pub(crate) fn schema() -> Schema {
-    let own = [general::ROWS, logging::ROWS, certificate::ROWS];
+    let own = [general::ROWS, logging::ROWS, certificate::ROWS, policy::ROWS];
     let of_sources = sources::KINDS.iter().map(|kind| kind.rows);
     Schema {
         rows: own.into_iter().chain(of_sources).flatten().collect(),
@@ -104,6 +112,7 @@ fn read(layers: &mut Layers) -> Settings {
         let message = format!("`{}` is also the port of the webhook", listen.port);
         layers.note(&general::ADMIN_LISTEN_PORT, message, "another port, or 0 for none");
     }
+    let dry_run = layers.read(&general::DRY_RUN);
     Settings {
         listen,
         admin: Some(admin).filter(|admin| admin.port != 0),
@@ -112,7 +121,9 @@ fn read(layers: &mut Layers) -> Settings {
         watch_mirrors: layers.read(&general::WATCH_MIRRORS),
         excluded_namespaces: layers.read(&general::EXCLUDE_NAMESPACES),
         annotate: layers.read(&general::ANNOTATE),
-        dry_run: layers.read(&general::DRY_RUN),
+        dry_run,
+        policy: policy::read(layers, dry_run),
+        events: sources::events(layers),
         limits: limits(layers),
         drain: layers.read(&general::DRAIN),
         startup: layers.read(&general::STARTUP),

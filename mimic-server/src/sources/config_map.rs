@@ -26,8 +26,12 @@ const CONFIG_MAP: Setting<String> = Setting::new(
 );
 const WATCH: Setting<bool> =
     Setting::new("kubernetes.watch", &FLAG, "true", "`false`: read the ConfigMap only once, at startup.");
-const EVENTS: Setting<bool> =
-    Setting::new("kubernetes.events", &FLAG, "true", "Also report invalid entries as Events on the ConfigMap.");
+const EVENTS: Setting<bool> = Setting::new(
+    "kubernetes.events",
+    &FLAG,
+    "true",
+    "Also report invalid entries as Events on the ConfigMap, and problems with the policy as Events on Mimic's pods.",
+);
 
 static ROWS: &[Row] = &[ENABLED.row(), CONFIG_MAP.row(), WATCH.row(), EVENTS.row()];
 
@@ -39,6 +43,11 @@ fn read(layers: &mut Layers) -> Vec<Arc<dyn SourceSettings>> {
         events: layers.read(&EVENTS),
     };
     if enabled { vec![Arc::new(settings)] } else { Vec::new() }
+}
+
+/// Whether Events are created. An invalid value is noted when the settings of the source are read.
+pub(super) fn events(layers: &Layers) -> bool {
+    (FLAG.parse)(&layers.text(&EVENTS)).unwrap_or_default()
 }
 
 #[derive(Debug)]

@@ -12,6 +12,7 @@ mod runner;
 
 use std::sync::Arc;
 
+use mimic_config::Layers;
 use mimic_core::Problem;
 
 pub(crate) use example::Example;
@@ -21,6 +22,11 @@ pub(crate) use runner::Runner;
 /// Every kind of source, in order of precedence.
 pub(crate) static KINDS: &[SourceKind] =
     &[environment::KIND, file::KIND, config_map::KIND, openshift::KIND, harbor::KIND];
+
+/// Whether problems are also reported as Events.
+pub(crate) fn events(layers: &Layers) -> bool {
+    config_map::events(layers)
+}
 
 /// Creates the configured sources, in order of precedence, or returns all errors. Blocks on the disk.
 pub(crate) fn open(

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mimic_core::{Catalog, Hint as _, MirrorSource, RuleList, SourceError, Warning};
+use tokio::sync::Notify;
 
 use super::kind::ConfiguredSource;
 use crate::backoff::Backoff;
@@ -19,11 +20,18 @@ pub(crate) struct Runner {
     metrics: Arc<Metrics>,
     /// The warnings of the current rules, so that a lasting warning is logged once.
     warned: Arc<Mutex<BTreeSet<Warning>>>,
+    /// Notified when rules were published.
+    published: Arc<Notify>,
 }
 
 impl Runner {
     pub(crate) fn new(catalog: Arc<Catalog>, health: Arc<Health>, metrics: Arc<Metrics>) -> Self {
-        Self { catalog, health, metrics, warned: Arc::default() }
+        Self { catalog, health, metrics, warned: Arc::default(), published: Arc::default() }
+    }
+
+    /// Is notified when rules were published. There can be one listener.
+    pub(crate) fn published(&self) -> Arc<Notify> {
+        Arc::clone(&self.published)
     }
 
     /// Publishes the lists that are known already, and starts to load the sources.
@@ -53,6 +61,7 @@ impl Runner {
         }
         let warnings = self.catalog.publish(source, list.rules);
         self.metrics.source_loaded(source);
+        self.published.notify_one();
         log::info!(source, rules, skipped; "mirrors loaded");
 
         let current = BTreeSet::from_iter(warnings);

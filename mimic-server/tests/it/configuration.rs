@@ -81,7 +81,7 @@ fn every_key_of_a_file_is_read() {
          admin: Some(Listen { host: \"localhost\", port: 9081 }), log: Log { level: Debug, format: Json }, \
          certificate: Certificate { source: SelfSigned, cert_file: \"/certs/tls.crt\", key_file: \"/certs/tls.key\", \
          secret: \"webhook-certs\", service: \"webhook\", webhook: \"webhook\", validity: 864000s, \
-         ca_validity: 31536000s, client_ca: \"/certs/client-ca.crt\" }, watch_mirrors: false, excluded_namespaces: [\"kube-*\", \"monitoring\"], annotate: false, dry_run: true, \
+         ca_validity: 31536000s, client_ca: \"/certs/client-ca.crt\" }, watch_mirrors: false, excluded_namespaces: [\"kube-*\", \"monitoring\"], annotate: false, dry_run: true, policy: None, events: false, \
          limits: Limits { body: 4194304, connections: Some(500), memory: Some(67108864), request_time: 2s }, drain: 10s, startup: 90s, \
          namespace: \"images\", sources: [\
          ShortForm { text: \"docker.io=harbor.example.com/hub\", origin: (\"PLACE\", Some(LINE)) }, \

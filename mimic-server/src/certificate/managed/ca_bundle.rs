@@ -8,10 +8,10 @@ use mimic_core::Problem;
 use mimic_k8s::cluster::{CaBundleState, CertificateSecret, ClusterError, ClusterErrorKind, WebhookConfiguration};
 use tokio::time::Instant;
 
-use super::known::Known;
 use super::renewal_plan::Trusted;
 use crate::backoff::Backoff;
 use crate::certificate::cluster_problem::from_cluster;
+use crate::known::Known;
 
 /// The shortest time between two changes: another client may keep reverting them.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);

@@ -5,7 +5,6 @@
 
 mod ca_bundle;
 mod contents;
-mod known;
 mod policy;
 mod renewal_plan;
 
@@ -22,9 +21,9 @@ use super::cluster_problem::{from_cluster, secret_label};
 use super::error::CertificateError;
 use super::installer::CertificateInstaller;
 use crate::backoff::Backoff;
+use crate::known::Known;
 use ca_bundle::CaBundle;
 use contents::Data;
-use known::Known;
 pub(crate) use policy::CertificatePolicy;
 use renewal_plan::{Plan, Step, Write};
 

@@ -2,7 +2,7 @@
 
 /// What is known of a watched object at the moment.
 #[derive(Clone)]
-pub(super) enum Known<K> {
+pub(crate) enum Known<K> {
     /// Nothing: it has not been read yet, cannot be read, or was changed since.
     Unknown,
     Absent,
