@@ -11,6 +11,7 @@ use mimic_core::{Context, Hint as _, Problem, Rule, RuleList, parse_short_form};
 use mimic_formats::{ExportFormat, ImportFormat};
 use mimic_k8s::admission::ReviewSettings;
 use mimic_k8s::policy::ApiVersion;
+use mimic_manifests::{ImagePath, ImagePathError};
 
 use crate::formats;
 use crate::harbor::HarborArgs;
@@ -74,6 +75,18 @@ pub(crate) enum Command {
   mimic review -f mirrors.yaml --show review.json
   cat review.json | mimic review -m docker.io=harbor.example.com/dockerhub -o json -")]
     Review(ReviewArgs),
+    /// Rewrite the images in Kubernetes manifests.
+    ///
+    /// Prints YAML or JSON with nothing changed but the images, byte for byte. Decides as the webhook would for the pods: pod
+    /// templates, namespaces, labels, opt-outs and pull policies count. What cannot be read is reported and left unchanged, and the
+    /// exit status is 1.
+    #[command(after_help = "Examples:
+  mimic manifests -f mirrors.yaml deployment.yaml
+  mimic manifests -f mirrors.yaml --diff deployment.yaml
+  mimic manifests -f mirrors.yaml --check deployment.yaml
+  cat deployment.yaml | mimic manifests -m docker.io=harbor.example.com/dockerhub -
+  mimic manifests -f mirrors.yaml --image-path 'Machine.example.com:/spec/parts/*/image' machine.yaml")]
+    Manifests(ManifestsArgs),
     /// List the mirrors in use, and those not used with the reason.
     ///
     /// Mirrors come from the command line, files and Harbors' proxy-cache projects, in this order of precedence. A rule is
@@ -255,6 +268,68 @@ pub(crate) struct ReviewArgs {
     pub(crate) pod: PodArgs,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct ManifestsArgs {
+    #[command(flatten)]
+    pub(crate) mode: ModeArgs,
+    /// Namespace of objects that name none. If omitted, rules with `namespaces.include` do not apply to them.
+    #[arg(long, value_name = "NS")]
+    pub(crate) namespace: Option<String>,
+    /// Leave objects in these namespaces unchanged; replaces the default (`MIMIC_EXCLUDE_NAMESPACES`). Repeatable.
+    #[arg(
+        long = "exclude-namespace",
+        value_name = "GLOB",
+        default_values_t = ReviewSettings::default().excluded_namespaces.patterns().to_vec(),
+        value_parser = glob,
+    )]
+    pub(crate) excluded_namespaces: Vec<String>,
+    /// Where custom resources have more images (`Kind.group:/spec/parts/*/image`). Repeatable.
+    #[arg(long = "image-path", value_name = "PATH", value_parser = image_path)]
+    pub(crate) image_paths: Vec<ImagePath>,
+    /// Files and folders; `-` for standard input. Of a folder, all files `*.yaml`, `*.yml` and `*.json` in it and below.
+    #[arg(value_name = "PATH", default_value = STDIN)]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+    #[command(flatten)]
+    pub(crate) harbor: HarborArgs,
+}
+
+/// What `manifests` does instead of printing the manifests.
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct ModeArgs {
+    /// List what would change, as `FILE:LINE:COLUMN: BEFORE -> AFTER`. The exit status is 1 if something would.
+    #[arg(long)]
+    check: bool,
+    /// Print a unified diff. The exit status is 1 if there is one.
+    #[arg(long)]
+    diff: bool,
+    /// Rewrite the files. Each is replaced at once, and keeps mode and owner.
+    #[arg(long)]
+    in_place: bool,
+}
+
+/// What `manifests` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ManifestMode {
+    Print,
+    Check,
+    Diff,
+    InPlace,
+}
+
+impl ModeArgs {
+    pub(crate) fn mode(&self) -> ManifestMode {
+        match (self.check, self.diff, self.in_place) {
+            (true, ..) => ManifestMode::Check,
+            (_, true, _) => ManifestMode::Diff,
+            (_, _, true) => ManifestMode::InPlace,
+            _ => ManifestMode::Print,
+        }
+    }
+}
+
 /// The rules. Without them, those of the Harbors that the server is configured with are used.
 #[derive(Args, Debug)]
 #[group(skip)]
@@ -297,6 +372,20 @@ impl Cli {
             Command::Rewrite(args) | Command::Explain(args) => (&args.rules, args.images.uses_stdin()),
             Command::Review(args) => (&args.rules, args.file == Path::new(STDIN)),
             Command::Mirrors(args) => (&args.rules, false),
+            Command::Manifests(args) => {
+                let stdin = args.paths.iter().filter(|path| *path == Path::new(STDIN)).count();
+                let mode = args.mode.mode();
+                if stdin > 1 {
+                    return Err(conflict("standard input can be read only once"));
+                }
+                if mode == ManifestMode::InPlace && stdin > 0 {
+                    return Err(conflict("`--in-place` needs files; standard input cannot be replaced"));
+                }
+                if self.output == Format::Json && mode != ManifestMode::Check {
+                    return Err(conflict("`manifests` prints JSON only with `--check`"));
+                }
+                (&args.rules, stdin > 0)
+            }
             Command::Policy(args) => (&args.rules, false),
             Command::Export(args) => (&args.rules, false),
             Command::Parse(_) | Command::Doctor(_) | Command::Import(_) | Command::Completions { .. } => {
@@ -310,10 +399,15 @@ impl Cli {
             } else {
                 "standard input can be read only once"
             };
-            return Err(Self::command().error(ErrorKind::ArgumentConflict, message));
+            return Err(conflict(message));
         }
         Ok(self)
     }
+}
+
+/// The usage error of arguments that exclude each other.
+fn conflict(message: &str) -> clap::Error {
+    Cli::command().error(ErrorKind::ArgumentConflict, message)
 }
 
 /// The usage error of a command that has no rules.
@@ -404,4 +498,8 @@ fn object_name(text: &str) -> Result<String, &'static str> {
     } else {
         Err("expected a name of lower-case letters, digits, `-` and `.`")
     }
+}
+
+fn image_path(text: &str) -> Result<ImagePath, String> {
+    text.parse().map_err(|error: ImagePathError| error.full_message().to_string())
 }

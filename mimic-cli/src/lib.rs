@@ -1,7 +1,8 @@
 //! The `mimic` command: rewrites images offline as the webhook does, explains the result, and lists mirrors.
 //!
 //! It uses the same code as the server: [`mimic_core`] parses and rewrites references, [`mimic_k8s`] answers reviews,
-//! [`mimic_harbor`] discovers mirrors, and [`mimic_config`] reads the server's configuration.
+//! [`mimic_harbor`] discovers mirrors, and [`mimic_config`] reads the server's configuration. [`mimic_manifests`] rewrites
+//! manifests.
 
 mod args;
 mod doctor;
@@ -11,6 +12,7 @@ mod formats;
 mod harbor;
 mod import;
 mod input;
+mod manifests;
 mod mirrors;
 mod output;
 mod parse;
@@ -69,6 +71,7 @@ fn run(command: Command, out: &mut Output) -> anyhow::Result<()> {
         Command::Rewrite(args) => rewrite::run(args, out),
         Command::Explain(args) => explain::run(args, out),
         Command::Review(args) => review::run(args, out),
+        Command::Manifests(args) => manifests::run(args, out),
         Command::Mirrors(args) => mirrors::run(args, out),
         Command::Policy(args) => policy::run(args, out),
         Command::Doctor(args) => doctor::run(&args, out),

@@ -90,9 +90,14 @@ impl Output {
         append(&mut self.messages, format_args!("note: {message}\n"));
     }
 
+    /// Whether the buffers are full.
+    pub(crate) fn is_full(&self) -> bool {
+        self.results.len() + self.messages.len() >= BUFFER_SIZE
+    }
+
     /// Writes the buffers if they are full.
     pub(crate) fn flush_if_full(&mut self) -> io::Result<()> {
-        if self.results.len() + self.messages.len() < BUFFER_SIZE { Ok(()) } else { self.flush() }
+        if self.is_full() { self.flush() } else { Ok(()) }
     }
 
     /// Writes the buffers.

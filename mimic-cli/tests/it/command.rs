@@ -263,3 +263,55 @@ fn a_pod_that_is_too_costly_has_the_answer_of_the_server() {
     assert_eq!(objects(&run(5_000, &["-o", "json"]))[0]["response"], expected);
     assert_eq!(stdout(&run(5_000, &["--show"])), format!("skipped: too_costly\npatch: none\nwarning: {warning}\n"));
 }
+
+/// The output of a program, or `None` if it is not installed.
+fn output_of(program: &str, args: &[&str]) -> Option<Output> {
+    Command::new(program).args(args).output().ok()
+}
+
+#[test]
+fn a_diff_of_manifests_applies_and_equals_the_one_of_diff() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut text = String::new();
+    for (n, gap) in [0, 1, 2, 5, 6, 7, 9, 20, 3].iter().enumerate() {
+        let image = if n % 3 == 0 { "\"ngin\\\n      x\"" } else { "nginx" };
+        text.push_str(&"# comment\n".repeat(*gap));
+        text.push_str(&format!(
+            "---\napiVersion: v1\nkind: Pod\nspec:\n containers:\n - name: a\n   image: {image}\r\n"
+        ));
+    }
+    for text in [text.as_str(), text.trim_end()] {
+        fs::write(path("old.yaml"), text).unwrap();
+        let run = |mode: &[&str]| {
+            let output =
+                mimic(&[&["manifests", RULES[0], RULES[1], &path("old.yaml")], mode].concat()).output().unwrap();
+            assert_eq!(stderr(&output), "");
+            output.stdout
+        };
+        let diff = String::from_utf8(run(&["--diff"])).unwrap();
+        let new = run(&[]);
+        fs::write(path("new.yaml"), &new).unwrap();
+        assert!(diff.matches("@@ -").count() > 2, "{diff}");
+        let Some(expected) = output_of("diff", &["-u", &path("old.yaml"), &path("new.yaml")]) else { return };
+        let hunks = |text: &str| text.lines().skip(2).map(ToOwned::to_owned).collect::<Vec<_>>();
+        assert_eq!(hunks(&diff), hunks(stdout(&expected)));
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_manifests_silently() {
+    let pod = "---\napiVersion: v1\nkind: Pod\nspec: {containers: [{name: a, image: nginx}]}\n";
+    let mut child = spawn(&["manifests", RULES[0], RULES[1]]);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    // Many times the size of the command's buffer and the pipe.
+    let writer = thread::spawn(move || stdin.write_all(pod.repeat(50_000).as_bytes()));
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    assert_eq!(line, "---\n");
+    drop(reader);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
+    assert!(writer.join().unwrap().is_err(), "the command stops reading");
+}
