@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::{go::HELM, process::command, tools};
+use crate::{binaries::MIMIC, go::HELM, process::command, tools};
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/chart");
 
@@ -61,6 +61,17 @@ impl Helm {
             (true, objects, _) => Ok(objects),
             (false, _, errors) => bail!("helm template {options:?}: {errors}"),
         }
+    }
+
+    /// The same after `mimic manifests` as a post-renderer with these options.
+    ///
+    /// # Errors
+    /// If Helm or the command fails.
+    pub fn template_with_mimic(&self, release: &str, mimic: &[&str]) -> Result<String> {
+        let binary = MIMIC.path()?.display().to_string();
+        let mut options = vec!["--post-renderer", &binary, "--post-renderer-args", "manifests"];
+        options.extend(mimic.iter().flat_map(|argument| ["--post-renderer-args", *argument]));
+        self.template(release, &options)
     }
 
     /// The error message for invalid values.

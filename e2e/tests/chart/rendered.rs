@@ -128,6 +128,19 @@ fn the_policy_applies_to_the_pods_of_the_webhook() -> Result<()> {
 }
 
 #[test]
+fn the_command_rewrites_the_images_as_a_post_renderer() -> Result<()> {
+    let Some(helm) = Helm::available()? else { return Ok(()) };
+    let before = helm.template("mimic", &[])?;
+    let after = helm.template_with_mimic("mimic", &["-m", "docker.io=harbor.example.com/dockerhub", "-"])?;
+    let image = concat!("mimic:", env!("CARGO_PKG_VERSION"));
+    ensure!(before.contains(image), "the chart has its image:\n{before}");
+    // Helm writes the objects of its own output in another order than those of a post-renderer.
+    let expected = before.replace(image, &format!("harbor.example.com/dockerhub/library/{image}"));
+    assert_eq!(by_name(&after)?, by_name(&expected)?);
+    Ok(())
+}
+
+#[test]
 fn helm_lint_passes() -> Result<()> {
     let Some(helm) = Helm::available()? else { return Ok(()) };
     helm.lint(&[])?;

@@ -3,6 +3,7 @@
 mod audit;
 mod creation;
 mod exceptions;
+mod manifests;
 mod operation;
 mod updates;
 
