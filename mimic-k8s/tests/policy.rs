@@ -63,7 +63,7 @@ fn what_a_policy_cannot_express_is_left_with_the_reason() {
         r"'ghcr.io/a': '-'",
         r"'gcr.io': '-'",
         r"r'^(?:[a-z]+)\.pkg\.dev/(?:[^ ]+)$': '-'",
-        r"r'^registry\.example\.org/a': '-'",
+        r"r'^registry\.example\.org/': '-'",
         r"'gitlab.example.org': '-'",
         r"'registry.example.net': '-'",
     ] {
@@ -92,7 +92,7 @@ rules:
 ";
     assert_eq!(
         variable(&policy(rules), "rules").lines().nth(1).unwrap(),
-        r"  'quay.io': r'm.example.com/v;;^(?:(?:[^ ]*) (?:v[^ /]*) [^ ]*)$;^(?:(?:(?:[^ ]*/)?x) [^ ]* [^ ]*)$;;p;1#m.example.com/digest;digest#m.example.com/tag;tag#m.example.com/any;digest'"
+        r"  'quay.io': 'm.example.com/v;;^(?:(?:[^ ]*) (?:v[^ /]*) [^ ]*)$;^(?:(?:(?:/?|[^ ]*/)x) [^ ]* [^ ]*)$;;p;1#m.example.com/digest;digest#m.example.com/tag;tag#m.example.com/any;digest#m.example.com/never'"
     );
 }
 

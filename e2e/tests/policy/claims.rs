@@ -38,7 +38,7 @@ fn is_second_mirror(rule: RuleRef<'_>, image: &ImageRef<'_>, expected: &str) -> 
         References::Tag => image.digest().is_none(),
         References::Digest => image.digest().is_some(),
     };
-    let mut mirrors = rule.rule.mirrors().iter().filter(|mirror| accepts(mirror.references()));
-    let first = mirrors.next().map(|mirror| mirror.location().as_str().split('{').next().unwrap_or_default());
-    mirrors.next().is_some() && first.is_some_and(|first| first.is_empty() || !expected.starts_with(first))
+    let mirrors = rule.rule.mirrors().iter().filter(|mirror| accepts(mirror.references()));
+    let fixed = mirrors.map(|mirror| mirror.location().as_str().split('{').next().unwrap_or_default());
+    fixed.skip(1).any(|fixed| expected.starts_with(fixed))
 }
