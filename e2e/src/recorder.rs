@@ -56,12 +56,23 @@ impl Recorder {
 
     /// Registers it as in the shipped file, but with `failurePolicy: Fail`, so that tests see expressions that fail.
     pub async fn register(&self, namespace: &Namespace<'_>, more: &[&str]) -> Result<()> {
+        self.register_with(namespace, more, |configuration| configuration).await
+    }
+
+    /// The same with a changed webhook configuration.
+    pub async fn register_with(
+        &self,
+        namespace: &Namespace<'_>,
+        more: &[&str],
+        change: impl FnOnce(WebhookConfiguration) -> WebhookConfiguration,
+    ) -> Result<()> {
         let url = format!("https://127.0.0.1:{}/mutate", self.port);
         let namespaces = [&[namespace.name()], more].concat();
         let configuration = WebhookConfiguration::new(&self.issuer.pem()?, &namespaces)?;
         let configuration = configuration.url(&url).set("failurePolicy", "Fail");
         // Called after Mimic, if that is registered, too, and once per request.
         let configuration = configuration.named("recorder").set("reinvocationPolicy", "Never");
+        let configuration = change(configuration);
         configuration.apply(namespace, |_| !self.take().is_empty()).await?;
         self.take();
         Ok(())

@@ -109,7 +109,7 @@ impl<'a> Table<'a> {
     }
 }
 
-impl<'a> RuleRef<'a> {
+impl RuleRef<'_> {
     /// Its index among all rules of the rewriter, in order of precedence. Requires the feature `table`.
     pub fn number(&self) -> usize {
         self.number

@@ -117,8 +117,24 @@ async fn a_pod_that_costs_too_much_is_stored_unchanged() -> Result<()> {
     let written: Vec<&str> = names.iter().map(String::as_str).collect();
     ensure!(governed.dry_run(&written).await?.iter().all(|image| image.starts_with("m.example.com/hub/team/app-")));
 
+    ensure!(failures(&governed)? == 0, "no evaluation failed");
+
     let long = format!("{}/app", vec!["a"; 120].join("/"));
     let written = vec![long.as_str(); 1_000];
     ensure!(governed.dry_run(&written).await? == written, "all images are as written");
+    ensure!(failures(&governed)? > 0, "the API server counts it");
     Ok(())
+}
+
+/// How often the API server could not evaluate the policy.
+fn failures(governed: &Governed<'_>) -> Result<u64> {
+    let page = governed.namespace.kubectl(&["get", "--raw", "/metrics"])?.stdout;
+    let policy = format!("policy=\"{}\"", governed.namespace.name());
+    let counters = page.lines().filter(|line| {
+        line.starts_with("apiserver_mutating_admission_policy_check_total{")
+            && line.contains(&policy)
+            && line.contains("error_type=\"invalid_error\"")
+    });
+    let values = counters.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
+    Ok(values.sum())
 }

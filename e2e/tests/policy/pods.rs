@@ -3,10 +3,12 @@
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, PostParams};
+use mimic_core::Rewriter;
 use mimic_e2e::{Recorder, eventually, images};
+use mimic_k8s::policy::{PolicySettings, compile};
 use serde_json::{Value, json};
 
-use crate::{Governed, governed, many, recorded};
+use crate::{Governed, governed, many, recorded, rules};
 
 const MIRRORS: &str = "
 mirrors:
@@ -240,6 +242,44 @@ async fn containers_that_a_webhook_adds_later_are_rewritten_and_recorded() -> Re
     ];
     assert_eq!(images(&stored), expected);
     assert_eq!(recorded(&stored), Some(json!({"c0": "nginx:1.27", "injected": "quay.io/acme/proxy:1"})));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_webhook_with_the_conditions_is_called_only_for_what_the_policy_left() -> Result<()> {
+    let Some(cluster) = mimic_e2e::Cluster::shared_with_policies()? else { return Ok(()) };
+    let namespace = mimic_e2e::Namespace::create(cluster, "policy-conditions").await?;
+    let rewriter = Rewriter::new([("file", rules(MIRRORS)?.into())]);
+    let conditions = json!(compile(&rewriter, &PolicySettings::default())?.match_conditions());
+    let recorder = Recorder::start()?;
+    // Registered before there is a policy, because that would rewrite the pod that waits for it.
+    recorder.register_with(&namespace, &[], |webhook| webhook.replace("matchConditions", &conditions)).await?;
+    let governed = Governed::new(namespace, rewriter).await?.until_rewritten("nginx").await?;
+    recorder.take();
+
+    let done = ["nginx:1.27", "quay.io/acme/a", "harbor.example.com/quay/b", "ghcr.io/acme/c"];
+    for _ in 0..10 {
+        governed.dry_run(&done).await?;
+    }
+    ensure!(recorder.take().is_empty(), "no call for pods that are done");
+    let with_volume = |reference: &str| {
+        let mut pod = many(&done);
+        pod["spec"]["volumes"] = json!([{"name": "model", "image": {"reference": reference}}]);
+        pod
+    };
+    let many_done = ["nginx"; 400];
+    for (pod, calls) in [
+        (many(&["nginx", "registry.example.org/tool"]), 1),
+        (many(&["harbor.example.com/quay"]), 1),
+        (many(&["harbor.example.com/quayside/b"]), 1),
+        (with_volume("quay.io/acme/model"), 0),
+        (with_volume("registry.example.org/model"), 1),
+        // The comparison of so many images could exceed its budget, and so reject the pod.
+        (many(&many_done), 1),
+    ] {
+        governed.namespace.kubectl_with(&["create", "--dry-run=server", "-f", "-"], &pod)?;
+        assert_eq!(recorder.take().len(), calls, "{}", pod["spec"]);
+    }
     Ok(())
 }
 

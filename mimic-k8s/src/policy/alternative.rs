@@ -113,12 +113,11 @@ pub(super) fn compile(rule: &Rule, priorities: &Priorities) -> Compiled {
     let of = |references: References, name: &'static str| {
         let location = if is_left { None } else { location(rule, references) };
         let mut alternative = Alternative { references: name, ..alternative.clone() };
-        match location {
-            Some(location) => location.clone_into(&mut alternative.location),
-            None => {
-                let Alternative { include, priority, .. } = alternative;
-                alternative = Alternative { references: name, include, ..Alternative::unchanged(priority) };
-            }
+        if let Some(location) = location {
+            location.clone_into(&mut alternative.location);
+        } else {
+            let Alternative { include, priority, .. } = alternative;
+            alternative = Alternative { references: name, include, ..Alternative::unchanged(priority) };
         }
         alternative
     };

@@ -45,5 +45,5 @@ pub(super) fn conditions(rewriter: &Rewriter) -> Vec<Value> {
         "object.spec.?containers.orValue([]) == null || {} > {MAX_IMAGES} ||\n!{images}.all(image, {is_done})",
         many.join(" + ")
     );
-    vec![condition("an-image-is-not-on-a-mirror", test)]
+    vec![condition("an-image-is-not-on-a-mirror", &test)]
 }

@@ -139,16 +139,14 @@ impl Builder {
     fn pattern(&mut self, rule: RuleRef<'_>) {
         let Upstream::Pattern(pattern) = rule.rule.upstream() else { return };
         let Compiled { alternatives, .. } = self.compile(rule);
-        let (mut key, alternatives) = match rewrite(&format!("^(?:{})$", pattern.as_str())) {
-            Some(expression) => (expression, alternatives),
+        let expression = rewrite(&format!("^(?:{})$", pattern.as_str()));
+        let (mut key, alternatives) = if let Some(expression) = expression {
+            (expression, alternatives)
+        } else {
             // Some images that match the beginning do not match the pattern, but none that matches it is lost.
-            None => {
-                self.leave(rule, "its pattern is too long, or has no equivalent in CEL");
-                (
-                    beginning(pattern.literal_start()),
-                    vec![Alternative::unchanged(self.lookup.priorities.text(rule.rule.priority()))],
-                )
-            }
+            self.leave(rule, "its pattern is too long, or has no equivalent in CEL");
+            let unchanged = Alternative::unchanged(self.lookup.priorities.text(rule.rule.priority()));
+            (beginning(pattern.literal_start()), vec![unchanged])
         };
         // Two rules can have the same pattern, with another one in between.
         while self.lookup.rules.contains_key(&key) {

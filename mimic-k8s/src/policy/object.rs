@@ -20,15 +20,12 @@ pub(super) fn policy_spec(lookup: &Lookup, annotate: bool, excluded: &Globs) -> 
         .map(|variable| json!({"name": variable.name, "expression": variable.expression}))
         .collect();
     let mut conditions = vec![
-        condition(
-            "not-a-mirror-pod",
-            "!('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}))".to_owned(),
-        ),
-        condition("not-deleting", "!has(object.metadata.deletionTimestamp)".to_owned()),
+        condition("not-a-mirror-pod", "!('kubernetes.io/config.mirror' in object.metadata.?annotations.orValue({}))"),
+        condition("not-deleting", "!has(object.metadata.deletionTimestamp)"),
         // The selector below also matches if only the earlier version of the pod has no label.
         condition(
             "not-opted-out",
-            format!(
+            &format!(
                 "object.metadata.?labels[?{0}].orValue('') != 'false' && object.metadata.?annotations[?{0}].orValue('') != 'false'",
                 string(OPT_OUT)
             ),
@@ -36,9 +33,9 @@ pub(super) fn policy_spec(lookup: &Lookup, annotate: bool, excluded: &Globs) -> 
     ];
     if !globs.is_empty() {
         let expressions: Option<Vec<String>> = globs.into_iter().map(|glob| rewrite(&glob)).collect();
-        let expressions = list(expressions?.iter().map(String::as_str)).to_string();
+        let expressions = list(expressions?.iter().map(String::as_str));
         let test = format!("!{expressions}.exists(n, request.namespace.matches(n))");
-        conditions.push(condition("not-in-an-excluded-namespace", test));
+        conditions.push(condition("not-in-an-excluded-namespace", &test));
     }
     Some(json!({
         "failurePolicy": "Ignore",
@@ -72,7 +69,7 @@ pub(super) fn binding_spec(policy: &str, excluded: &Globs) -> Value {
 }
 
 /// One of `matchConditions`.
-pub(super) fn condition(name: &str, expression: String) -> Value {
+pub(super) fn condition(name: &str, expression: &str) -> Value {
     json!({"name": name, "expression": expression})
 }
 

@@ -305,8 +305,6 @@ impl Stages<'_> {
         } else {
             most_specific
         };
-        let head = 7;
-        debug_assert!(head <= Alternative::FIELDS, "an alternative is longer than the parts of an image");
         self.add("selected", format!("variables.candidates.filter(c, c.size() > 1).map(c, [c[0], {selected}])"));
     }
 
