@@ -96,7 +96,7 @@ const IMAGES: [&str; 6] = [
     "quay.io/a/b",
     "ghcr.io/a/b",
     "reg.example.com:5000/a/b",
-    "gcr.io/a",
+    "gcr.io/app",
     "k8s.gcr.io/pause",
 ];
 
