@@ -59,8 +59,8 @@ impl ConfigFile {
     }
 
     pub(crate) fn parse(name: String, text: &str) -> Result<Self, Problem> {
-        let root = yaml::parse(text, MAX_MEMORY)
-            .map_err(|error| Problem::new(&name, format!("not valid YAML: {}", error.message)).at_line(error.line))?;
+        let root =
+            yaml::parse(text, MAX_MEMORY).map_err(|error| Problem::from_error(&name, &error).at_line(error.line))?;
         let mut file = Self { name, entries: BTreeMap::new(), problems: Vec::new() };
         match &root.value {
             yaml::Value::Null => {}
@@ -313,7 +313,7 @@ mod tests {
         let bombs = (1..30).fold("a0: &a0 [x]\n".to_owned(), |text, n| {
             text + &format!("a{n}: &a{n} [*a{last}, *a{last}]\n", last = n - 1)
         });
-        assert!(problem(&bombs).contains("not valid YAML: needs more than 4 MiB of memory"));
+        assert!(problem(&bombs).contains("the document needs more than 4 MiB of memory"));
         let folder = tempfile::tempdir().expect("a folder can be created");
         let path = folder.path().join("mimic.yaml");
         std::fs::write(&path, format!("#{}\n", "x".repeat(1 << 20))).expect("it can be written");

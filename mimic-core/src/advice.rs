@@ -1,6 +1,7 @@
 //! What is wrong with a part of a rule that is not valid, and how to write it.
 
 use crate::grammar::{REPOSITORY_MAX, is_registry, looks_like_registry, scan_repository};
+use crate::host::as_read;
 use crate::pattern_shape;
 use crate::reference::{DOCKER_HUB, LIBRARY, canonical_registry};
 use crate::rule_error::Advice;
@@ -94,7 +95,7 @@ fn template(written: &str, groups: Option<Vec<String>>) -> Advice {
         }
     } else if looks_like_registry(host) && is_registry(host) {
         let lower = host.to_ascii_lowercase();
-        let registry = canonical_registry(&lower);
+        let registry = as_read(canonical_registry(&lower));
         if registry != host {
             return Advice::new("uses an alias of the registry", format!("write `{registry}`"));
         }

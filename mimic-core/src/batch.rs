@@ -77,6 +77,7 @@ mod tests {
     use crate::rule::Rule;
     use crate::rule_spec::{MirrorSpec, References, RuleSpec};
     use crate::selector::{Labels, Operator, PodSelector, Requirement};
+    use crate::work::{IMAGE, OUTPUT_BYTE, RULE};
 
     fn rule(upstream: &str, more: RuleSpec) -> Rule {
         let location = "mirror.example.com/{registry}/{repository}".to_owned();
@@ -185,14 +186,44 @@ mod tests {
         assert_eq!(labels.0.get(), 1);
     }
 
+    fn spent(rules: Vec<Rule>, image: &str) -> u64 {
+        let rewriter = rewriter(rules);
+        let batch = Batch::new(&rewriter, Context::default(), 1, 1 << 40);
+        batch.rewrite(image).unwrap();
+        batch.spent()
+    }
+
+    #[test]
+    fn each_part_of_a_decision_has_its_price() {
+        assert_eq!(spent(Vec::new(), "auto"), IMAGE + 4);
+        // Without rules for domains, a long host costs its length alone.
+        let host = format!("{}example.com/a", "a.".repeat(1_000));
+        assert_eq!(spent(vec![rule("docker.io", RuleSpec::default())], &host), IMAGE + host.len() as u64);
+        // Of a plain rule, the location and the repository, with what is implied, are written.
+        let to = |location: &str| vec![Rule::mirror("docker.io", location).unwrap()];
+        let (short, long) = ("m.example.com", "m.example.com/a/longer/path");
+        let more = OUTPUT_BYTE * (long.len() - short.len()) as u64;
+        assert_eq!(spent(to(long), "nginx"), spent(to(short), "nginx") + more);
+        assert_eq!(spent(to(short), "nginx-2"), spent(to(short), "nginx") + 2 + 2 * OUTPUT_BYTE);
+        let of_team = spent(to(short), "library/nginx") - "library/".len() as u64;
+        assert_eq!(spent(to(short), "nginx"), of_team);
+        // Of a template, the values of its placeholders are written.
+        let template = vec![rule("docker.io", RuleSpec::default())];
+        let (written, plain) = ("mirror.example.com/docker.io/library/nginx", "m.example.com/library/nginx");
+        let more = OUTPUT_BYTE * (written.len() - plain.len()) as u64;
+        assert_eq!(spent(template, "nginx"), spent(to(short), "nginx") + more);
+        // Of a rule with a pattern, groups are searched once more, at twice the price of a match.
+        let text = "quay.io/team/app";
+        let kept = RuleSpec { pattern: Some("quay.*".to_owned()), keep: true, ..RuleSpec::default() }.check().unwrap();
+        let crate::Upstream::Pattern(matched) = kept.upstream().clone() else { panic!("it has a pattern") };
+        let location = "mirror.example.com/{repository}";
+        let written = location.len() - "{repository}".len() + text.len();
+        let price = RULE + 2 * matched.steps(text) + OUTPUT_BYTE * written as u64;
+        assert_eq!(spent(vec![pattern("quay.*")], text), spent(vec![kept], text) + price);
+    }
+
     #[test]
     fn more_rules_values_expressions_and_bytes_cost_more() {
-        let spent = |rules: Vec<Rule>, image: &str| {
-            let rewriter = rewriter(rules);
-            let batch = Batch::new(&rewriter, Context::default(), 1, 1 << 40);
-            batch.rewrite(image).unwrap();
-            batch.spent()
-        };
         let other = |image: &str| spent(vec![rule("docker.io", RuleSpec::default())], image);
         assert!(other(&"a/".repeat(10_000)) > 10 * other(&"a/".repeat(500)), "invalid, and read to its end");
 

@@ -1,5 +1,8 @@
 //! Names that mean the same registry.
 
+use std::borrow::Cow;
+
+use crate::grammar::looks_like_registry;
 use crate::reference::DOCKER_HUB;
 
 /// How a wildcard ends that matches hosts with any port, and without.
@@ -8,6 +11,11 @@ pub(crate) const ANY_PORT: &str = ":*";
 /// A `host[:port]` without port 443, which is the port of every registry that names none.
 pub(crate) fn without_https_port(registry: &str) -> &str {
     registry.strip_suffix(":443").unwrap_or(registry)
+}
+
+/// A `host[:port]` in lower case, as it is read again. A single label is a registry in upper case only, as in `CACHE/nginx`.
+pub(crate) fn as_read(registry: &str) -> Cow<'_, str> {
+    if looks_like_registry(registry) { registry.into() } else { registry.to_ascii_uppercase().into() }
 }
 
 /// Whether a `host[:port]` names port 443.

@@ -30,8 +30,38 @@ pub(crate) struct ImageGlobs {
 #[derive(Clone)]
 struct ImageGlob {
     text: String,
-    tag: Option<GlobMatcher>,
-    digest: Option<GlobMatcher>,
+    tag: Option<PartGlob>,
+    digest: Option<PartGlob>,
+}
+
+/// A glob over a tag or a digest.
+#[derive(Clone)]
+enum PartGlob {
+    /// A compiled glob takes some 10 KiB, and most tags are not globs.
+    Literal(Box<str>),
+    Glob(GlobMatcher),
+}
+
+impl PartGlob {
+    fn new(glob: &str) -> Result<Self, GlobError> {
+        let matcher = Globs::matcher(glob)?;
+        Ok(if is_literal(glob) { Self::Literal(glob.into()) } else { Self::Glob(matcher) })
+    }
+
+    #[cfg(feature = "table")]
+    fn expression(&self) -> Option<String> {
+        match self {
+            Self::Literal(literal) => Some(Globs::matcher(literal).ok()?.glob().regex().to_owned()),
+            Self::Glob(glob) => Some(glob.glob().regex().to_owned()),
+        }
+    }
+
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            Self::Literal(literal) => **literal == *text,
+            Self::Glob(glob) => glob.is_match(text),
+        }
+    }
 }
 
 impl ImageGlobs {
@@ -49,7 +79,7 @@ impl ImageGlobs {
         let invalid = |error: GlobError| RuleError::glob(field, &error);
         for text in globs {
             let parts = Parts::split(text);
-            let matcher = |part: Option<&str>| part.map(Globs::matcher).transpose().map_err(invalid);
+            let matcher = |part: Option<&str>| part.map(PartGlob::new).transpose().map_err(invalid);
             let (tag, digest) = (matcher(parts.tag)?, matcher(parts.digest)?);
             for part in [parts.tag, parts.digest].into_iter().flatten() {
                 part_states = (part_states.0 + 1, part_states.1 + 2 * part.len() as u64);
@@ -90,7 +120,7 @@ impl ImageGlobs {
     /// The expressions over tag and digest of each entry.
     #[cfg(feature = "table")]
     pub(crate) fn part_expressions(&self) -> impl Iterator<Item = (Option<String>, Option<String>)> {
-        let text = |part: &Option<GlobMatcher>| part.as_ref().map(|glob| glob.glob().regex().to_owned());
+        let text = |part: &Option<PartGlob>| part.as_ref().and_then(PartGlob::expression);
         self.entries.iter().map(move |entry| (text(&entry.tag), text(&entry.digest)))
     }
 
@@ -104,7 +134,7 @@ impl ImageGlobs {
     /// The first glob that matches, as written. `name` is the image's normalised `registry/repository`.
     pub(crate) fn find(&self, name: &str, image: &ImageRef<'_>) -> Option<&str> {
         let tag = image.tag().or(if image.digest().is_none() { Some("latest") } else { None });
-        let matches = |glob: &Option<GlobMatcher>, part: Option<&str>| {
+        let matches = |glob: &Option<PartGlob>, part: Option<&str>| {
             glob.as_ref().is_none_or(|glob| part.is_some_and(|part| glob.is_match(part)))
         };
         let mut entries = self.names.matches(name).map(|index| &self.entries[self.entry_of[index]]);

@@ -1,12 +1,15 @@
 //! Helpers that Mimic's own crates share. **Not part of the public API**: they may change in any release.
 
 pub use crate::glob::{GlobError, Globs};
+/// Lists of bounded size.
+#[cfg(feature = "file")]
+pub use crate::list_builder::ListBuilder;
 #[cfg(feature = "file")]
 pub use crate::nearest::nearest;
 pub use crate::printable::{Printable, is_hidden, write_printable};
 /// Reading `mirrors.yaml` in two steps, for documents that contain one.
 #[cfg(feature = "file")]
-pub use crate::rules_file::{other_tool, rules_document, rules_of};
+pub use crate::rules_file::{other_tool, parse_rules_part, rules_document, rules_of};
 /// The text of files and lists.
 #[cfg(feature = "file")]
 pub mod text {

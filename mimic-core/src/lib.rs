@@ -66,6 +66,8 @@ mod image_globs;
 pub mod internal;
 #[cfg(feature = "lint")]
 mod lint;
+#[cfg(feature = "file")]
+mod list_builder;
 mod location;
 #[cfg(feature = "file")]
 mod nearest;
@@ -88,6 +90,7 @@ mod rule_error;
 mod rule_index;
 #[cfg(any(feature = "file", feature = "sources"))]
 mod rule_list;
+mod rule_memory;
 mod rule_spec;
 #[cfg(feature = "file")]
 mod rules_file;
@@ -110,6 +113,8 @@ mod warning;
 mod work;
 #[cfg(feature = "file")]
 mod yaml;
+#[cfg(feature = "file")]
+mod yaml_input;
 
 #[cfg(feature = "sources")]
 pub use async_trait::async_trait;

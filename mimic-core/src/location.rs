@@ -2,7 +2,7 @@
 
 use crate::advice;
 use crate::grammar::{is_registry, is_repository, looks_like_registry};
-use crate::host::without_port;
+use crate::host::{as_read, without_port};
 use crate::reference::canonical_registry;
 use crate::rule_error::RuleError;
 use crate::upstream::Pattern;
@@ -215,6 +215,6 @@ fn normalised(text: &str) -> Option<String> {
         return None;
     }
     let host = host.to_ascii_lowercase();
-    let registry = canonical_registry(&host);
-    Some(path.map_or_else(|| registry.to_owned(), |path| format!("{registry}/{path}")))
+    let registry = as_read(canonical_registry(&host));
+    Some(path.map_or_else(|| registry.to_string(), |path| format!("{registry}/{path}")))
 }

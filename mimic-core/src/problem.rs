@@ -5,6 +5,9 @@ use std::fmt;
 
 use crate::hint::{self, Hint};
 
+/// Longest message and longest hint, in bytes. They quote the entry.
+const LONGEST: usize = 2 << 10;
+
 /// An error in one entry of a configuration: where it is, what is wrong, and how to fix it.
 ///
 /// `Display` writes it without the hint, as in ``mirrors.yaml:7: unknown key `upstrem` ``;
@@ -20,7 +23,7 @@ pub struct Problem {
 impl Problem {
     /// A problem in `origin`: the name of a file, variable or object.
     pub fn new(origin: &str, message: impl Into<String>) -> Self {
-        Self { origin: origin.to_owned(), line: None, message: message.into(), hint: None }
+        Self { origin: origin.to_owned(), line: None, message: cut(message.into()), hint: None }
     }
 
     /// Sets the line, counted from 1.
@@ -32,18 +35,18 @@ impl Problem {
     /// Replaces the message.
     #[must_use]
     pub fn with_message(self, message: impl Into<String>) -> Self {
-        Self { message: message.into(), ..self }
+        Self { message: cut(message.into()), ..self }
     }
 
     /// Sets how to fix it.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self { hint: Some(cut(hint.into())), ..self }
     }
 
     /// A problem with the message, the causes and the hint of an error.
     pub fn from_error(origin: &str, error: &dyn Hint) -> Self {
-        let hint = error.hint().map(Cow::into_owned);
+        let hint = error.hint().map(|hint| cut(hint.into_owned()));
         Self { hint, ..Self::new(origin, hint::with_causes(error)) }
     }
 
@@ -61,6 +64,16 @@ impl Problem {
     pub fn message(&self) -> &str {
         &self.message
     }
+}
+
+/// The start of a text that is too long.
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
 }
 
 impl fmt::Display for Problem {

@@ -7,6 +7,7 @@ use crate::image_globs::ImageGlobs;
 use crate::location::Location;
 use crate::reference::{DOCKER_HUB, ImageRef, LIBRARY};
 use crate::rule_error::RuleError;
+use crate::rule_memory;
 use crate::rule_spec::{Library, MirrorSpec, References, RuleSpec};
 use crate::selector::PodSelector;
 use crate::subject::Subject;
@@ -31,6 +32,7 @@ pub struct Rule {
     keep: bool,
     references: References,
     priority: i32,
+    memory: u32,
     pull_secret: Option<Box<str>>,
     /// Boxed because most rules have none and there can be many rules.
     conditions: Option<Box<Conditions>>,
@@ -64,6 +66,7 @@ impl RuleSpec {
     /// # Errors
     /// The first field that is not valid.
     pub fn check(self) -> Result<Rule, RuleError> {
+        let memory = rule_memory::of_spec(&self)?;
         let whole = |message, hint| Err(RuleError::whole(message, hint));
         let upstream = match (&self.upstream, &self.pattern) {
             (Some(upstream), None) => Upstream::parse(upstream)?,
@@ -82,6 +85,10 @@ impl RuleSpec {
         let pattern = if let Upstream::Pattern(pattern) = &upstream { Some(&**pattern) } else { None };
         let mirror = |mirror: &MirrorSpec| {
             Ok(Mirror { location: Location::parse(&mirror.location, pattern)?, references: mirror.references })
+        };
+        let memory = match pattern {
+            Some(pattern) => rule_memory::with_pattern(memory, pattern.size())?,
+            None => memory,
         };
         let mirrors = self.mirrors.iter().map(mirror).collect::<Result<Vec<_>, RuleError>>()?;
         let name = self.name.filter(|name| !name.is_empty()).unwrap_or_else(|| upstream.to_string());
@@ -111,6 +118,7 @@ impl RuleSpec {
             keep: self.keep,
             references: self.references,
             priority: self.priority,
+            memory,
             pull_secret: self.pull_secret.map(Into::into),
             conditions: (!conditions.is_empty()).then(|| Box::new(conditions)),
         })
@@ -177,6 +185,7 @@ impl Rule {
     /// # Errors
     /// One of the two is not a registry, or both are the same.
     pub fn alias(alias: &str, of: &str) -> Result<Self, RuleError> {
+        let memory = rule_memory::of_alias(alias, of)?;
         let registry = |text: &str| match Upstream::parse(text)? {
             Upstream::Prefix { registry, path } if path.is_empty() => Ok(registry),
             _ => Err(RuleError::alias(alias, &format!("names `{text}`, which is not a registry"))),
@@ -195,6 +204,7 @@ impl Rule {
             keep: false,
             references: References::Any,
             priority: 0,
+            memory,
             pull_secret: None,
             conditions: Some(Box::new(Conditions { alias_of: Some(of), ..Conditions::default() })),
         })
@@ -233,6 +243,11 @@ impl Rule {
     /// The rules with the highest priority are considered first, whatever their upstream is.
     pub fn priority(&self) -> i32 {
         self.priority
+    }
+
+    /// About how many bytes of memory the rule takes, with its part of an index.
+    pub fn memory(&self) -> usize {
+        self.memory as usize
     }
 
     /// Name of the Secret with the credentials for the mirror.

@@ -57,6 +57,13 @@ impl RuleError {
         Self::new("aliases", format!("alias `{text}` {reason}"), hint)
     }
 
+    #[cfg(feature = "file")]
+    pub(crate) fn chained_alias(alias: &str, of: &str) -> Self {
+        let of = crate::host::as_read(of);
+        let message = format!("alias `{alias}` names `{of}`, which is itself an alias");
+        Self::new("aliases", message, "write the registry that has rules")
+    }
+
     pub(crate) fn glob(field: &'static str, error: &GlobError) -> Self {
         Self::new(field, error.to_string(), "")
     }

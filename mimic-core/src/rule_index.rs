@@ -23,8 +23,10 @@ mod table;
 
 /// Expressions per automaton. With more of them, building it is slow.
 const PATTERN_GROUP: usize = 64;
-/// Largest automaton, in bytes.
-const PATTERN_GROUP_LIMIT: usize = 32 << 20;
+/// Largest automaton, in bytes. Building it takes ten times as much.
+const PATTERN_GROUP_LIMIT: usize = 4 << 20;
+/// Most memory that a thread caches to match with one automaton, in bytes.
+const PATTERN_GROUP_CACHE: usize = 512 << 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct RuleIndex {
@@ -127,7 +129,7 @@ impl RuleIndex {
                     registry.entry(path)
                 }
                 Claim::Stem { registry, stem } => {
-                    let key = self.canonical(registry).as_bytes().into();
+                    let key = self.key(registry);
                     self.stems.entry(key).or_default().push((stem.into(), location_id));
                     continue;
                 }
@@ -141,7 +143,7 @@ impl RuleIndex {
     }
 
     fn registry_mut(&mut self, registry: &str) -> &mut Registry {
-        let key = self.canonical(registry).as_bytes().into();
+        let key = self.key(registry);
         self.registries.entry(key).or_default()
     }
 
@@ -166,6 +168,16 @@ impl RuleIndex {
     #[inline]
     fn alias_of(&self, host: &str) -> Option<&str> {
         self.aliases.get(host.as_bytes()).map(|of| &**of)
+    }
+
+    /// The name in `registries` of a written `host[:port]`.
+    fn key(&self, registry: &str) -> Box<[u8]> {
+        // A location of one label is in upper case.
+        if registry.bytes().any(|b| b.is_ascii_uppercase()) {
+            self.canonical(&registry.to_ascii_lowercase()).as_bytes().into()
+        } else {
+            self.canonical(registry).as_bytes().into()
+        }
     }
 
     /// The name in `registries` of a `host[:port]` in lower case.
@@ -299,7 +311,9 @@ impl List {
 impl PatternGroup {
     fn new(rules: &[(RuleId, &str)]) -> Self {
         let texts = rules.iter().map(|(_, pattern)| anchored(pattern));
-        let set = RegexSetBuilder::new(texts).unicode(false).size_limit(PATTERN_GROUP_LIMIT).build();
+        let mut builder = RegexSetBuilder::new(texts);
+        builder.unicode(false).size_limit(PATTERN_GROUP_LIMIT).dfa_size_limit(PATTERN_GROUP_CACHE);
+        let set = builder.build();
         Self { set: set.ok(), rules: rules.iter().map(|(id, _)| *id).collect() }
     }
 

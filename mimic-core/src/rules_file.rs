@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::host::as_read;
+use crate::list_builder::ListBuilder;
 use crate::nearest::nearest;
 use crate::other_tools::{self, kubernetes_object};
 use crate::problem::Problem;
@@ -35,6 +37,14 @@ pub fn parse_rules_file(name: &str, text: &str) -> Result<RuleList, Problem> {
     rules_of(name, &rules_document(name, text)?, &[])
 }
 
+/// As [`parse_rules_file`], for a file that is a part of a list whose other rules need `used` bytes.
+///
+/// # Errors
+/// As for [`parse_rules_file`].
+pub fn parse_rules_part(name: &str, text: &str, used: usize) -> Result<RuleList, Problem> {
+    read_rules(name, &rules_document(name, text)?, &[], ListBuilder::after(used))
+}
+
 /// Parses the YAML of a document that is or contains a rules file.
 ///
 /// # Errors
@@ -44,7 +54,7 @@ pub fn rules_document(name: &str, text: &str) -> Result<Node, Problem> {
     if let Some(problem) = other_tools::problem(name, text, parsed.as_ref().ok(), &FILE_KEYS) {
         return Err(problem);
     }
-    parsed.map_err(|error| Problem::new(name, format!("not valid YAML: {}", error.message)).at_line(error.line))
+    parsed.map_err(|error| Problem::from_error(name, &error).at_line(error.line))
 }
 
 /// The problem with a text that is a file of another tool.
@@ -57,10 +67,14 @@ pub fn other_tool(name: &str, text: &str) -> Option<Problem> {
 /// # Errors
 /// [`Problem`] if the document is not a mapping.
 pub fn rules_of(name: &str, root: &Node, others: &[&str]) -> Result<RuleList, Problem> {
+    read_rules(name, root, others, ListBuilder::default())
+}
+
+fn read_rules(name: &str, root: &Node, others: &[&str], list: ListBuilder) -> Result<RuleList, Problem> {
     if let Some(problem) = kubernetes_object(name, root) {
         return Err(problem);
     }
-    let mut reader = Reader { name, list: RuleList::default(), aliases: HashMap::new() };
+    let mut reader = Reader { name, list, aliases: HashMap::new() };
     match &root.value {
         Value::Null => {}
         Value::Map(_) => reader.file(root, others),
@@ -71,7 +85,9 @@ pub fn rules_of(name: &str, root: &Node, others: &[&str]) -> Result<RuleList, Pr
                 .with_hint(format!("valid keys: {}", quoted(&FILE_KEYS))));
         }
     }
-    Ok(reader.list)
+    let mut list = reader.list.finish();
+    list.problems.sort_by_key(Problem::line);
+    Ok(list)
 }
 
 const FILE_KEYS: [&str; 3] = ["mirrors", "rules", "aliases"];
@@ -104,7 +120,7 @@ impl References {
 
 struct Reader<'n> {
     name: &'n str,
-    list: RuleList,
+    list: ListBuilder,
     aliases: HashMap<String, String>,
 }
 
@@ -121,7 +137,7 @@ impl Reader<'_> {
             }
             match self.key(key, &FILE_KEYS, &mut seen) {
                 Ok(key) => values.push((key, value)),
-                Err(problem) => self.list.problems.push(problem),
+                Err(problem) => self.list.problem(problem),
             }
         }
         // Rules are checked against the aliases.
@@ -133,61 +149,65 @@ impl Reader<'_> {
                 _ => self.aliases(value),
             }
         }
-        self.list.problems.sort_by_key(Problem::line);
     }
 
     /// `mirrors:`, the short form.
     fn mirrors(&mut self, node: &Node) {
-        let rules = self.pairs(node, "mirrors", ("upstream", "mirror"), Rule::mirror);
-        self.list.rules.extend(rules.into_iter().map(|(rule, _)| rule));
+        self.pairs(node, "mirrors", ("upstream", "mirror"), Rule::mirror);
     }
 
     /// `aliases:`, registries with other names.
     fn aliases(&mut self, node: &Node) {
-        let rules = self.pairs(node, "aliases", ("alias", "registry"), Rule::alias);
-        let names: HashSet<&str> = rules.iter().map(|(rule, _)| rule.name()).collect();
-        let is_chained = |rule: &Rule| rule.alias_of().is_some_and(|of| names.contains(of));
-        for (rule, line) in &rules {
-            if is_chained(rule) {
-                let of = rule.alias_of().unwrap_or_default();
-                let message = format!("alias `{}` names `{of}`, which is itself an alias", rule.name());
-                let hint = "write the registry that has rules";
-                self.list.problems.push(Problem::new(self.name, message).at_line(*line).with_hint(hint));
+        let alias = |(key, value): &(Node, Node)| match (&key.value, &value.value) {
+            (Value::Text(alias), Value::Text(of)) => Some(Rule::alias(alias, of).ok()?.name().to_owned()),
+            _ => None,
+        };
+        let names: HashSet<String> = match &node.value {
+            Value::Map(entries) => entries.iter().filter_map(alias).collect(),
+            _ => HashSet::new(),
+        };
+        self.pairs(node, "aliases", ("alias", "registry"), |alias, of| {
+            let rule = Rule::alias(alias, of)?;
+            match rule.alias_of().filter(|of| names.contains(*of)) {
+                Some(of) => Err(RuleError::chained_alias(rule.name(), of)),
+                None => Ok(rule),
             }
-        }
-        for (rule, _) in rules.iter().filter(|(rule, _)| !is_chained(rule)) {
-            self.aliases.insert(rule.name().to_owned(), rule.alias_of().unwrap_or_default().to_owned());
-            self.list.rules.push(rule.clone());
-        }
+        });
+        let accepted = self.list.rules().iter();
+        let names = accepted.filter_map(|rule| Some((rule.name().to_owned(), rule.alias_of()?.to_owned())));
+        self.aliases.extend(names);
     }
 
-    /// A mapping of one string to another, which `check` turns into a rule. Returns the rules with their lines.
+    /// A mapping of one string to another, which `check` turns into a rule.
     fn pairs(
         &mut self,
         node: &Node,
         key: &str,
         names: (&str, &str),
         check: impl Fn(&str, &str) -> Result<Rule, RuleError>,
-    ) -> Vec<(Rule, usize)> {
+    ) {
         let entries = match &node.value {
-            Value::Null => return Vec::new(),
+            Value::Null => return,
             Value::Map(entries) => entries,
             _ => {
                 let expected = format!("a mapping of {} to {}", names.0, names.1);
                 let problem = self.wrong(node, &format!("`{key}`"), &expected);
-                self.list.problems.push(problem);
-                return Vec::new();
+                return self.list.problem(problem);
             }
         };
         let mut seen = HashSet::new();
-        let mut rules = Vec::new();
         for (key, value) in entries {
-            match self.pair(key, value, names, &check, &mut seen) {
-                Ok(rule) => rules.push((rule, key.line)),
-                Err(problem) => self.list.problems.push(problem),
+            let rule = self.pair(key, value, names, &check, &mut seen);
+            self.add(rule, key.line);
+            if self.list.is_full() {
+                break;
             }
         }
-        rules
+    }
+
+    fn add(&mut self, rule: Entry<Rule>, line: usize) {
+        let name = self.name;
+        self.list.add(rule, |message| Problem::new(name, message).at_line(line));
     }
 
     fn pair<'n>(
@@ -219,13 +239,16 @@ impl Reader<'_> {
             Value::List(items) => items,
             _ => {
                 let problem = self.wrong(node, "`rules`", "a list of rules");
-                return self.list.problems.push(problem);
+                return self.list.problem(problem);
             }
         };
         for item in items {
             match self.rule(item) {
-                Ok(rule) => self.list.rules.push(rule),
-                Err(problems) => self.list.problems.extend(problems),
+                Ok(rule) => self.add(Ok(rule), item.line),
+                Err(problems) => problems.into_iter().for_each(|problem| self.list.problem(problem)),
+            }
+            if self.list.is_full() {
+                break;
             }
         }
     }
@@ -260,7 +283,7 @@ impl Reader<'_> {
         let Some(NamesAlias { field, text, alias, registry }) = found else { return Ok(rule) };
         let what = if field == "pattern" { field } else { "glob" };
         let reason = format!("names `{alias}`, an alias of `{registry}`, and never matches");
-        let advice = Advice::new(reason, format!("write `{registry}`, also as the rule's upstream"));
+        let advice = Advice::new(reason, format!("write `{}`, also as the rule's upstream", as_read(registry)));
         Err(RuleError::advised(field, what, text, &advice))
     }
 

@@ -1,5 +1,6 @@
 //! Rules on one line: `upstream=mirror,upstream=mirror`.
 
+use crate::list_builder::ListBuilder;
 use crate::problem::Problem;
 use crate::rule::Rule;
 use crate::rule_list::RuleList;
@@ -16,19 +17,20 @@ use crate::text::without_mark;
 /// assert_eq!(list.problems[0].to_string(), "MIRRORS: entry `quay.io` has no `=`");
 /// ```
 pub fn parse_short_form(origin: &str, text: &str) -> RuleList {
-    let mut list = RuleList::default();
+    let mut list = ListBuilder::default();
     for entry in without_mark(text).split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty()) {
         let Some((upstream, location)) = entry.split_once('=') else {
-            list.problems.push(
+            list.problem(
                 Problem::new(origin, format!("entry `{entry}` has no `=`"))
                     .with_hint("an entry is `upstream=mirror`, as in `docker.io=harbor.example.com/dockerhub`"),
             );
             continue;
         };
-        match Rule::mirror(upstream.trim(), location.trim()) {
-            Ok(rule) => list.rules.push(rule),
-            Err(error) => list.problems.push(Problem::from_error(origin, &error)),
+        let rule = Rule::mirror(upstream.trim(), location.trim());
+        list.add(rule.map_err(|error| Problem::from_error(origin, &error)), |message| Problem::new(origin, message));
+        if list.is_full() {
+            break;
         }
     }
-    list
+    list.finish()
 }

@@ -7,7 +7,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::advice;
 use crate::grammar::{is_registry, is_repository, looks_like_registry};
-use crate::host::{ANY_PORT, docker_hub_alias, names_https_port};
+use crate::host::{ANY_PORT, as_read, docker_hub_alias, names_https_port};
 use crate::reference::{DOCKER_HUB, is_official_name};
 use crate::rule_error::RuleError;
 use crate::work::STATE;
@@ -18,6 +18,8 @@ const PATTERN_SIZE_LIMIT: usize = 1 << 20;
 const PATTERN_SIZE_START: usize = 1 << 10;
 /// Bytes of a state of an expression, of the smallest kind.
 const STATE_BYTES: usize = 24;
+/// Most memory that matching one expression can cache, in bytes.
+const PATTERN_CACHE: usize = 256 << 10;
 
 /// Which images a rule matches.
 ///
@@ -141,8 +143,8 @@ impl FromStr for Upstream {
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Prefix { registry, path } if path.is_empty() => f.write_str(registry),
-            Self::Prefix { registry, path } => write!(f, "{registry}/{path}"),
+            Self::Prefix { registry, path } if path.is_empty() => f.write_str(&as_read(registry)),
+            Self::Prefix { registry, path } => write!(f, "{}/{path}", as_read(registry)),
             Self::Wildcard(domain) => write!(f, "*{domain}"),
             Self::All => f.write_str("*"),
             Self::Pattern(pattern) => f.write_str(&pattern.text),
@@ -159,6 +161,11 @@ impl Pattern {
     #[cfg(feature = "table")]
     pub(crate) fn start(&self) -> &str {
         &self.start
+    }
+
+    /// About how many bytes the compiled expression has, at least.
+    pub(crate) fn size(&self) -> u64 {
+        self.states * STATE_BYTES as u64
     }
 
     pub(crate) fn regex(&self) -> &Regex {
@@ -192,7 +199,8 @@ impl Pattern {
 fn compile(expression: &str) -> Result<(Regex, usize), regex::Error> {
     let mut limit = PATTERN_SIZE_START;
     loop {
-        match RegexBuilder::new(expression).unicode(false).size_limit(limit).build() {
+        let mut builder = RegexBuilder::new(expression);
+        match builder.unicode(false).size_limit(limit).dfa_size_limit(PATTERN_CACHE).build() {
             Err(regex::Error::CompiledTooBig(_)) if limit < PATTERN_SIZE_LIMIT => {
                 limit = (limit + limit / 2).min(PATTERN_SIZE_LIMIT);
             }

@@ -3,7 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mimic_core::{Hint as _, parse_rules_file, parse_short_form};
+use mimic_core::internal::ListBuilder;
+use mimic_core::{
+    Context, Hint as _, MirrorSpec, Problem, ReasonCode, Rewriter, Rule, RuleSpec, Upstream, parse_rules_file,
+    parse_short_form,
+};
 
 #[test]
 fn every_error_is_reported_with_its_line_and_a_hint() {
@@ -66,6 +70,15 @@ fn a_file_cannot_cost_more_than_a_bounded_amount() {
     let error = parse_rules_file("f", &nested).unwrap_err().to_string();
     assert!(error.starts_with("f:1: not valid YAML: "), "{error}");
 
+    // The reader of YAML keeps a list that could be a key.
+    for text in [format!("rules:\n [{}]", "a,".repeat(200_000)), format!("{{a: [{}]}}", "\"\",".repeat(200_000))] {
+        let error = parse_rules_file("f", &text).unwrap_err().full_message().to_string();
+        assert!(
+            error.contains("a list or mapping in brackets has too many values (hint: write one value a line"),
+            "{error}"
+        );
+    }
+
     // Ten aliases of ten aliases of …: a few lines that expand to ten thousand million values.
     let mut bomb = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
     for level in 1..10 {
@@ -93,6 +106,58 @@ fn a_file_cannot_cost_more_than_a_bounded_amount() {
     assert!(list.problems[0].to_string().contains("size limit"), "{}", list.problems[0]);
 }
 
+/// Most memory of a list, in bytes.
+const LIST_MEMORY: usize = 64 << 20;
+
+#[test]
+fn after_a_thousand_mistakes_the_rest_is_skipped() {
+    let mistakes = " A: b\n".repeat(2_000);
+    let text = format!("mirrors:\n a.b: c.d\n{mistakes} e.f: g.h\n");
+    let list = parse_rules_file("f", &text).unwrap();
+    assert_eq!((list.rules.len(), list.problems.len()), (1, 1_001));
+    let end = list.problems[1_000].to_string();
+    assert_eq!(end, "f:1002: 1000 invalid entries; everything after them is skipped");
+}
+
+#[test]
+fn a_list_takes_no_more_rules_than_fit() {
+    let mirrors = "c.d,".repeat(8_000);
+    let text = format!("rules:\n{}", format!("- {{upstream: a.b, mirrors: [{mirrors}]}}\n").repeat(20));
+    let list = parse_rules_file("f", &text).unwrap();
+    let memory: usize = list.rules.iter().map(Rule::memory).sum();
+    assert!(memory <= LIST_MEMORY && memory > LIST_MEMORY / 2, "{memory}");
+    assert_eq!(list.problems.len(), 1);
+    let problem = format!(
+        "f:{}: the rules need more than 64 MiB of memory; this one and all after it are skipped",
+        2 + list.rules.len()
+    );
+    assert_eq!(list.problems[0].to_string(), problem);
+    // What the other part of a list needs counts.
+    let mut builder = ListBuilder::after(LIST_MEMORY - 1);
+    builder.add(Ok(list.rules[0].clone()), |message| Problem::new("f", message));
+    assert!(builder.is_full() && builder.finish().rules.is_empty());
+}
+
+#[test]
+fn one_rule_is_limited() {
+    let exclude = "\"**:a*\",".repeat(2_000);
+    let long = "x".repeat(2_000);
+    for (rule, problem) in [
+        (format!("exclude: [{exclude}], mirrors: [c.d]"), "`exclude` needs more than 16 MiB of memory"),
+        (
+            format!("exclude: ['{long}'], mirrors: [c.d]"),
+            "`xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` in `exclude` is longer than 1024 bytes",
+        ),
+        (
+            format!("mirrors: ['c.d/{long}']"),
+            "`c.d/xxxxxxxxxxxxxxxxxxxxxxxxxxxx…` in `mirrors` is longer than 1024 bytes",
+        ),
+    ] {
+        let list = parse_rules_file("f", &format!("rules: [{{upstream: a.b, {rule}}}]")).unwrap();
+        assert_eq!(list.problems.iter().map(Problem::message).collect::<Vec<_>>(), [problem]);
+    }
+}
+
 #[test]
 fn every_sample_loads_and_is_refused_with_a_bogus_key() {
     let page = include_str!("../../docs/mirrors.md");
@@ -107,4 +172,61 @@ fn every_sample_loads_and_is_refused_with_a_bogus_key() {
         let in_a_rule = sample.replacen("    upstream:", "    bogus: 1\n    upstream:", 1);
         assert!(in_a_rule == sample || report(&in_a_rule).contains("unknown key `bogus`"), "{in_a_rule}");
     }
+}
+
+#[test]
+fn problems_name_the_line_of_the_mistake_also_at_the_end() {
+    for (text, line) in [
+        ("mirrors:\n  a.b: [c\n", 2),
+        ("mirrors:\n  a.b: \"c\n\n\n", 2),
+        ("mirrors: {a.b: c.d\r\n", 1),
+        ("mirrors:\r  a.b: [c\r", 2),
+        ("[", 1),
+        ("a: &a [*a", 1),
+        ("mirrors:\n  a.b:\n", 2),
+        ("mirrors:\n  a.b:\n  c.d: e.f/g\n", 2),
+        ("mirrors:\n  a.b: # later\n\n\n  c.d: e.f/g\n", 2),
+        ("rules:\n- upstream: a.b\n  mirrors:\n  - c.d\n  -\n  - e.f\n", 5),
+        ("rules:\n- upstream: a.b\n  mirrors:\n  -\n", 4),
+        ("rules:\n-\n- {upstream: a.b, mirrors: [c.d]}\n", 2),
+        ("rules:\n- {upstream: a.b,\n   mirrors: }\n\n", 3),
+        ("mirrors:\n  ? a.b\n", 2),
+        ("mirrors:\n  : b\n", 2),
+    ] {
+        let lines: Vec<_> = match parse_rules_file("f", text) {
+            Ok(list) => list.problems.iter().map(Problem::line).collect(),
+            Err(problem) => vec![problem.line()],
+        };
+        assert_eq!(lines, [Some(line)], "{text:?}");
+    }
+}
+
+#[test]
+fn registries_of_one_label_are_written_so_that_they_are_read_again() {
+    for text in ["CACHE", "Cache/a", "cache:5000", "LOCALHOST", "*.Cache", "Docker.io", "[::1]", "A"] {
+        let upstream: Upstream = text.parse().unwrap();
+        let again: Upstream = upstream.to_string().parse().unwrap();
+        assert_eq!(again.to_string(), upstream.to_string(), "{text}");
+    }
+    let rule = Rule::mirror("CACHE/team", "Mirror/a").unwrap();
+    let template = RuleSpec {
+        upstream: Some("quay.io".to_owned()),
+        mirrors: vec![MirrorSpec { location: "MIRROR/q-{repository}".to_owned(), ..MirrorSpec::default() }],
+        ..RuleSpec::default()
+    };
+    assert_eq!((rule.name(), rule.mirrors()[0].location().as_str()), ("CACHE/team", "MIRROR/a"));
+    let rewriter = Rewriter::new([("test", vec![rule, template.check().unwrap()].into())]);
+    for (image, expected) in [
+        ("Cache/team/app:1", Some("MIRROR/a/app:1")),
+        ("quay.io/x/y", Some("MIRROR/q-x/y")),
+        ("cache/team/app:1", None),
+        ("mirror/a/app", None),
+    ] {
+        assert_eq!(rewriter.rewrite(image, &Context::default()).rewritten(), expected, "{image}");
+    }
+    for image in ["MIRROR/a/app:1", "mIrror/q-x/y"] {
+        assert_eq!(rewriter.rewrite(image, &Context::default()).reason(), ReasonCode::OnMirror, "{image}");
+    }
+    let error = Rule::mirror("quay.io", "Mirror/{repository}").unwrap_err();
+    assert_eq!(error.hint().as_deref(), Some("write `MIRROR`"));
 }

@@ -18,9 +18,8 @@ pub(crate) fn documents(name: &str, text: &str) -> Result<Vec<Node>, Problem> {
     let mut first_line = 0;
     let mut limit = MAX_BYTES;
     let mut take = |part: &str, first_line: usize| -> Result<(), Problem> {
-        let mut root = parse(part, limit).map_err(|error| {
-            Problem::new(name, format!("not valid YAML: {}", error.message)).at_line(error.line + first_line)
-        })?;
+        let mut root =
+            parse(part, limit).map_err(|error| Problem::from_error(name, &error).at_line(error.line + first_line))?;
         // A document takes far less memory than this many times its text.
         limit = limit.saturating_sub(part.len()).max(1);
         shift(&mut root, first_line);

@@ -7,7 +7,7 @@ use crate::work::Work;
 
 impl RuleIndex {
     pub(crate) fn registry(&self, registry: &str) -> Option<&Registry> {
-        self.registries.get(self.canonical(registry).as_bytes())
+        self.registries.get(&self.key(registry))
     }
 
     /// Registries that are aliases, with the registries that they mean.

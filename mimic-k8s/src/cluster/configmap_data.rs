@@ -1,6 +1,7 @@
 //! Parsing a ConfigMap with mirrors.
 
 use k8s_openapi::api::core::v1::ConfigMap;
+use mimic_core::internal::ListBuilder;
 
 use crate::mirrors::{ConfigMapRules, Entry, binary_value, parse_data};
 
@@ -10,8 +11,10 @@ pub fn parse_config_map(name: &str, config_map: &ConfigMap) -> ConfigMapRules {
     let origin = |key: &str| format!("configmap {name}, key `{key}`");
     let entries = config_map.data.iter().flatten();
     let mut rules = parse_data(entries.map(|(key, value)| Entry { key, value, origin: origin(key), line: None }));
+    let mut binary = ListBuilder::default();
     for (key, value) in config_map.binary_data.iter().flatten() {
-        rules.entries.problems.push(binary_value(&origin(key), &value.0));
+        binary.problem(binary_value(&origin(key), &value.0));
     }
+    rules.entries.problems.extend(binary.finish().problems);
     rules
 }

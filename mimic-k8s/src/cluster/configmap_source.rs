@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
+use mimic_core::internal::parse_rules_part;
 use mimic_core::{Hint as _, MirrorSource, Problem, Rule, RuleList, SourceError, SourceErrorKind, async_trait};
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -33,8 +34,8 @@ struct State {
     latest: Option<Result<Option<ConfigMap>, ClusterError>>,
     /// Whether the last result has not been loaded yet.
     is_news: bool,
-    /// The last valid rules in `mirrors.yaml`, used while it cannot be parsed.
-    file_rules: Vec<Rule>,
+    /// The last valid `mirrors.yaml`, used while a newer one cannot be parsed. The text needs less memory than its rules.
+    file: String,
 }
 
 impl ConfigMapSource {
@@ -84,20 +85,24 @@ impl ConfigMapSource {
     fn rules(&self, config_map: Option<&ConfigMap>) -> RuleList {
         let Some(config_map) = config_map else {
             log::info!(configmap = self.object.as_str(); "ConfigMap not found (or deleted): no mirrors from it");
-            self.state().file_rules.clear();
+            self.state().file.clear();
             return RuleList::default();
         };
         let ConfigMapRules { entries: mut list, file } = parse_config_map(&self.object, config_map);
         let mut state = self.state();
         match file {
             Ok(file) => {
-                state.file_rules.clone_from(&file.rules);
+                let text = config_map.data.as_ref().and_then(|data| data.get(RULES_FILE_KEY));
+                text.map(String::as_str).unwrap_or_default().clone_into(&mut state.file);
                 list.rules.extend(file.rules);
                 list.problems.extend(file.problems);
             }
             Err(problem) => {
-                list.rules.extend(state.file_rules.iter().cloned());
-                list.problems.push(keeping(problem, state.file_rules.len()));
+                let used = list.rules.iter().map(Rule::memory).sum();
+                let kept =
+                    parse_rules_part(RULES_FILE_KEY, &state.file, used).map_or_else(|_| Vec::new(), |file| file.rules);
+                list.problems.push(keeping(problem, kept.len()));
+                list.rules.extend(kept);
             }
         }
         drop(state);

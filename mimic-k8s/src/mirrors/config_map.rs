@@ -1,8 +1,8 @@
 //! Mirrors in the data of a ConfigMap.
 
 use mimic_core::internal::text::{TextError, decode, without_mark};
-use mimic_core::internal::{nearest, other_tool};
-use mimic_core::{Problem, Rule, RuleList, parse_rules_file};
+use mimic_core::internal::{ListBuilder, nearest, other_tool, parse_rules_part};
+use mimic_core::{Problem, Rule, RuleList};
 
 /// The key whose value has the format of the file `mirrors.yaml`.
 pub const RULES_FILE_KEY: &str = "mirrors.yaml";
@@ -33,18 +33,21 @@ pub(crate) struct Entry<'d> {
 /// Parses the entries of a ConfigMap's `data`, in order. Each key is an upstream and its value is the mirror. The key
 /// `mirrors.yaml` is an exception: it has a whole rules file.
 pub(crate) fn parse_data<'d>(data: impl Iterator<Item = Entry<'d>>) -> ConfigMapRules {
-    let mut rules = ConfigMapRules { entries: RuleList::default(), file: Ok(RuleList::default()) };
+    let mut entries = ListBuilder::default();
+    let mut file = None;
     for entry in data {
         if entry.key == RULES_FILE_KEY {
-            rules.file = parse_rules_file(&entry.origin, entry.value);
+            file = Some(entry);
             continue;
         }
-        match parse_entry(&entry) {
-            Ok(rule) => rules.entries.rules.push(rule),
-            Err(problem) => rules.entries.problems.push(problem.at_line(entry.line)),
+        if entries.is_full() {
+            continue;
         }
+        let rule = parse_entry(&entry).map_err(|problem| problem.at_line(entry.line));
+        entries.add(rule, |message| Problem::new(&entry.origin, message).at_line(entry.line));
     }
-    rules
+    let file = file.map(|entry| parse_rules_part(&entry.origin, entry.value, entries.memory()));
+    ConfigMapRules { entries: entries.finish(), file: file.unwrap_or_else(|| Ok(RuleList::default())) }
 }
 
 /// The problem with an entry of `binaryData`. `kubectl create configmap --from-file` writes there what is not UTF-8.

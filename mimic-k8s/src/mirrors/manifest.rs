@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use mimic_core::internal::ListBuilder;
 use mimic_core::internal::yaml::{Node, Value};
 use mimic_core::{Problem, RuleList};
 
@@ -14,13 +15,13 @@ pub(super) fn is_config_map(root: &Node) -> bool {
 
 /// Parses the data of a manifest, as Mimic does in the cluster. `source` is the text of the manifest.
 pub(super) fn parse(name: &str, source: &str, manifest: &Node) -> Result<RuleList, Problem> {
-    let mut problems = Vec::new();
+    let mut problems = ListBuilder::default();
     let mut entries = Vec::new();
     // The line before the rules file, if each line of it is a line of the manifest.
     let mut offset = None;
     for (key, value) in members(name, manifest, "data")? {
         let (Some(key), Some(value_text)) = (text(key), text(value)) else {
-            problems.push(Problem::new(name, "keys and values of `data` must be strings").at_line(key.line));
+            problems.problem(Problem::new(name, "keys and values of `data` must be strings").at_line(key.line));
             continue;
         };
         let mut origin = name.to_owned();
@@ -42,12 +43,12 @@ pub(super) fn parse(name: &str, source: &str, manifest: &Node) -> Result<RuleLis
     let file = rules.file.map_err(in_manifest)?;
     for (key, value) in members(name, manifest, "binaryData")? {
         let bytes = text(value).and_then(|value| BASE64_STANDARD.decode(value).ok()).unwrap_or_default();
-        problems.push(binary_value(name, &bytes).at_line(key.line));
+        problems.problem(binary_value(name, &bytes).at_line(key.line));
     }
     let mut list = rules.entries;
     list.rules.extend(file.rules);
     list.problems.extend(file.problems.into_iter().map(in_manifest));
-    list.problems.extend(problems);
+    list.problems.extend(problems.finish().problems);
     Ok(list)
 }
 

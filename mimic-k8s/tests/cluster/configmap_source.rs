@@ -148,7 +148,7 @@ async fn the_last_rules_of_an_invalid_file_stay_in_use() {
     let locations: Vec<&str> = list.rules.iter().map(|rule| rule.mirrors()[0].location().as_str()).collect();
     assert_eq!(locations, ["two.example", "long.example/hub"]);
     let problem = list.problems[0].to_string();
-    assert!(problem.starts_with("configmap mimic/mimic-mirrors, key `mirrors.yaml`:2: not valid YAML: "), "{problem}");
+    assert!(problem.starts_with("configmap mimic/mimic-mirrors, key `mirrors.yaml`:1: not valid YAML: "), "{problem}");
     assert!(problem.ends_with("; keeping the 1 rule last read from `mirrors.yaml`"), "{problem}");
 
     assert_eq!(load(&source).await.unwrap(), ["two.example"]);

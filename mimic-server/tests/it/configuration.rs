@@ -217,7 +217,7 @@ fn broken_yaml_does_not_hide_what_is_wrong_elsewhere() {
     let (loaded, path) = load_text(&[("MIMIC_DRAIN", "soon"), ("MIMIC_CERTIFICATE_SOURCE", "selfsigned")], "a: [\n");
     let problems = problems(loaded);
     assert_eq!(problems.len(), 2, "{problems:#?}");
-    assert!(problems[0].starts_with(&format!("{path}:2: not valid YAML: ")), "{problems:#?}");
+    assert!(problems[0].starts_with(&format!("{path}:1: not valid YAML: ")), "{problems:#?}");
     assert!(problems[1].starts_with("MIMIC_DRAIN: "));
 }
 
