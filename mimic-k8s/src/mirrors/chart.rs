@@ -32,6 +32,7 @@ pub(super) const OTHER_VALUES: &[&str] = &[
     "podDisruptionBudget",
     "podLabels",
     "podSecurityContext",
+    "policy",
     "ports",
     "presets",
     "priorityClass",
