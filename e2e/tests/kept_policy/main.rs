@@ -1,4 +1,4 @@
-//! The rules in a MutatingAdmissionPolicy that Mimic keeps up to date.
+//! The rules in a `MutatingAdmissionPolicy` that Mimic keeps up to date.
 
 mod absent;
 mod chart;

@@ -38,7 +38,7 @@ async fn a_missing_permission_is_named_and_the_policy_stays_until_it_is_granted(
     .enumerate()
     {
         // To create the policy needs `get` on the binding; to update it does not.
-        if [("get"), ("create")].contains(&verb) && policy(own)?.is_some() {
+        if ["get", "create"].contains(&verb) && policy(own)?.is_some() {
             own.kubectl(&["delete", "mutatingadmissionpolicy", "mimic"])?;
         }
         let before = policy(own)?;

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use mimic_core::Problem;
-use mimic_k8s::cluster::{
-    ALWAYS, Cluster, ClusterError, ClusterErrorKind, ConditionState, ObjectWatch, WebhookConfiguration,
-};
+use mimic_k8s::cluster::{Cluster, ClusterError, ClusterErrorKind, ConditionState, ObjectWatch, WebhookConfiguration};
 use tokio::time::Instant;
 
 use super::step::PATIENCE;
@@ -69,9 +67,8 @@ impl Condition {
         }
     }
 
-    /// Sets the expression for the current rules; `None` if there is no such expression.
-    pub(super) fn want(&mut self, expression: Option<&str>) {
-        let expression = expression.unwrap_or(ALWAYS);
+    /// Sets the expression for the current rules.
+    pub(super) fn want(&mut self, expression: &str) {
         if self.wanted.as_deref() != Some(expression) {
             self.wanted = Some(expression.to_owned());
             self.has_news = true;

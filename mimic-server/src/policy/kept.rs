@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use mimic_core::{Catalog, Problem};
-use mimic_k8s::cluster::{ClusterError, ClusterErrorKind, PolicyObject, PolicyState, StoredObject};
+use mimic_k8s::cluster::{ALWAYS, ClusterError, ClusterErrorKind, PolicyObject, PolicyState, StoredObject};
 use mimic_k8s::policy::HASH;
 use tokio::time::Instant;
 
@@ -131,13 +131,13 @@ impl Kept {
         }
     }
 
-    /// The expression of the webhook's condition for the rules, if there is one; `None` if the rules are not known.
-    pub(super) fn expression(&self) -> Option<Option<&str>> {
+    /// The expression of the webhook's condition for the rules; `None` if the rules are not known.
+    pub(super) fn expression(&self) -> Option<&str> {
         match &self.not_compiled {
             Some(NotCompiled::Waiting(_)) => None,
             // There is no expression for these rules, and the earlier one may be wrong for them.
-            Some(NotCompiled::Failed(_)) => Some(None),
-            None => self.compiled.as_ref().map(|compiled| compiled.condition.as_deref()),
+            Some(NotCompiled::Failed(_)) => Some(ALWAYS),
+            None => self.compiled.as_ref().map(|compiled| compiled.condition.as_deref().unwrap_or(ALWAYS)),
         }
     }
 
