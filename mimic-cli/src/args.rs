@@ -95,7 +95,7 @@ pub(crate) enum Command {
   mimic mirrors -f mirrors.yaml
   mimic mirrors --harbor http://harbor.example.com --username 'robot$mimic' --password-file password")]
     Mirrors(MirrorsArgs),
-    /// Print the rules as a MutatingAdmissionPolicy, which the API server evaluates without Mimic.
+    /// Print the rules as a mutating admission policy, which the API server evaluates without Mimic.
     ///
     /// Prints the policy and its binding for `kubectl apply`. Rules that a policy cannot express are listed on standard
     /// error; they need the webhook.

@@ -219,6 +219,8 @@ fn collect_preconditions<'n>(node: &'n Node, found: &mut Vec<&'n Node>) {
         }
     }
     if let Some(Value::List(items)) = node.get("foreach").map(|list| &list.value) {
-        items.iter().for_each(|item| collect_preconditions(item, found));
+        for item in items {
+            collect_preconditions(item, found);
+        }
     }
 }

@@ -324,9 +324,9 @@ fn an_overlay_with_the_commented_patches_serves_only_api_servers() -> Result<()>
     let after = kustomized(&overlay.display().to_string())?;
     assert_client_ca(&after, &json!({"name": "client-ca"}))?;
     let policy = |objects: &Objects| Ok::<_, anyhow::Error>(object(objects, "NetworkPolicy", "mimic")?["spec"].clone());
-    let (mut expected, patched) = (policy(&before)?, policy(&after)?);
+    let (mut expected, found) = (policy(&before)?, policy(&after)?);
     expected["ingress"][0]["from"] = json!([{"ipBlock": {"cidr": "10.0.0.1/32"}}]);
-    assert_eq!(patched, expected);
+    assert_eq!(found, expected);
     // Other settings stay.
     let env = |objects: &Objects| -> Result<usize> {
         let env = &object(objects, "Deployment", "mimic")?["spec"]["template"]["spec"]["containers"][0]["env"];

@@ -83,7 +83,7 @@ async fn compare(governed: &Governed<'_>, images: &[String], compared: &mut Comp
 
 fn report(compared: &Compared, what: &str) -> Result<()> {
     let Compared { images, rewritten, left, differences } = compared;
-    println!(
+    eprintln!(
         "{what}: {images} images, {rewritten} rewritten, {left} left to the webhook, {} differences",
         differences.len()
     );
@@ -138,7 +138,7 @@ async fn random_references_over_random_rules_come_out_as_with_the_webhook() -> R
     let count =
         std::env::var("MIMIC_E2E_POLICY_REFERENCES").ok().map(|count| count.parse()).transpose()?.unwrap_or(REFERENCES);
     let seed = std::env::var("MIMIC_E2E_POLICY_SEED").ok().map(|seed| seed.parse()).transpose()?.unwrap_or(1);
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = Random::new(seed);
     let mut compared = Compared::default();
     let mut lefts = (0, 0);
@@ -160,7 +160,7 @@ async fn random_references_over_random_rules_come_out_as_with_the_webhook() -> R
             lefts.1 += governed.policy.claimed();
         }
     }
-    println!("{} rules in policies, {} left to the webhook", lefts.1, lefts.0);
+    eprintln!("{} rules in policies, {} left to the webhook", lefts.1, lefts.0);
     ensure!(compared.images >= count * 9 / 10, "{compared:?}");
     ensure!(lefts.0 > 0 && lefts.1 > 4 * lefts.0, "{lefts:?}");
     report(&compared, "random rules")?;

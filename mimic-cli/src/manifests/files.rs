@@ -41,7 +41,7 @@ fn file(path: &Path) -> Input {
 
 /// Adds the manifests of a folder, without hidden files, and folders that are symbolic links.
 fn walk(folder: &Path, inputs: &mut Vec<Input>, out: &mut Output) {
-    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
     let mut entries = match entries {
         Ok(entries) => entries,
         Err(error) => {

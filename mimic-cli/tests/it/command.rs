@@ -273,14 +273,15 @@ fn output_of(program: &str, args: &[&str]) -> Option<Output> {
 fn a_diff_of_manifests_applies_and_equals_the_one_of_diff() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let mut text = String::new();
+    let mut documents = Vec::new();
     for (n, gap) in [0, 1, 2, 5, 6, 7, 9, 20, 3].iter().enumerate() {
         let image = if n % 3 == 0 { "\"ngin\\\n      x\"" } else { "nginx" };
-        text.push_str(&"# comment\n".repeat(*gap));
-        text.push_str(&format!(
-            "---\napiVersion: v1\nkind: Pod\nspec:\n containers:\n - name: a\n   image: {image}\r\n"
+        let comments = "# comment\n".repeat(*gap);
+        documents.push(format!(
+            "{comments}---\napiVersion: v1\nkind: Pod\nspec:\n containers:\n - name: a\n   image: {image}\r\n"
         ));
     }
+    let text = documents.concat();
     for text in [text.as_str(), text.trim_end()] {
         fs::write(path("old.yaml"), text).unwrap();
         let run = |mode: &[&str]| {

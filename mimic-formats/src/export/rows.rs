@@ -105,13 +105,13 @@ impl<'r> Table<'r> {
         };
         let needed: Vec<bool> = rows.iter().map(|row| !row.targets.is_empty() || is_covered(row, &rows)).collect();
         let rows: Vec<Row> = rows.into_iter().zip(needed).filter(|(_, needed)| *needed).map(|(row, _)| row).collect();
-        if self.has_hosts_only() { rows } else { self.without_shadowed(rows) }
+        if self.has_hosts_only() { rows } else { self.without_shadowed(&rows) }
     }
 
     /// Without the rows whose images get those of a domain in `registries.conf`, to which OpenShift turns its objects.
-    fn without_shadowed(&mut self, rows: Vec<Row>) -> Vec<Row> {
+    fn without_shadowed(&mut self, rows: &[Row]) -> Vec<Row> {
         let mut kept = Vec::new();
-        for row in &rows {
+        for row in rows {
             let shadow = rows.iter().find(|other| row.scope.is_shadowed_by(&other.scope));
             match shadow {
                 None => kept.push(row.clone()),
@@ -200,7 +200,7 @@ impl<'r> Table<'r> {
                     Ok(Some(location)) => add(&mut targets, Target { location, references: accepted }),
                     Ok(None) => {}
                     Err(reason) => {
-                        warnings.push((rule, format!("has the location `{}`, {reason}", mirror.location().as_str())))
+                        warnings.push((rule, format!("has the location `{}`, {reason}", mirror.location().as_str())));
                     }
                 }
             }

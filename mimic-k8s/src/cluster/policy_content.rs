@@ -144,9 +144,9 @@ mod tests {
             |spec| spec["matchConstraints"]["resourceRules"][0]["scope"] = json!("*"),
         ];
         for (index, change) in changes.iter().enumerate() {
-            let mut changed = spec();
-            change(&mut changed);
-            assert_ne!(fingerprint(&changed), fingerprint(&spec()), "{index}: {changed}");
+            let mut other = spec();
+            change(&mut other);
+            assert_ne!(fingerprint(&other), fingerprint(&spec()), "{index}: {other}");
         }
     }
 

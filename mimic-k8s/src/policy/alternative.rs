@@ -105,7 +105,7 @@ pub(super) fn compile(rule: &Rule, priorities: &Priorities) -> Compiled {
             None => left = left.or(Some("its `exclude` is too long, or has no equivalent in CEL")),
         }
     }
-    alternative.secret = rule.pull_secret().unwrap_or_default().to_owned();
+    rule.pull_secret().unwrap_or_default().clone_into(&mut alternative.secret);
     if rule.library() == Library::Strip {
         alternative.library = "strip";
     }

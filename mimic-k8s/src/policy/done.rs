@@ -1,6 +1,7 @@
 //! A condition that spares the webhook a call for pods that are done.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use mimic_core::{Fixed, Rewriter};
 use serde_json::Value;
@@ -31,7 +32,7 @@ pub(super) fn conditions(rewriter: &Rewriter) -> Vec<Value> {
     let mut is_done = format!("{}.exists(l, image.startsWith(l))", list(starts.iter().map(String::as_str)));
     if !domains.is_empty() {
         let domains = list(domains.iter().map(String::as_str));
-        is_done.push_str(&format!(" || {domains}.exists(d, image.split('/')[0].endsWith(d))"));
+        let _ = write!(is_done, " || {domains}.exists(d, image.split('/')[0].endsWith(d))");
     }
     let containers = ["containers", "initContainers", "ephemeralContainers"]
         .map(|kind| format!("object.spec.?{kind}.orValue([]).map(c, c.?image.orValue(''))"));

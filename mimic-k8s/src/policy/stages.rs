@@ -57,11 +57,12 @@ pub(super) fn patch(lookup: &Lookup, annotate: bool) -> String {
     }
     if annotate {
         let name = string(ORIGINAL_IMAGES);
-        patch.push_str(&format!(
+        let _ = write!(
+            patch,
             "\n+ (!variables.annotate ? [] : has(object.metadata.annotations)\n\
              \x20 ? [JSONPatch{{op: 'add', path: '/metadata/annotations/' + jsonpatch.escapeKey({name}), value: variables.record}}]\n\
              \x20 : [JSONPatch{{op: 'add', path: '/metadata/annotations', value: {{{name}: variables.record}}}}])"
-        ));
+        );
     }
     patch
 }
@@ -87,8 +88,8 @@ impl Stages<'_> {
     }
 
     /// Adds a list, in several variables if it is large. Returns whether `test` is true of one of its entries.
-    fn exists(&mut self, name: &str, texts: &[String], test: &str) -> String {
-        let lists = self.literals(name, lists(texts.iter().map(String::as_str)));
+    fn exists(&mut self, name: &str, entries: &[String], test: &str) -> String {
+        let lists = self.literals(name, lists(entries.iter().map(String::as_str)));
         let tests: Vec<String> = lists.iter().map(|list| format!("{list}.exists({test})")).collect();
         tests.join(" || ")
     }

@@ -119,9 +119,9 @@ impl Kept {
             return;
         }
         match compiler.compile(catalog, self.object.api()).await {
-            Ok(compiled) => {
-                reporter.compiled(compiled.rules, &compiled.left);
-                let before = self.compiled.replace(compiled);
+            Ok(new) => {
+                reporter.compiled(new.rules, &new.left);
+                let before = self.compiled.replace(new);
                 let fingerprint =
                     |compiled: &Option<Compiled>| compiled.as_ref().map(|it| it.content.fingerprint().to_owned());
                 self.knowledge.has_news |= fingerprint(&before) != fingerprint(&self.compiled);

@@ -47,7 +47,7 @@ pub(super) fn step(state: PolicyState, knowledge: Knowledge) -> Step {
         PolicyState::Foreign if !knowledge.is_known => Step::Refuse,
         PolicyState::Foreign | PolicyState::Modified => Step::Restore("changed"),
         PolicyState::OtherContent if knowledge.has_news || knowledge.differs_for >= PATIENCE => Step::Write,
-        PolicyState::OtherContent => Step::Wait(PATIENCE - knowledge.differs_for),
+        PolicyState::OtherContent => Step::Wait(PATIENCE.saturating_sub(knowledge.differs_for)),
     }
 }
 

@@ -22,6 +22,7 @@ pub use policy::Policy;
 
 /// The whole configuration, checked and typed.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 #[non_exhaustive]
 pub struct Settings {
     /// Where the webhook listens.

@@ -137,9 +137,9 @@ impl Writer<'_> {
             self.text.push(' ');
             self.space(indent);
             if n == 0 {
-                self.image(None)
+                self.image(None);
             } else {
-                self.other(None)
+                self.other(None);
             }
             self.space(indent);
         }
@@ -181,9 +181,9 @@ impl Writer<'_> {
                 let space = self.choices.pick(&[" ", "  ", " \t", "\n      \t \n          "]);
                 self.text.push_str(space);
                 if n == 1 {
-                    self.image(Some(indent + 2))
+                    self.image(Some(indent + 2));
                 } else {
-                    self.other(Some(indent + 2))
+                    self.other(Some(indent + 2));
                 }
                 // A comment after a block scalar would be a part of it.
                 self.text.push('\n');
