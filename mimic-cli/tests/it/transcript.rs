@@ -59,7 +59,10 @@ pub(crate) fn run(command: &str) -> Output {
 pub(crate) fn replay(transcript: &str) -> String {
     let mut played = String::new();
     let mut printed = false;
-    for line in transcript.lines() {
+    let lines: Vec<&str> = transcript.lines().collect();
+    // Output can have such lines, too. A comment is followed by a command.
+    let is_comment = |line: &&str| line.starts_with("# ");
+    for (at, line) in lines.iter().enumerate() {
         if let Some(command) = line.strip_prefix("$ ") {
             if printed {
                 played.push('\n');
@@ -67,7 +70,9 @@ pub(crate) fn replay(transcript: &str) -> String {
             writeln!(played, "{line}").unwrap();
             print(&run(command), &mut played);
             printed = true;
-        } else if line.starts_with("# ") {
+        } else if is_comment(line)
+            && lines[at..].iter().find(|line| !is_comment(line)).is_some_and(|next| next.starts_with("$ "))
+        {
             if printed {
                 played.push('\n');
             }
