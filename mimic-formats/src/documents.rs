@@ -5,8 +5,28 @@ use std::collections::HashSet;
 use mimic_core::Problem;
 use mimic_core::internal::yaml::{Node, Value, parse};
 
+use crate::report::Report;
+use crate::source_file::SourceFile;
+use crate::tree::Reader;
+
 /// Most memory of the documents of one file, in bytes.
 const MAX_BYTES: usize = 40 << 20;
+
+/// Reads all documents of the files. An error is reported, and the rest of its file is not read.
+pub(crate) fn read_each(
+    files: &[SourceFile<'_>],
+    report: &mut Report,
+    read: impl Fn(Reader<'_>, &Node, &mut Report) -> Result<(), Problem>,
+) {
+    for file in files {
+        let reader = Reader { file: file.name };
+        let result = documents(file.name, file.text)
+            .and_then(|documents| documents.iter().try_for_each(|root| read(reader, root, report)));
+        if let Err(problem) = result {
+            report.problem(problem);
+        }
+    }
+}
 
 /// Parses all documents of a file, and the items of a Kubernetes `List` in place of it. Empty documents are left out.
 ///
@@ -114,7 +134,7 @@ mod tests {
 
     #[test]
     fn errors_have_the_line_of_the_file() {
-        for (text, line) in [("a: 1\n---\nb: [\n", 4), ("a: 1\n---\nb: 1\nc: {d: 1,\n d: 2}\n", 5)] {
+        for (text, line) in [("a: 1\n---\nb: [\n", 3), ("a: 1\n---\nb: 1\nc: {d: 1,\n d: 2}\n", 5)] {
             assert_eq!(documents("f", text).err().unwrap().line(), Some(line), "{text}");
         }
     }

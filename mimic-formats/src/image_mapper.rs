@@ -4,7 +4,7 @@ use mimic_core::internal::yaml::{Node, Value};
 use mimic_core::{Library, MirrorSpec, Problem, RuleSpec};
 use regex_syntax::ast::parse::Parser;
 
-use crate::documents::documents;
+use crate::documents::read_each;
 use crate::globs::globs;
 use crate::report::Report;
 use crate::rewrite::{groups, template};
@@ -15,14 +15,7 @@ use crate::tree::Reader;
 const TAG_GROUPS: [&str; 2] = [":(.*)", ":(.+)"];
 
 pub(crate) fn import(files: &[SourceFile<'_>], report: &mut Report) {
-    for file in files {
-        let reader = Reader { file: file.name };
-        let read = documents(file.name, file.text)
-            .and_then(|documents| documents.iter().try_for_each(|root| read(reader, root, report)));
-        if let Err(problem) = read {
-            report.problem(problem);
-        }
-    }
+    read_each(files, report, read);
 }
 
 fn read(reader: Reader<'_>, root: &Node, report: &mut Report) -> Result<(), Problem> {

@@ -3,19 +3,13 @@
 use mimic_core::internal::yaml::Node;
 use mimic_core::{MirrorSpec, Problem, RuleSpec};
 
-use crate::documents::documents;
+use crate::documents::read_each;
 use crate::report::{Note, Report};
 use crate::source_file::SourceFile;
 use crate::tree::Reader;
 
 pub(crate) fn import(files: &[SourceFile<'_>], report: &mut Report) {
-    for file in files {
-        let read = documents(file.name, file.text)
-            .and_then(|documents| documents.iter().try_for_each(|root| read(Reader { file: file.name }, root, report)));
-        if let Err(problem) = read {
-            report.problem(problem);
-        }
-    }
+    read_each(files, report, read);
 }
 
 fn read(reader: Reader<'_>, root: &Node, report: &mut Report) -> Result<(), Problem> {

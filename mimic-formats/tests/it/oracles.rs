@@ -199,9 +199,10 @@ fn k3s_reads_imported_registries_as_the_rules_say() {
     let Some(program) = oracle("k3s_reads_imported_registries_as_the_rules_say", "wharfie") else { return };
     for text in [
         "mirrors:\n  docker.io:\n    endpoint: [https://m.example.net]\n    rewrite: {\"^library/(.*)\": \"official/$1\"}\n",
-        "mirrors:\n  docker.io:\n    endpoint: [https://m.example.net/v2/hub/]\n    rewrite: {\"library/\": \"\"}\n",
+        // This client does not use names of one letter, and adds `library/` to names of one component on Docker Hub.
+        "mirrors:\n  quay.io:\n    endpoint: [https://m.example.net/v2/hub/]\n    rewrite: {\"a/\": \"x-\"}\n",
         "mirrors:\n  docker.io:\n    endpoint: [https://m.example.net/v2/hub]\n    rewrite: {\"(i)(b)\": \"${2}$1-\"}\n",
-        "mirrors:\n  quay.io:\n    endpoint: [https://m.example.net:5000/v2, https://n.example.net]\n    rewrite: {\"^a/b$\": c}\n",
+        "mirrors:\n  quay.io:\n    endpoint: [https://m.example.net:5000/v2, https://n.example.net]\n    rewrite: {\"^a/b$\": cc}\n",
         "mirrors:\n  quay.io:443:\n    endpoint: [https://m.example.net]\n  reg.example.com:\n    endpoint: [https://n.example.net]\n",
         "mirrors:\n  \"*\":\n    endpoint: [https://m.example.net/v2/all]\n    rewrite: {\"^(.*)$\": \"x/$1\"}\n  ghcr.io: {}\n  quay.io:\n    endpoint: [https://q.example.net]\n",
         "mirrors:\n",
