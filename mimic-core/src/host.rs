@@ -23,22 +23,15 @@ pub(crate) fn names_https_port(registry: &str) -> bool {
     registry.ends_with(":443")
 }
 
-/// `docker.io` for the other hosts of Docker Hub, in lower case.
+/// The other hosts of Docker Hub.
+pub(crate) const DOCKER_HUB_NAMES: [&str; 4] =
+    ["hub.docker.com", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+
+/// `docker.io` for one of [`DOCKER_HUB_NAMES`], in lower case.
 pub(crate) fn docker_hub_alias(registry: &str) -> Option<&'static str> {
     // Every image is compared, and few have such a host.
     let could_be = registry.len() >= 14 && matches!(registry.as_bytes()[0], b'i' | b'r' | b'h');
-    let is = could_be
-        && matches!(
-            registry,
-            "index.docker.io" | "registry-1.docker.io" | "hub.docker.com" | "registry.hub.docker.com"
-        );
-    is.then_some(DOCKER_HUB)
-}
-
-/// The hosts of [`docker_hub_alias`].
-#[cfg(feature = "table")]
-pub(crate) fn docker_hub_names() -> &'static [&'static str] {
-    &["hub.docker.com", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"]
+    (could_be && DOCKER_HUB_NAMES.contains(&registry)).then_some(DOCKER_HUB)
 }
 
 /// The host of a `host[:port]`.

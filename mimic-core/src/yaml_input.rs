@@ -1,7 +1,7 @@
 //! Limits the memory of the YAML scanner.
 //!
-//! A `[` or `{` can begin a key, as in `[a, b]: c`. The scanner knows at the end of the list, and keeps all tokens of the
-//! list until then. Tokens take up to a hundred times the memory of their text.
+//! A `[` or `{` can begin a key, as in `[a, b]: c`. The scanner knows only at the end of the list, so it stores all
+//! tokens of the list. A token takes up to 100 times the memory of its text.
 
 use std::cell::Cell;
 

@@ -1,7 +1,7 @@
 //! The index as data.
 
 use super::{List, RuleIndex};
-use crate::host::{ANY_PORT, docker_hub_names};
+use crate::host::{ANY_PORT, DOCKER_HUB_NAMES};
 use crate::outcome::RuleRef;
 use crate::prefix_index::{PrefixEntry, RuleId};
 use crate::reference::DOCKER_HUB;
@@ -12,7 +12,7 @@ impl RuleIndex {
     pub(crate) fn all_aliases(&self) -> Vec<(&str, &str)> {
         let configured = self.aliases.iter().map(|(host, of)| (text(host), &**of));
         let hub = self.alias_of(DOCKER_HUB).unwrap_or(DOCKER_HUB);
-        let mut aliases: Vec<_> = configured.chain(docker_hub_names().iter().map(|name| (*name, hub))).collect();
+        let mut aliases: Vec<_> = configured.chain(DOCKER_HUB_NAMES.iter().map(|name| (*name, hub))).collect();
         aliases.sort_unstable();
         aliases
     }
